@@ -1,0 +1,97 @@
+"""What is in flight: the contexts of every thread and greenlet at one moment, and what each of these is doing.
+
+It is there to be asked of a server that hangs, by another thread. What is kept in a dictionary by ident can be listed;
+what is kept in context variables can't.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from time import monotonic
+from typing import Any, NamedTuple
+
+from .ctx import AppContext, RequestContext
+from .globals import _app_ctx_stack, _request_ctx_stack
+
+
+class Pushed(NamedTuple):
+    """A context on a stack: how many seconds ago it was pushed, and of which request it is.
+
+    ``method`` and ``path`` are ``None`` for an application context; ``age`` is, for one that lies on the stack without
+    having been pushed by its own ``push()``.
+    """
+
+    context: AppContext | RequestContext
+    age: float | None
+    method: str | None
+    path: str | None
+
+    def __str__(self) -> str:
+        what = "application context" if self.path is None else f"{self.method} {self.path}"
+        age = "" if self.age is None else f", {self.age:.3f} s"
+        return f"{what} of {self.context.app.name}{age}"
+
+
+class Flight(NamedTuple):
+    """A thread or greenlet that has contexts: they, lowest first, and the ``stack`` of what it is doing.
+
+    ``stack`` is empty where that can't be told: of who has ended, or of an ident that is neither a greenlet nor the
+    number of a thread.
+    """
+
+    ident: Any
+    applications: list[Pushed]
+    requests: list[Pushed]
+    stack: traceback.StackSummary
+
+    def __str__(self) -> str:
+        contexts = "".join(f"  {pushed}\n" for pushed in self.requests + self.applications)
+        return f"{self.ident!r}\n{contexts}{''.join(self.stack.format())}"
+
+
+def in_flight() -> list[Flight]:
+    """Return, for each ident, the contexts on both stacks at this moment, and what its thread or greenlet is doing.
+
+    May be called from any thread while requests run. Print one, or send all of them to a log:
+
+    >>> from schlenk import Flask
+    >>> with Flask("shop").test_request_context("/basket", method="POST"):
+    ...     (flight,) = in_flight()
+    >>> [(pushed.method, pushed.path, pushed.age < 60) for pushed in flight.requests]
+    [('POST', '/basket', True)]
+
+    What it returns keeps the contexts, and what they hold, alive. Flask has nothing of the kind.
+    """
+    # A copy is made in one step, whatever the others are doing.
+    applications, requests = _app_ctx_stack._local.__storage__.copy(), _request_ctx_stack._local.__storage__.copy()
+    flights = []
+    for ident in {**applications, **requests}:
+        below, above = _pushed(applications.get(ident)), _pushed(requests.get(ident))
+        threads = [context._thread for context, *_ in below if isinstance(context, AppContext)]
+        flights.append(Flight(ident, below, above, _stack(ident, threads[0] if threads else 0)))
+    return flights
+
+
+def _stack(ident: Any, thread: int) -> traceback.StackSummary:
+    """Return what the owner of ``ident`` is doing; as greenlets don't tell which thread they run in, it is given."""
+    if isinstance(ident, int):
+        frame = sys._current_frames().get(ident)
+    elif getattr(ident, "dead", True):
+        frame = None
+    else:
+        was_running = ident.gr_frame is None
+        frames = sys._current_frames()
+        frame = ident.gr_frame or (frames.get(thread) if was_running else None)
+    return traceback.StackSummary() if frame is None else traceback.extract_stack(frame)
+
+
+def _pushed(values: dict[str, Any] | None) -> list[Pushed]:
+    now = monotonic()
+    found = []
+    for context in list((values or {}).get("stack", ())):
+        if context is not None:
+            request = getattr(context, "request", None)
+            age = None if context._since is None else now - context._since
+            found.append(Pushed(context, age, getattr(request, "method", None), getattr(request, "path", None)))
+    return found

@@ -1,0 +1,235 @@
+"""The request and the response: Werkzeug's, plus what routing found and what the configuration says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Callable
+
+from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
+from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.utils import cached_property
+from werkzeug.wrappers import Request as RequestBase
+from werkzeug.wrappers import Response as ResponseBase
+
+from . import json
+from .globals import _app_ctx_stack
+
+if TYPE_CHECKING:
+    from werkzeug.routing import Rule
+
+    from .app import Flask
+
+
+def _application() -> Flask | None:
+    top = _app_ctx_stack.top
+    return None if top is None else top.app
+
+
+_no_cookies: ImmutableMultiDict[str, str] = ImmutableMultiDict()
+
+
+# What WSGI lets a server say of a request. The path was quoted when it was sent, and may hold any byte.
+_header = re.compile(r"[^\0\r\n\u0100-\U0010ffff]*")
+_forms = {
+    "PATH_INFO": re.compile(r"[\0-\xff]*"),
+    "wsgi.url_scheme": re.compile("[a-zA-Z][a-zA-Z0-9+.-]*"),
+    **dict.fromkeys(("REQUEST_METHOD", "SCRIPT_NAME", "QUERY_STRING", "CONTENT_TYPE", "CONTENT_LENGTH"), _header),
+}
+
+
+def environ_error(environ: dict[str, Any]) -> str | None:
+    """Return what makes ``environ`` one that no WSGI server may call an application with, or ``None``.
+
+    Asked only where a request has failed, for which this may be the reason.
+    """
+    for key in ("REQUEST_METHOD", "wsgi.url_scheme", "wsgi.input", "wsgi.errors"):
+        if environ.get(key) is None:
+            return f"The request came without {key}."
+    for key, value in environ.items():
+        form = _forms.get(key) or (_header if str(key).startswith("HTTP_") else None)
+        if form is not None and not (isinstance(value, str) and form.fullmatch(value)):
+            return f"The request came with a malformed {key}."
+    return None
+
+
+def _limit(setting: str, default: int | None) -> Any:
+    """Make an attribute of requests that is a setting of the current application, until it is set for one request."""
+
+    class Limit:
+        def __get__(self, request: Request | None, owner: type | None = None) -> int | None:
+            app = None if request is None else _application()
+            return default if app is None else app.config.get(setting, default)
+
+    return Limit()
+
+
+class DebugFilesKeyError(KeyError, AssertionError):
+    """In debug mode: a file was asked for that the form sent only the name of."""
+
+    def __init__(self, request: Request, key: str) -> None:
+        super().__init__(key)
+        self.request = request
+        self.key = key
+
+    def __str__(self) -> str:
+        return (
+            f"request.files has no {self.key!r}: the body was sent as {self.request.mimetype!r}, which can't carry "
+            'files. Give the form enctype="multipart/form-data".'
+        )
+
+
+class _NoFiles(ImmutableMultiDict[str, FileStorage]):
+    """The files of a form that could send none, which says so when it is asked for one whose name the form did send."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__()
+        self.request = request
+
+    def __getitem__(self, key: str) -> FileStorage:
+        if key in self.request.form:
+            raise DebugFilesKeyError(self.request, key)
+        return super().__getitem__(key)
+
+
+class Request(RequestBase):
+    """What the client asked for.
+
+    ``url_rule`` is the rule that matched and ``view_args`` the values in the URL, ``routing_exception`` what was
+    raised where none did; all three are ``None`` before the URL has been matched.
+
+    As in Flask 1.1, on Werkzeug 3.
+    """
+
+    json_module = json
+
+    url_rule: Rule | None = None
+    view_args: dict[str, Any] | None = None
+    routing_exception: HTTPException | None = None
+
+    @property
+    def endpoint(self) -> str | None:
+        """The endpoint of the rule that matched, or ``None``."""
+        return None if self.url_rule is None else self.url_rule.endpoint
+
+    @property
+    def blueprint(self) -> str | None:
+        """The part of the endpoint before its last dot, or ``None``."""
+        before, dot, _ = (self.endpoint or "").rpartition(".")
+        return before if dot else None
+
+    @cached_property
+    def cookies(self) -> ImmutableMultiDict[str, str]:
+        """Cookies that were sent, by their names."""
+        # Most requests bring none, and to find that out takes Werkzeug as long as to make a response (5 µs).
+        return super().cookies if "HTTP_COOKIE" in self.environ else _no_cookies
+
+    @cached_property
+    def args(self) -> MultiDict[str, str]:
+        """Values in the query, by their names."""
+        self._quote_query()
+        return super().args
+
+    @cached_property
+    def full_path(self) -> str:
+        """Path and query."""
+        self._quote_query()
+        return super().full_path
+
+    def _quote_query(self) -> None:
+        """Quote what isn't UTF-8 in the query, which Werkzeug expects of clients."""
+        if not self.query_string.isascii():
+            self.query_string = self.query_string.decode(errors="werkzeug.url_quote").encode()
+
+    @cached_property
+    def url(self) -> str:
+        return self._url(lambda: super(Request, self).url)
+
+    @cached_property
+    def base_url(self) -> str:
+        return self._url(lambda: super(Request, self).base_url)
+
+    @cached_property
+    def root_url(self) -> str:
+        return self._url(lambda: super(Request, self).root_url)
+
+    @cached_property
+    def host_url(self) -> str:
+        return self._url(lambda: super(Request, self).host_url)
+
+    def _url(self, inherited: Callable[[], str]) -> str:
+        """Return the URL with its host as it was sent where Python, which knows the rules of 2003, can't decode it."""
+        try:
+            return inherited()
+        except UnicodeError:
+            host = self.host
+            vars(self)["host"] = ""
+            try:
+                return inherited().replace("://", f"://{host}", 1)
+            finally:
+                vars(self)["host"] = host
+
+    max_content_length: int | None = _limit("MAX_CONTENT_LENGTH", None)
+    """``MAX_CONTENT_LENGTH`` of the current application, in bytes: a longer body is answered with 413.
+
+    As the two that follow, it may be set for one request.
+    """
+
+    max_form_memory_size: int | None = _limit("MAX_FORM_MEMORY_SIZE", RequestBase.max_form_memory_size)
+    """``MAX_FORM_MEMORY_SIZE``: a form with a longer field, files aside, is answered with 413. As in Flask 3.1."""
+
+    max_form_parts: int | None = _limit("MAX_FORM_PARTS", RequestBase.max_form_parts)  # type: ignore[assignment]
+    """``MAX_FORM_PARTS``: a form of more parts is answered with 413. As in Flask 3.1."""
+
+    def on_json_loading_failed(self, e: ValueError | None) -> None:
+        """Answer 400 to a body that isn't JSON, in debug mode with the reason.
+
+        Called with ``None`` when the body isn't said to be JSON at all: then :meth:`get_json` gives ``None``.
+
+        :raises BadRequest: ``e`` is given.
+        """
+        app = _application()
+        if e is not None:
+            raise BadRequest(f"The body is not JSON: {e}" if app is not None and app.debug else None)
+
+    def _load_form_data(self) -> None:
+        super()._load_form_data()
+        app = _application()
+        if app is not None and app.debug and self.mimetype != "multipart/form-data" and not self.files:
+            # Werkzeug keeps what it parsed in the instance, behind a property that has no setter.
+            vars(self)["files"] = _NoFiles(self)
+
+
+class Response(ResponseBase):
+    """What the client is answered: HTML, unless it says otherwise.
+
+    As in Flask 1.1, on Werkzeug 3.
+    """
+
+    default_mimetype = "text/html"
+    json_module = json
+
+    def __init__(
+        self,
+        response: Iterable[bytes] | bytes | Iterable[str] | str | None = None,
+        status: int | str | HTTPStatus | None = None,
+        headers: Any = None,
+        mimetype: str | None = None,
+        content_type: str | None = None,
+        direct_passthrough: bool = False,
+    ) -> None:
+        if not headers and mimetype is None and content_type is None:
+            # What Werkzeug comes to as well, after it has looked for the type among no headers (1.2 µs).
+            mimetype = self.default_mimetype
+        super().__init__(response, status, headers, mimetype, content_type, direct_passthrough)
+
+    def set_data(self, value: bytes | bytearray | str) -> None:
+        """Set the body. A ``bytearray`` is copied: servers take nothing but bytes."""
+        super().set_data(bytes(value) if isinstance(value, bytearray) else value)
+
+    @property
+    def max_cookie_size(self) -> int:  # type: ignore[override]
+        """``MAX_COOKIE_SIZE`` of the current application, in bytes: a longer cookie is warned of."""
+        app = _application()
+        return super().max_cookie_size if app is None else app.config["MAX_COOKIE_SIZE"]
