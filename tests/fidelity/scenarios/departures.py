@@ -1,0 +1,378 @@
+"""Where schlenk does not do what Flask 1.1.4 did: each docstring says what.
+
+A scenario here acts unseen and traces what came of it, in a line or two that the test can state for both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import Any, Callable
+
+from werkzeug.exceptions import NotFound
+
+from tests.fidelity.side import Side
+from tests.fidelity.trace import Boom, Trace, scenario
+
+
+def error_of(function: Callable[[], Any]) -> BaseException | None:
+    """What ``function`` raises."""
+    try:
+        function()
+    except BaseException as error:
+        return error
+    return None
+
+
+def telling(trace: Trace, name: str = "scenario") -> tuple[Any, list[str]]:
+    """An app, and the list of those of its teardown functions that have run."""
+    app, ran = trace.bare(name), []
+    app.teardown_request(lambda error: ran.append("teardown_request"))
+    app.teardown_appcontext(lambda error: ran.append("teardown_appcontext"))
+    app.add_url_rule("/", "index", lambda: "index")
+    return app, ran
+
+
+def served(trace: Trace, app: Any, path: str = "/", **environ: Any) -> Any:
+    """What a server gets to see of a request: the error, else the status."""
+    seen: list[Any] = []
+    with trace.mute():
+        error = error_of(lambda: app(trace.environ(path, **environ), lambda *arguments: seen.extend(arguments)))
+    return error or seen[0]
+
+
+def vary(trace: Trace, app: Any, action: Callable[[], Any], cookie: str = "") -> tuple[bool, list[Any]]:
+    """Whether the answer after ``action`` brings ``Vary: Cookie``, and what it has the session's cookie hold."""
+    app.view_functions["index"] = lambda: str(action())
+    with trace.mute():
+        headers = trace.headers(trace.serve(app, "/", HTTP_COOKIE=cookie).headers)
+    return headers.get("Vary") == ["Cookie"], [cookie["holds"] for cookie in headers.get("Set-Cookie", ())]
+
+
+def with_session(side: Side, trace: Trace, **values: Any) -> tuple[Any, str]:
+    """An app, and a session cookie of its that holds ``values``."""
+    app, _ = telling(trace)
+    app.secret_key = "key"
+    app.view_functions["index"] = lambda: side.flask.session.update(values) or "index"
+    with trace.mute():
+        return app, trace.serve(app, "/").cookie
+
+
+@scenario
+def refreshed_cookie_without_vary(side: Side, trace: Trace) -> None:
+    """1.1.4 refreshed a permanent session's cookie without ``Vary: Cookie`` where nobody had read the session."""
+    app, cookie = with_session(side, trace, a=1, _permanent=True)
+    trace("refreshed", *vary(trace, app, lambda: None, cookie))
+
+
+@scenario
+def emptied_session_without_vary(side: Side, trace: Trace) -> None:
+    """1.1.4 took an emptied session's cookie away without ``Vary: Cookie``."""
+    app, cookie = with_session(side, trace, a=1)
+    trace("cleared", *vary(trace, app, lambda: side.flask.session.clear(), cookie))
+    trace("popped", *vary(trace, app, lambda: side.flask.session.pop("a"), cookie))
+
+
+@scenario
+def empty_session_read_without_vary(side: Side, trace: Trace) -> None:
+    """1.1.4 sent no ``Vary: Cookie`` with an answer that depended on there being nothing in the session."""
+    app, _ = with_session(side, trace, a=1)
+    trace("read", *vary(trace, app, lambda: side.flask.session.get("a")))
+    trace("flashes", *vary(trace, app, lambda: side.flask.get_flashed_messages()))
+
+
+@scenario
+def readings_that_did_not_count(side: Side, trace: Trace) -> None:
+    """1.1.4 did not count ``in``, ``len``, iteration, views, comparison and copies of a session as access."""
+    app, cookie = with_session(side, trace, a=1)
+    readings: dict[str, Callable[[Any], Any]] = {
+        "in": lambda session: "a" in session,
+        "len": lambda session: len(session),
+        "bool": lambda session: bool(session),
+        "iter": lambda session: list(session),
+        "keys": lambda session: session.keys(),
+        "values": lambda session: session.values(),
+        "items": lambda session: session.items(),
+        "==": lambda session: session == {"a": 1},
+        "!=": lambda session: session != {"a": 1},
+        "copy": lambda session: session.copy(),
+        "repr": lambda session: repr(session),
+        "dict": lambda session: dict(session),
+        "pop": lambda session: session.pop("none", "default"),
+    }
+    counted = []
+    for name, read in readings.items():
+        if vary(trace, app, lambda read=read: read(side.flask.session._get_current_object()), cookie)[0]:
+            counted.append(name)
+    trace("counted", counted)
+
+
+@scenario
+def request_context_popped_under_another(side: Side, trace: Trace) -> None:
+    """1.1.4 tore down the one context and took the other off the stack before it complained."""
+    app, ran = telling(trace)
+    lower, upper = app.test_request_context("/?n=lower"), app.test_request_context("/?n=upper")
+    with trace.mute():
+        lower.push()
+        upper.push()
+        error = error_of(lower.pop)
+    trace("popped", error, ran, side.flask.request.args["n"])
+    trace.clear_stacks()
+
+
+@scenario
+def application_context_popped_under_another(side: Side, trace: Trace) -> None:
+    """1.1.4 tore down the one context and took the other off the stack before it complained."""
+    app, ran = telling(trace)
+    lower, upper = app.app_context(), app.app_context()
+    with trace.mute():
+        lower.push()
+        upper.push()
+        error = error_of(lower.pop)
+    trace("popped", error, ran, side.globals._app_ctx_stack.top is upper)
+    trace.clear_stacks()
+
+
+@scenario
+def application_context_popped_that_was_never_pushed(side: Side, trace: Trace) -> None:
+    """1.1.4 ran teardown functions, and took off the stack what was there, before it complained."""
+    app, ran = telling(trace)
+    with trace.mute():
+        error = error_of(app.app_context().pop)
+    trace("on an empty stack", error, ran)
+    with trace.mute():
+        app.app_context().push()
+        error = error_of(app.app_context().pop)
+    trace("over another", error, ran)
+    trace.clear_stacks()
+
+
+@scenario
+def request_context_popped_in_another_thread(side: Side, trace: Trace) -> None:
+    """1.1.4 ran teardown functions in a thread that had no context before it complained."""
+    app, ran = telling(trace)
+    context = app.test_request_context("/")
+    errors: list[Any] = []
+    with trace.mute():
+        context.push()
+        trace.in_thread(lambda: errors.append(error_of(context.pop)))
+    trace("popped", errors, ran, side.globals._request_ctx_stack.top is context)
+    trace.clear_stacks()
+
+
+@scenario
+def application_context_forgotten_in_a_view(side: Side, trace: Trace) -> None:
+    """1.1.4 left the request's own application context on the stack when a view had pushed one and not popped it."""
+    app, ran = telling(trace)
+    other, _ = telling(trace, "other")
+    app.add_url_rule("/forget", "forget", lambda: other.app_context().push() or "forgotten")
+    trace("forgotten", served(trace, app, "/forget"), ran)
+    trace.clear_stacks()
+
+
+@scenario
+def request_context_forgotten_in_a_view(side: Side, trace: Trace) -> None:
+    """1.1.4 left the request's own context on the stack when a view had pushed one, for the next request to meet."""
+    app, ran = telling(trace)
+    app.add_url_rule("/forget", "forget", lambda: app.test_request_context("/").push() or "forgotten")
+    trace("forgotten", served(trace, app, "/forget"), ran)
+    trace.clear_stacks()
+
+
+@scenario
+def context_kept_by_a_client_in_a_view(side: Side, trace: Trace) -> None:
+    """1.1.4 left the request's own context on the stack when a client block in the view kept one."""
+    app, ran = telling(trace)
+    app.add_url_rule("/keep", "keep", lambda: app.test_client().__enter__().get("/").data)
+    trace("kept", served(trace, app, "/keep"), ran)
+    trace.clear_stacks()
+
+
+@scenario
+def block_whose_push_failed(side: Side, trace: Trace) -> None:
+    """1.1.4 left both contexts on the stacks when entering ``with test_request_context`` failed."""
+
+    class Failing(side.sessions.SessionInterface):
+        def open_session(self, app, request):
+            raise Boom("open_session")
+
+    app, ran = telling(trace)
+    app.session_interface = Failing()
+
+    def block() -> None:
+        with app.test_request_context("/"):
+            ran.append("block")
+
+    with trace.mute():
+        error = error_of(block)
+    trace("block", error, ran)
+    trace.clear_stacks()
+
+
+@scenario(needs="blinker")
+def failing_receiver_of_appcontext_pushed(side: Side, trace: Trace) -> None:
+    """1.1.4 left the application context on the stack when a receiver failed, and in a request lost the error."""
+    app, ran = telling(trace)
+
+    def receive(sender: Any) -> None:
+        raise Boom("appcontext_pushed")
+
+    with side.signals.appcontext_pushed.connected_to(receive, app):
+        with trace.mute():
+            error = error_of(app.app_context().push)
+        trace("pushed", error)
+        trace.clear_stacks()
+        trace("served", served(trace, app), ran)
+        trace.clear_stacks()
+
+
+@scenario
+def application_context_that_cannot_be_made(side: Side, trace: Trace) -> None:
+    """1.1.4 lost the error of an app_context method in an IndexError of its own, when it popped what wasn't there."""
+    app, ran = telling(trace)
+
+    def fail() -> None:
+        raise Boom("app_context")
+
+    app.app_context = fail
+    trace("served", served(trace, app), ran)
+
+
+@scenario
+def streams_closed_first_one_first(side: Side, trace: Trace) -> None:
+    """1.1.4 popped the other stream's context, and left its own where the next request of the thread met it."""
+    app, ran = telling(trace)
+    app.add_url_rule("/stream", "stream", lambda: side.flask.Response(side.flask.stream_with_context(iter("ab"))))
+    with trace.mute():
+        lower = app(trace.environ("/stream?n=lower"), lambda *arguments: None)
+        upper = app(trace.environ("/stream?n=upper"), lambda *arguments: None)
+        errors = [error_of(lower.close)]
+        between = [
+            context.request.args["n"] for context in getattr(side.globals._request_ctx_stack._local, "stack", ())
+        ]
+        errors.append(error_of(upper.close))
+    trace("closed", errors, between, ran)
+    trace.clear_stacks()
+
+
+@scenario
+def failed_block_kept_inside_another(side: Side, trace: Trace) -> None:
+    """1.1.4 popped the inner context that its failure had kept, and left the outer one on the stack."""
+    app, ran = telling(trace)
+    app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
+
+    def blocks() -> None:
+        with app.test_request_context("/?n=outer"):
+            with contextlib.suppress(Boom):
+                with app.test_request_context("/?n=inner"):
+                    raise Boom("inner")
+
+    with trace.mute():
+        error = error_of(blocks)
+    trace("ended", error, ran)
+    trace.clear_stacks()
+
+
+@scenario
+def failing_teardown_of_a_kept_context(side: Side, trace: Trace) -> None:
+    """1.1.4 lost the teardown's error in a RuntimeError of its own, raised while it looked for a request to log."""
+    app = trace.bare()
+    app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
+    app.add_url_rule("/boom", "boom", lambda: 1 / 0)
+
+    @app.teardown_request
+    def teardown(error: BaseException | None) -> None:
+        raise Boom("teardown")
+
+    trace("kept", served(trace, app, "/boom"))
+    trace("next", served(trace, app, "/boom"))
+
+
+@scenario
+def copied_function_called_at_the_same_time(side: Side, trace: Trace) -> None:
+    """1.1.4 gave simultaneous calls of a copied function one context, so that the last to end alone was torn down."""
+    app, ran = telling(trace)
+    barrier = threading.Barrier(3)
+    with trace.mute(), app.test_request_context("/"):
+        work = side.flask.copy_current_request_context(lambda: barrier.wait(10))
+
+        def call() -> None:
+            with contextlib.suppress(AssertionError):
+                work()
+
+        threads = [threading.Thread(target=call) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        torn_down = ran.count("teardown_request")
+    trace("torn down", torn_down)
+
+
+@scenario
+def request_inside_before_first_request(side: Side, trace: Trace) -> None:
+    """1.1.4 waited for itself for ever when a before_first_request function made a request to its own app."""
+    app, _ = telling(trace)
+    app.before_first_request(lambda: app(trace.environ("/"), lambda *arguments: None))
+    ended = threading.Event()
+
+    def request() -> None:
+        app(trace.environ("/"), lambda *arguments: None)
+        ended.set()
+
+    with trace.mute():
+        threading.Thread(target=request, daemon=True).start()
+        ended.wait(2)
+    trace("ended", ended.is_set())
+
+
+@scenario
+def values_of_threads_that_ended(side: Side, trace: Trace) -> None:
+    """1.1.4 kept for ever what threads left in a Local or on a stack without releasing it."""
+    local, stack = side.local.Local(), side.local.LocalStack()
+
+    def leave() -> None:
+        local.value = 1
+        stack.push(1)
+
+    with trace.mute():
+        for _ in range(200):
+            trace.in_thread(leave)
+    trace("most are kept", len(local.__storage__) > 100, len(stack._local.__storage__) > 100)
+
+
+@scenario
+def values_of_a_thread_with_the_same_ident(side: Side, trace: Trace) -> None:
+    """Where threads are the idents, 1.1.4 showed a new thread what an ended one of the same ident had left."""
+    stack = side.local.LocalStack()
+    stack.__ident_func__ = threading.get_ident
+    idents: list[int] = []
+    seen: list[Any] = []
+
+    def leave() -> None:
+        idents.append(threading.get_ident())
+        seen.append(stack.top)
+        stack.push("left behind")
+
+    with trace.mute():
+        for _ in range(5):
+            trace.in_thread(leave)
+    # threads that run one after the other are given the same ident over and over
+    trace("seen", "left behind" in seen, len(set(idents)) < len(idents))
+
+
+@scenario
+def abort_given_an_error(side: Side, trace: Trace) -> None:
+    """1.1.4 answered with the HTTP error or WSGI application; Werkzeug 3's abort takes a status or a response."""
+    app = trace.bare()
+    app.register_error_handler(404, lambda error: "404")
+
+    def plain(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("203 OTHER", [("Content-Type", "text/plain")])
+        return [b"plain"]
+
+    app.add_url_rule("/error", "error", lambda: side.flask.abort(NotFound()))
+    app.add_url_rule("/callable", "callable", lambda: side.flask.abort(plain))
+    with trace.mute():
+        answers = [served(trace, app, "/error"), served(trace, app, "/callable")]
+    trace("answered", answers)

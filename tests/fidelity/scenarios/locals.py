@@ -1,0 +1,236 @@
+"""``Local``, ``LocalStack`` and ``LocalManager`` by themselves; what proxies answer is another table's."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from tests.fidelity.side import Side
+from tests.fidelity.trace import Trace, scenario
+
+
+@scenario
+def values_of_a_local(side: Side, trace: Trace) -> None:
+    """A Local's values are set, read and deleted; a missing one is an AttributeError with its name."""
+    local = side.local.Local()
+    local.a = 1
+    trace("set", local.a, hasattr(local, "b"), getattr(local, "b", "default"))
+    local.a = 2
+    del local.a
+    trace.attempt("read", lambda: local.a)
+    trace.attempt("delete", lambda: delattr(local, "a"))
+    try:
+        local.missing  # noqa: B018
+    except AttributeError as error:
+        trace("arguments", error.args)
+
+
+@scenario
+def storage_of_a_local(side: Side, trace: Trace) -> None:
+    """__storage__ is ``{ident: {name: value}}``, which iteration goes through; release takes out the own entry."""
+    local = side.local.Local()
+    ident = local.__ident_func__()
+    trace("empty", local.__storage__, list(local))
+    local.a, local.b = 1, 2
+    trace("stored", local.__storage__ == {ident: {"a": 1, "b": 2}}, [values for _, values in local])
+    del local.a
+    del local.b
+    trace("deleted", local.__storage__ == {ident: {}})
+    side.local.release_local(local)
+    trace("released", local.__storage__)
+    side.local.release_local(local)
+    trace("released again", local.__storage__)
+
+
+@scenario
+def local_in_threads(side: Side, trace: Trace) -> None:
+    """Each thread has its values, and releasing concerns its own."""
+    local = side.local.Local()
+    local.value = "main"
+
+    def other() -> None:
+        trace("thread", getattr(local, "value", "nothing"))
+        local.value = "thread"
+        trace("thread", local.value, len(local.__storage__))
+        side.local.release_local(local)
+
+    trace.in_thread(other)
+    trace("main", local.value, len(local.__storage__))
+
+
+@scenario
+def ident_function_of_a_local(side: Side, trace: Trace) -> None:
+    """__ident_func__ can be replaced, also where values are there already."""
+    local = side.local.Local()
+    current = ["one"]
+    object.__setattr__(local, "__ident_func__", lambda: current[0])
+    local.value = 1
+    current[0] = "two"
+    trace("two", hasattr(local, "value"), local.__ident_func__())
+    local.value = 2
+    current[0] = "one"
+    trace("one", local.value, local.__storage__)
+
+
+@scenario
+def subclass_of_a_local(side: Side, trace: Trace) -> None:
+    """A subclass may have methods and class attributes, which are not values."""
+
+    class Own(side.local.Local):
+        shared = "class"
+
+        def method(self) -> str:
+            return "method"
+
+    local = Own()
+    trace("class", local.shared, local.method(), local.__storage__)
+    trace.attempt("shadow", lambda: setattr(local, "shared", "own"))
+    trace("after", local.shared, len(local.__storage__))
+
+
+@scenario
+def stack_by_itself(side: Side, trace: Trace) -> None:
+    """push returns the list, pop the item, top the last; the last pop releases the storage."""
+    stack = side.local.LocalStack()
+    trace("empty", stack.top, stack.pop(), stack._local.__storage__)
+    first = stack.push("a")
+    trace("pushed", first, stack.push("b") is first, stack.top)
+    trace("popped", stack.pop(), stack.top, first, len(stack._local.__storage__))
+    trace("last", stack.pop(), stack.top, len(stack._local.__storage__))
+    trace("falsy", stack.push(None), stack.top, stack.push(0), stack.top, stack.pop(), stack.pop())
+
+
+@scenario
+def stack_released(side: Side, trace: Trace) -> None:
+    """Releasing a stack takes everything of the own thread off, and what was handed out stays as it is."""
+    stack = side.local.LocalStack()
+    items = stack.push("a")
+    stack.push("b")
+    side.local.release_local(stack)
+    trace("released", stack.top, items, len(stack._local.__storage__))
+    stack.push("c")
+    trace("again", stack.top, items)
+
+
+@scenario
+def stack_in_threads(side: Side, trace: Trace) -> None:
+    """Each thread has a stack of its own."""
+    stack = side.local.LocalStack()
+    stack.push("main")
+
+    def other() -> None:
+        trace("thread", stack.top, stack.pop())
+        stack.push("thread")
+        trace("thread", stack.top, len(stack._local.__storage__))
+        stack.pop()
+
+    trace.in_thread(other)
+    trace("main", stack.pop())
+
+
+@scenario
+def ident_function_of_a_stack(side: Side, trace: Trace) -> None:
+    """A stack's __ident_func__ can be read and set."""
+    stack = side.local.LocalStack()
+    trace("default", stack.__ident_func__ is side.local.get_ident)
+    current = ["one"]
+    stack.__ident_func__ = lambda: current[0]
+    stack.push(1)
+    current[0] = "two"
+    trace("two", stack.top)
+    stack.push(2)
+    current[0] = "one"
+    trace("one", stack.top, stack._local.__storage__)
+
+
+@scenario
+def stack_called(side: Side, trace: Trace) -> None:
+    """A called stack is a proxy to whatever is on top at the time."""
+    stack = side.local.LocalStack()
+    proxy = stack()
+    stack.push([1])
+    proxy.append(2)
+    trace("first", proxy == [1, 2], len(proxy))
+    stack.push("text")
+    trace("second", proxy.upper())
+    stack.pop()
+    trace("first again", proxy[1])
+    stack.pop()
+    trace.attempt("none", lambda: len(proxy), words=("object unbound",))
+
+
+@scenario
+def local_called_with_a_name(side: Side, trace: Trace) -> None:
+    """A Local called with a name gives a proxy to that value, which says the name while it is missing."""
+    local = side.local.Local()
+    proxy = local("user")
+    trace("unbound", repr(proxy), bool(proxy))
+    trace.attempt("missing", lambda: proxy.name, words=("no object bound to user",))
+    local.user = [1]
+    proxy.append(2)
+    trace("bound", local.user, proxy == [1, 2], proxy._get_current_object() is local.user)
+
+
+@scenario
+def manager_of_locals(side: Side, trace: Trace) -> None:
+    """A LocalManager cleans up all its locals, now or at the end of a WSGI call."""
+    local, stack = side.local.Local(), side.local.LocalStack()
+    manager = side.local.LocalManager([local, stack])
+    trace("locals", len(manager.locals), manager.locals[0] is local, manager.get_ident() == side.local.get_ident())
+    local.a = 1
+    stack.push(1)
+    manager.cleanup()
+    trace("clean", local.__storage__, stack._local.__storage__)
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        local.a = environ["PATH_INFO"]
+        start_response("200 OK", [])
+        return [b"a"]
+
+    for wrapped in (manager.make_middleware(application), manager.middleware(application)):
+        body = wrapped(trace.environ("/p"), lambda *arguments: None)
+        trace("during", local.a, getattr(wrapped, "__name__", "unnamed"))
+        body.close()
+        trace("after", hasattr(local, "a"))
+
+
+@scenario
+def manager_made_in_every_way(side: Side, trace: Trace) -> None:
+    """A LocalManager takes none, one or several locals, and an ident function that it gives them."""
+    local = side.local.Local()
+    trace("locals", len(side.local.LocalManager().locals), len(side.local.LocalManager(local).locals))
+    manager = side.local.LocalManager([local], ident_func=lambda: "given")
+    local.a = 1
+    trace("given", manager.get_ident(), local.__storage__)
+    trace("repr", repr(manager))
+
+
+@scenario
+def release_through_a_proxy(side: Side, trace: Trace) -> None:
+    """A proxy can't be released, only what it goes through."""
+    local = side.local.Local()
+    local.value = 1
+    trace.attempt("proxy", lambda: side.local.release_local(local("value")))
+    trace("still there", local.value)
+
+
+@scenario
+def many_threads_with_locals(side: Side, trace: Trace) -> None:
+    """Threads that run at once each read back what they wrote."""
+    local, stack = side.local.Local(), side.local.LocalStack()
+    barrier = threading.Barrier(10)
+    read: list[Any] = []
+
+    def work(number: int) -> None:
+        local.number = number
+        stack.push(number)
+        barrier.wait(10)
+        read.append((local.number, stack.pop()))
+        side.local.release_local(local)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    trace("read", sorted(read), local.__storage__, stack._local.__storage__)

@@ -1,0 +1,593 @@
+"""Contexts that are kept on the stack after their request: by a client in a with block, or because of an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.fidelity.side import Side
+from tests.fidelity.trace import Boom, Crash, Trace, scenario
+
+
+def look(side: Side, trace: Trace, event: str) -> None:
+    """Trace what the top of the request stack is and what it remembers."""
+    top = side.globals._request_ctx_stack.top
+    if top is None:
+        trace(event, None)
+    else:
+        trace(event, top, top.preserved, top._preserved_exc, top.request.path)
+
+
+@scenario
+def client_in_a_block_keeps_the_context(side: Side, trace: Trace) -> None:
+    """Inside ``with client`` the context of the last request stays; it is torn down at the end of the block."""
+    app = trace.app()
+    with app.test_client() as client:
+        trace.answer("answer", client.get("/?a=1"))
+        look(side, trace, "kept")
+        trace("proxies", side.flask.request.args["a"], side.flask.current_app.name)
+    look(side, trace, "gone")
+
+
+@scenario
+def client_without_a_block_keeps_nothing(side: Side, trace: Trace) -> None:
+    """Outside ``with client`` the context ends with the request."""
+    app = trace.app()
+    client = app.test_client()
+    trace.answer("answer", client.get("/"))
+    look(side, trace, "gone")
+
+
+@scenario
+def next_request_of_the_client_pops_the_kept_context(side: Side, trace: Trace) -> None:
+    """The kept context is torn down when the next request is pushed, before its own application context."""
+    app = trace.app()
+    with app.test_client() as client:
+        for number in (1, 2, 3):
+            trace.answer("answer", client.get(f"/?n={number}"))
+            look(side, trace, "kept")
+            trace("n", side.flask.request.args["n"])
+
+
+@scenario
+def kept_context_shows_what_the_view_left(side: Side, trace: Trace) -> None:
+    """g and session are as the view left them, and can still be written."""
+    app = trace.app()
+    app.secret_key = "key"
+
+    @app.route("/leave")
+    def leave() -> str:
+        side.flask.g.mark = 1
+        side.flask.session["mark"] = 1
+        side.flask.flash("hello")
+        return "left"
+
+    with app.test_client() as client:
+        client.get("/leave")
+        trace("left", side.flask.g.mark, side.flask.session["mark"], side.flask.get_flashed_messages())
+        side.flask.session["late"] = 1
+        client.get("/")
+        trace("next", sorted(side.flask.g), sorted(side.flask.session))
+
+
+@scenario
+def error_leaving_the_client_block_reaches_teardown(side: Side, trace: Trace) -> None:
+    """A kept context is torn down with the error that leaves the block."""
+    app = trace.app()
+    with trace.catching("block"):
+        with app.test_client() as client:
+            client.get("/")
+            raise Boom("block")
+
+
+@scenario
+def error_after_the_block_is_none_of_its_business(side: Side, trace: Trace) -> None:
+    """A client block inside an except block tears down with the error that is being handled."""
+    app = trace.app()
+    try:
+        raise Boom("being handled")
+    except Boom:
+        with app.test_client() as client:
+            client.get("/")
+
+
+@scenario
+def unhandled_error_in_a_client_block(side: Side, trace: Trace) -> None:
+    """The client gets the 500, the context kept remembers the error; the end of the block tears down without it."""
+    app = trace.app()
+    with app.test_client() as client:
+        trace.answer("answer", client.get("/boom"))
+        look(side, trace, "kept")
+
+
+@scenario
+def unhandled_error_then_a_next_request(side: Side, trace: Trace) -> None:
+    """The next request tears the kept context down with the error it remembers."""
+    app = trace.app()
+    with app.test_client() as client:
+        client.get("/boom")
+        look(side, trace, "kept")
+        client.get("/")
+        look(side, trace, "kept next")
+
+
+@scenario
+def propagated_error_in_a_client_block(side: Side, trace: Trace) -> None:
+    """With TESTING the error comes through the client, and the context it failed in can be looked at."""
+    app = trace.app()
+    app.testing = True
+    with app.test_client() as client:
+        trace.attempt("get", client.get, "/boom")
+        look(side, trace, "kept")
+        trace("proxies", side.flask.request.path)
+
+
+@scenario
+def handled_error_in_a_client_block(side: Side, trace: Trace) -> None:
+    """A handled error is not remembered."""
+    app = trace.app()
+    app.register_error_handler(Boom, lambda error: "handled")
+    with app.test_client() as client:
+        trace.answer("answer", client.get("/boom"))
+        look(side, trace, "kept")
+
+
+@scenario
+def unknown_url_in_a_client_block(side: Side, trace: Trace) -> None:
+    """A 404 is kept like any other request, with its routing exception."""
+    app = trace.app()
+    with app.test_client() as client:
+        client.get("/nowhere")
+        look(side, trace, "kept")
+        trace("request", side.flask.request.routing_exception, side.flask.request.url_rule)
+
+
+@scenario
+def client_entered_inside_itself(side: Side, trace: Trace) -> None:
+    """One client can't be entered twice at once; it can be entered again afterwards."""
+    app = trace.app()
+    client = app.test_client()
+    with client:
+        client.get("/")
+        with trace.catching("nested", ("client",)):
+            with client:
+                trace("entered")
+        look(side, trace, "still kept")
+    with client:
+        client.get("/")
+
+
+@scenario
+def two_clients_nested(side: Side, trace: Trace) -> None:
+    """A request of the inner client pops the outer's kept context; the inner block's end leaves nothing kept."""
+    app = trace.app()
+    with app.test_client() as outer:
+        outer.get("/?c=outer")
+        with app.test_client() as inner:
+            look(side, trace, "outer kept")
+            inner.get("/?c=inner")
+            look(side, trace, "inner kept")
+        look(side, trace, "inner closed")
+        outer.get("/?c=outer")
+        look(side, trace, "outer again")
+    look(side, trace, "closed")
+
+
+@scenario
+def inner_client_without_request_pops_the_outers_context(side: Side, trace: Trace) -> None:
+    """A client block that made no request still pops what is kept when it ends."""
+    app = trace.app()
+    with app.test_client() as outer:
+        outer.get("/")
+        with app.test_client():
+            look(side, trace, "inside")
+        look(side, trace, "after inner")
+
+
+@scenario
+def clients_of_two_apps_nested(side: Side, trace: Trace) -> None:
+    """A request to another app pops the kept context of the first with the first's teardown functions."""
+    first, second = trace.app("first"), trace.app("second")
+    with first.test_client() as one, second.test_client() as two:
+        one.get("/")
+        look(side, trace, "first kept")
+        two.get("/")
+        look(side, trace, "second kept")
+        trace("app", side.flask.current_app.name)
+
+
+@scenario
+def kept_context_and_an_application_context(side: Side, trace: Trace) -> None:
+    """An application context pushed over a kept request leaves it alone."""
+    app = trace.app()
+    with app.test_client() as client:
+        client.get("/")
+        side.flask.g.mark = 1
+        with app.app_context():
+            look(side, trace, "inside")
+            trace("g", "mark" in side.flask.g)
+        look(side, trace, "after")
+
+
+@scenario
+def kept_context_and_a_test_request_context(side: Side, trace: Trace) -> None:
+    """A hand-pushed request context pops the kept one as a served request would."""
+    app = trace.app()
+    with app.test_client() as client:
+        client.get("/?n=kept")
+        with app.test_request_context("/?n=pushed"):
+            look(side, trace, "pushed")
+        look(side, trace, "after")
+
+
+@scenario
+def kept_context_seen_from_another_thread(side: Side, trace: Trace) -> None:
+    """Another thread neither sees a kept context nor pops it with a request of its own."""
+    app = trace.app()
+
+    def other() -> None:
+        look(side, trace, "thread")
+        trace.serve(app, "/?n=thread")
+
+    with app.test_client() as client:
+        client.get("/?n=kept")
+        trace.in_thread(other)
+        look(side, trace, "still kept")
+
+
+@scenario
+def kept_context_and_a_server_call(side: Side, trace: Trace) -> None:
+    """A request served without the client pops the kept context and keeps nothing itself."""
+    app = trace.app()
+    with app.test_client() as client:
+        client.get("/?n=kept")
+        trace.serve(app, "/?n=served")
+        look(side, trace, "after")
+
+
+@scenario
+def client_used_inside_a_view(side: Side, trace: Trace) -> None:
+    """A view may call its own app through a client: the inner request nests and is gone when it returns."""
+    app = trace.app()
+
+    @app.route("/outer")
+    def outer() -> str:
+        trace.answer("inner", app.test_client().get("/"))
+        look(side, trace, "outer again")
+        return "outer"
+
+    trace.serve(app, "/outer")
+
+
+@scenario
+def client_block_inside_a_view(side: Side, trace: Trace) -> None:
+    """A client block in a view keeps its context over the view's own until the block ends."""
+    app = trace.app()
+
+    @app.route("/outer")
+    def outer() -> str:
+        side.flask.g.mark = 1
+        with app.test_client() as client:
+            client.get("/")
+            look(side, trace, "kept")
+            trace("g", "mark" in side.flask.g)
+        look(side, trace, "outer again")
+        return "outer"
+
+    trace.serve(app, "/outer")
+
+
+@scenario
+def client_block_around_pushed_context(side: Side, trace: Trace) -> None:
+    """The end of a client block pops kept contexts only; one pushed by hand stays."""
+    app = trace.app()
+    context = app.test_request_context("/?n=pushed")
+    with app.test_client() as client:
+        client.get("/?n=kept")
+        context.push()
+    look(side, trace, "pushed stays")
+    context.pop()
+
+
+@scenario
+def client_in_a_context_pushed_by_hand(side: Side, trace: Trace) -> None:
+    """Inside a hand-pushed request context, a client block's kept context goes and the hand-pushed one stays."""
+    app = trace.app()
+    with app.test_request_context("/?n=pushed"):
+        with app.test_client() as client:
+            client.get("/?n=kept")
+            look(side, trace, "kept")
+            client.get("/boom")
+            look(side, trace, "kept after boom")
+        look(side, trace, "pushed")
+
+
+@scenario
+def kept_context_popped_by_hand(side: Side, trace: Trace) -> None:
+    """A kept context popped by hand is not popped again at the end of the block."""
+    app = trace.app()
+    with app.test_client() as client:
+        client.get("/")
+        context = side.globals._request_ctx_stack.top
+        context.pop()
+        trace("popped", context.preserved, context._preserved_exc)
+    trace("end")
+
+
+@scenario
+def kept_context_entered_again(side: Side, trace: Trace) -> None:
+    """Entering a kept context pops it first, so that it is torn down and then pushed anew."""
+    app = trace.app()
+    with app.test_client() as client:
+        client.get("/")
+        context = side.globals._request_ctx_stack.top
+        with context:
+            look(side, trace, "entered")
+        look(side, trace, "left")
+
+
+def fail_with(trace: Trace, **config: Any) -> Any:
+    app = trace.app()
+    app.config.update(config)
+    return app
+
+
+@scenario
+def debug_keeps_a_failed_request(side: Side, trace: Trace) -> None:
+    """With DEBUG the context of a failed request stays after the server call, and the next push tears it down."""
+    app = fail_with(trace, DEBUG=True)
+    trace.serve(app, "/boom")
+    look(side, trace, "kept")
+    trace.serve(app, "/")
+    look(side, trace, "gone")
+
+
+@scenario
+def debug_does_not_keep_a_good_request(side: Side, trace: Trace) -> None:
+    """With DEBUG a request without error is popped as ever."""
+    app = fail_with(trace, DEBUG=True)
+    trace.serve(app, "/")
+    look(side, trace, "gone")
+
+
+@scenario
+def testing_does_not_keep_a_failed_request(side: Side, trace: Trace) -> None:
+    """TESTING propagates the error without keeping the context."""
+    app = fail_with(trace, TESTING=True)
+    trace.serve(app, "/boom")
+    look(side, trace, "gone")
+
+
+@scenario
+def preserve_setting_without_debug(side: Side, trace: Trace) -> None:
+    """PRESERVE_CONTEXT_ON_EXCEPTION keeps a failed request, the error being answered with a 500."""
+    app = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True)
+    trace("setting", app.preserve_context_on_exception)
+    trace.serve(app, "/boom")
+    look(side, trace, "kept")
+    trace.serve(app, "/")
+    look(side, trace, "gone")
+
+
+@scenario
+def preserve_setting_off_in_debug(side: Side, trace: Trace) -> None:
+    """PRESERVE_CONTEXT_ON_EXCEPTION set to False wins over DEBUG."""
+    app = fail_with(trace, DEBUG=True, PRESERVE_CONTEXT_ON_EXCEPTION=False)
+    trace("setting", app.preserve_context_on_exception)
+    trace.serve(app, "/boom")
+    look(side, trace, "gone")
+
+
+@scenario
+def two_failures_in_a_row_keep_one_context(side: Side, trace: Trace) -> None:
+    """A failed request pops the failed one before it, so that at most one is kept."""
+    app = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True)
+    for number in (1, 2, 3):
+        trace.serve(app, f"/boom?n={number}")
+        look(side, trace, "kept")
+    side.globals._request_ctx_stack.top.pop()
+
+
+@scenario
+def preserved_error_is_the_one_teardown_sees(side: Side, trace: Trace) -> None:
+    """A kept failure is torn down with its own error by the next push, with none by a plain pop."""
+    app = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True)
+    trace.serve(app, "/boom")
+    with app.test_request_context("/"):
+        trace("next")
+    trace.serve(app, "/boom")
+    side.globals._request_ctx_stack.top.pop()
+    trace.serve(app, "/boom")
+    side.globals._request_ctx_stack.top.pop(Boom("given"))
+
+
+@scenario
+def failing_block_is_kept_too(side: Side, trace: Trace) -> None:
+    """An error leaving ``with test_request_context`` keeps that context as well."""
+    app = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True)
+    with trace.catching("block"):
+        with app.test_request_context("/?n=1"):
+            raise Boom("block")
+    look(side, trace, "kept")
+    with app.test_request_context("/?n=2"):
+        look(side, trace, "second")
+    look(side, trace, "gone")
+
+
+@scenario
+def preserved_when_a_base_exception_escapes(side: Side, trace: Trace) -> None:
+    """What is not an Exception passes through unhandled, and its context is kept if the setting says so."""
+    app = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True)
+
+    @app.route("/crash")
+    def crash() -> None:
+        raise Crash("view")
+
+    trace.serve(app, "/crash")
+    look(side, trace, "kept")
+    trace.serve(app, "/")
+
+
+@scenario
+def ignored_error_is_not_kept(side: Side, trace: Trace) -> None:
+    """An error that should_ignore_error names neither keeps the context nor reaches teardown."""
+
+    class Ignoring(side.flask.Flask):
+        def should_ignore_error(self, error):
+            trace("should_ignore_error", error)
+            return error is not None
+
+    app = trace.app(base=Ignoring)
+    app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
+    trace.serve(app, "/boom")
+    look(side, trace, "gone")
+    trace.serve(app, "/")
+
+
+@scenario
+def preserved_request_under_a_hand_pushed_application_context(side: Side, trace: Trace) -> None:
+    """A kept request that used an outer application context leaves that one when it is popped."""
+    app = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True)
+    with app.app_context():
+        trace.serve(app, "/boom")
+        look(side, trace, "kept")
+        trace.serve(app, "/")
+        trace("between")
+
+
+@scenario
+def preserved_request_of_another_app(side: Side, trace: Trace) -> None:
+    """A kept failure of one app is torn down by a request to another."""
+    first, second = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True), trace.app("second")
+    trace.serve(first, "/boom")
+    trace.serve(second, "/")
+    look(side, trace, "gone")
+
+
+@scenario
+def nested_failure_keeps_the_inner_context_over_the_outer(side: Side, trace: Trace) -> None:
+    """A failed request inside a hand-pushed one lies on top of it until the next push takes it away."""
+    app = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True)
+    outer = app.test_request_context("/?n=outer")
+    outer.push()
+    trace.serve(app, "/boom")
+    look(side, trace, "inner kept")
+    trace.serve(app, "/")
+    look(side, trace, "outer")
+    outer.pop()
+
+
+@scenario
+def environ_key_asks_to_keep_the_context(side: Side, trace: Trace) -> None:
+    """The client's wish travels in the environ, where a server call can put it as well."""
+    app = trace.app()
+    trace.serve(app, "/", **{"flask._preserve_context": True})
+    look(side, trace, "kept")
+    trace.serve(app, "/", **{"flask._preserve_context": False})
+    look(side, trace, "gone")
+
+
+@scenario
+def auto_pop_by_hand(side: Side, trace: Trace) -> None:
+    """auto_pop keeps a context for an error only where the setting says so, else it pops with that error."""
+    app = trace.app()
+    for setting in (False, True):
+        app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = setting
+        for error in (None, Boom("given")):
+            context = app.test_request_context("/")
+            context.push()
+            trace("auto_pop", setting, error)
+            context.auto_pop(error)
+            look(side, trace, "after")
+    side.globals._request_ctx_stack.top.pop()
+
+
+@scenario
+def session_transaction_in_a_client_block(side: Side, trace: Trace) -> None:
+    """A session transaction goes through a request context of its own, and the kept one is popped by it."""
+    app = trace.app()
+    app.secret_key = "key"
+    with app.test_client() as client:
+        client.get("/?n=kept")
+        with client.session_transaction() as session:
+            session["mark"] = 1
+            trace("inside", side.flask.request.args.get("n"))
+        client.get("/?n=after")
+        trace("kept", dict(side.flask.session))
+
+
+@scenario
+def session_transaction_outside_a_block(side: Side, trace: Trace) -> None:
+    """Without a kept context, the request proxy is unbound inside a session transaction."""
+    app = trace.app()
+    app.secret_key = "key"
+    client = app.test_client()
+    with client.session_transaction() as session:
+        session["mark"] = 1
+        trace("inside", bool(side.flask.request))
+    with client.session_transaction() as session:
+        trace("again", dict(session))
+    with client:
+        client.get("/")
+        trace("request", dict(side.flask.session))
+
+
+@scenario
+def session_transaction_that_fails(side: Side, trace: Trace) -> None:
+    """An error in a session transaction leaves the block and the stacks, and nothing is saved."""
+    app = trace.app()
+    app.secret_key = "key"
+    client = app.test_client()
+    with trace.catching("transaction"):
+        with client.session_transaction() as session:
+            session["mark"] = 1
+            raise Boom("transaction")
+    with client.session_transaction() as session:
+        trace("again", dict(session))
+
+
+@scenario
+def session_transaction_without_a_key_or_cookies(side: Side, trace: Trace) -> None:
+    """A session transaction needs a client with cookies and a session that opens."""
+    app = trace.app()
+    with trace.catching("no key", ("session",)):
+        with app.test_client().session_transaction():
+            trace("entered")
+    app.secret_key = "key"
+    with trace.catching("no cookies", ("cookies",)):
+        with app.test_client(use_cookies=False).session_transaction():
+            trace("entered")
+
+
+@scenario
+def redirects_followed_in_a_client_block(side: Side, trace: Trace) -> None:
+    """Each request of a followed redirect pops the one before; the last is kept."""
+    app = trace.app()
+    app.add_url_rule("/go", "go", lambda: side.flask.redirect("/?n=there"))
+    with app.test_client() as client:
+        trace.answer("answer", client.get("/go", follow_redirects=True))
+        look(side, trace, "kept")
+
+
+@scenario
+def debug_failure_through_a_client_without_block(side: Side, trace: Trace) -> None:
+    """With DEBUG a failed request through a bare client propagates and is kept until the next one."""
+    app = fail_with(trace, DEBUG=True)
+    client = app.test_client()
+    trace.attempt("get", client.get, "/boom")
+    look(side, trace, "kept")
+    trace.answer("next", client.get("/"))
+    look(side, trace, "gone")
+
+
+@scenario
+def client_block_pops_every_kept_context(side: Side, trace: Trace) -> None:
+    """At the end of a client block all kept contexts on top of each other go, the last first."""
+    app = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True)
+    with app.test_client():
+        contexts = [app.test_request_context(f"/?n={number}") for number in (1, 2, 3)]
+        for context in contexts:
+            context.push()
+        for context in contexts:
+            context.preserved = True
+        look(side, trace, "kept")
+    look(side, trace, "gone")

@@ -1,0 +1,156 @@
+"""Our proxies answer as those of Werkzeug 1.0.1 did, but for the operations that are listed here."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import pytest
+
+from schlenk import local
+from tests.fidelity.proxies import OBJECTS, OPERATIONS, RECORD, Row, folded, unfolded
+
+RECORDED = {
+    operation: unfolded(outcomes)
+    for operation, outcomes in json.loads(RECORD.read_text(encoding="utf-8"))["operations"].items()
+}
+
+# Raised TypeError for want of a special method; where it did, the answer is now the object's.
+FORWARDED = {
+    "x @ y",
+    "y @ x",
+    "x @ x",
+    "x @= y",
+    "y @= x; x = y",
+    "y ** x",
+    "y << x",
+    "y >> x",
+    "y & x",
+    "y | x",
+    "y ^ x",
+    "y **= x; x = y",
+    "y <<= x; x = y",
+    "y >>= x; x = y",
+    "y &= x; x = y",
+    "y |= x; x = y",
+    "y ^= x; x = y",
+    "2 ** x",
+    "pow(x, y, 5)",
+    "x / x",
+    "divmod(x, x)",
+    "x ** x",
+    "x << x",
+    "x >> x",
+    "x & x",
+    "x | x",
+    "x ^ x",
+    "next(x)",
+    "next(x, 'ended')",
+    "drive(awaiting(x))",
+    "drive(entering(x))",
+    "drive(entering(x, KeyError()))",
+    "drive(looping(x))",
+    "round(x)",
+    "round(x, 1)",
+    "math.trunc(x)",
+    "format(x, '>9')",
+    "format(x, '.1f')",
+    "format(x, '%Y')",
+    "os.fspath(x)",
+    "os.path.join('a', x)",
+    "PurePosixPath(x)",
+    "class x(x): pass",
+}
+
+# Took a detour for want of a special method, by way of another one; the answer is now the object's.
+DIRECT = {
+    "operator.length_hint(x)",
+    "operator.length_hint(x, 9)",
+    "list(reversed(x))",
+    "math.floor(x)",
+    "math.ceil(x)",
+    "bytes(x)",
+}
+
+# Asks for what only Python 2 had, and Werkzeug dropped with it, or for ``__getattr__``, which would be a slower way of
+# reading attributes than the one taken. The answer is now the object's.
+GONE = {
+    "hasattr(x, '__cmp__')",
+    "hasattr(x, '__coerce__')",
+    "hasattr(x, '__div__')",
+    "hasattr(x, '__getattr__')",
+    "hasattr(x, '__hex__')",
+    "hasattr(x, '__long__')",
+    "hasattr(x, '__members__')",
+    "hasattr(x, '__oct__')",
+    "hasattr(x, '__rdiv__')",
+    "hasattr(x, '__unicode__')",
+}
+
+# What is none of these: the outcomes and their cells, as in the record.
+EVERY = " ".join(OBJECTS)
+OTHERWISE = {
+    # The other operand's method is given the object, as by every other operator.
+    "x @ y": {"'rmatmul'; operand now {'calls': ['rmatmul(<Plain>)']}": "reflected"},
+    "x @ x": {"'matmul'; object now {'calls': ['matmul(proxy of <Recorder>)']}": "recorder"},
+    # In-place forms compute and rebind, as those of every other operator.
+    "x @= y": {
+        "'rmatmul'; operand now {'calls': ['rmatmul(<Plain>)']}": "reflected",
+        "'matmul'; object now {'calls': ['matmul(3)']}": "recorder",
+    },
+    # A set changes in place only by what is a set.
+    "y &= x; x = y": {"set(3)": "set"},
+    "y |= x; x = y": {"set(1, 2, 3, 4)": "set", "set(1, 2)": "frozenset", "True": "bool"},
+    "y ^= x; x = y": {"set(1, 2, 4)": "set", "set(1)": "frozenset", "True": "bool"},
+    # As above: the tuple of bases has the object.
+    "class x(x): pass": {"class x; object now {'calls': ['mro_entries((<Recorder>,))']}": "recorder"},
+    # os.path.join makes a TypeError of any AttributeError.
+    "os.path.join('a', x)": {"raises TypeError": "attributeless"},
+    # An abstract class looks for the method on the type, which has it whatever the object is.
+    "isinstance(x, os.PathLike)": {"True": EVERY},
+    "isinstance(x, contextlib.AbstractAsyncContextManager)": {"True": EVERY},
+    "isinstance(x, collections.abc.AsyncIterable)": {"True": EVERY},
+    "isinstance(x, collections.abc.AsyncIterator)": {"True": EVERY},
+    "isinstance(x, collections.abc.Awaitable)": {"True": EVERY},
+    "isinstance(x, collections.abc.Iterator)": {"True": EVERY},
+    "isinstance(x, collections.abc.Reversible)": {"True": EVERY},
+    "isinstance(x, typing.SupportsBytes)": {"True": EVERY},
+    "isinstance(x, typing.SupportsRound)": {"True": EVERY},
+    # A class statement asks for this one as for any attribute, so it can't be left to the object.
+    "hasattr(x, '__mro_entries__')": {"True": EVERY},
+}
+
+row = cache(Row)
+
+
+def expected(operation: str, cell: str) -> str:
+    on_object = row(local, operation).on_object[cell]
+    recorded = RECORDED[operation].get(cell, on_object)
+    listed = unfolded(OTHERWISE.get(operation, {})).get(cell)
+    if listed is not None:
+        return listed
+    if operation in DIRECT | GONE or (operation in FORWARDED and recorded == "raises TypeError"):
+        return on_object
+    return recorded
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_proxy_answers_as_expected(operation: str) -> None:
+    answers = row(local, operation).through_proxy
+    wanted = {cell: expected(operation, cell) for cell in answers}
+    differing = [cell for cell in answers if answers[cell] != wanted[cell]]
+    assert folded({cell: answers[cell] for cell in differing}) == folded({cell: wanted[cell] for cell in differing})
+
+
+def test_listed_operations_are_those_that_differ_from_the_record() -> None:
+    differing = {
+        operation
+        for operation in OPERATIONS
+        for cell, text in row(local, operation).through_proxy.items()
+        if text != RECORDED[operation].get(cell, row(local, operation).on_object[cell])
+    }
+    assert differing == FORWARDED | DIRECT | GONE | OTHERWISE.keys()
+
+
+def test_record_has_every_operation_of_the_table() -> None:
+    assert RECORDED.keys() == set(OPERATIONS)

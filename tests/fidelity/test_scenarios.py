@@ -1,0 +1,158 @@
+"""Every scenario, compared with the record of what Flask 1.1.4 answered; where we depart from it, with what we do.
+
+``python -m tests.fidelity record`` makes the record, in an environment that has Flask 1.1.4.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fidelity import scenarios  # noqa: F401  (registers them)
+from tests.fidelity.side import load
+from tests.fidelity.trace import SCENARIOS, available, run
+
+RECORD: dict[str, list[Any]] = json.loads(Path(__file__).with_name("record.json").read_text(encoding="utf-8"))[
+    "scenarios"
+]
+SCHLENK = load("schlenk")
+
+# What each scenario of departures.py traces there and here: event, depths of the stacks, what was seen.
+DEPARTURES: dict[str, tuple[list[Any], list[Any]]] = {
+    "refreshed_cookie_without_vary": (
+        [["refreshed", [0, 0], False, [{"_permanent": True, "a": 1}]]],
+        [["refreshed", [0, 0], True, [{"_permanent": True, "a": 1}]]],
+    ),
+    "emptied_session_without_vary": (
+        [["cleared", [0, 0], False, [""]], ["popped", [0, 0], False, [""]]],
+        [["cleared", [0, 0], True, [""]], ["popped", [0, 0], True, [""]]],
+    ),
+    "empty_session_read_without_vary": (
+        [["read", [0, 0], False, []], ["flashes", [0, 0], False, []]],
+        [["read", [0, 0], True, []], ["flashes", [0, 0], True, []]],
+    ),
+    "readings_that_did_not_count": (
+        [["counted", [0, 0], []]],
+        [["counted", [0, 0], "in len bool iter keys values items == != copy repr dict pop".split()]],
+    ),
+    "request_context_popped_under_another": (
+        [["popped", [1, 0], "AssertionError", ["teardown_request", "teardown_appcontext"], "lower"]],
+        [["popped", [2, 1], "AssertionError", [], "upper"]],
+    ),
+    "application_context_popped_under_another": (
+        [["popped", [0, 1], "AssertionError", ["teardown_appcontext"], False]],
+        [["popped", [0, 2], "AssertionError", [], True]],
+    ),
+    "application_context_popped_that_was_never_pushed": (
+        [
+            ["on an empty stack", [0, 0], "AssertionError", ["teardown_appcontext"]],
+            ["over another", [0, 0], "AssertionError", ["teardown_appcontext", "teardown_appcontext"]],
+        ],
+        [["on an empty stack", [0, 0], "AssertionError", []], ["over another", [0, 1], "AssertionError", []]],
+    ),
+    "request_context_popped_in_another_thread": (
+        [["popped", [1, 1], ["AssertionError"], ["teardown_appcontext"], True]],
+        [["popped", [1, 1], ["AssertionError"], [], True]],
+    ),
+    "application_context_forgotten_in_a_view": (
+        [["forgotten", [0, 1], "AssertionError", ["teardown_request", "teardown_appcontext"]]],
+        [["forgotten", [0, 0], "AssertionError", ["teardown_request", "teardown_appcontext"]]],
+    ),
+    "request_context_forgotten_in_a_view": (
+        [["forgotten", [1, 0], "AssertionError", ["teardown_request", "teardown_appcontext"]]],
+        [["forgotten", [0, 0], "AssertionError", ["teardown_request", "teardown_appcontext"]]],
+    ),
+    "context_kept_by_a_client_in_a_view": (
+        [["kept", [1, 0], "AssertionError", ["teardown_request", "teardown_appcontext"]]],
+        [["kept", [0, 0], "200 OK", ["teardown_request", "teardown_request", "teardown_appcontext"]]],
+    ),
+    "block_whose_push_failed": (
+        [["block", [1, 1], "Boom: open_session", []]],
+        [["block", [0, 0], "Boom: open_session", ["teardown_request", "teardown_appcontext"]]],
+    ),
+    "failing_receiver_of_appcontext_pushed": (
+        [["pushed", [0, 1], "Boom: appcontext_pushed"], ["served", [0, 1], "IndexError", []]],
+        [["pushed", [0, 0], "Boom: appcontext_pushed"], ["served", [0, 0], "Boom: appcontext_pushed", []]],
+    ),
+    "application_context_that_cannot_be_made": (
+        [["served", [0, 0], "IndexError", []]],
+        [["served", [0, 0], "Boom: app_context", []]],
+    ),
+    "streams_closed_first_one_first": (
+        [
+            [
+                "closed",
+                [0, 0],
+                ["AssertionError", "AssertionError"],
+                ["lower"],
+                ["teardown_request", "teardown_appcontext", "teardown_request"],
+            ]
+        ],
+        [
+            [
+                "closed",
+                [0, 0],
+                [None, None],
+                ["upper"],
+                ["teardown_request", "teardown_appcontext", "teardown_request"],
+            ]
+        ],
+    ),
+    "abort_given_an_error": (
+        [["answered", [0, 0], ["404 NOT FOUND", "203 OTHER"]]],
+        [["answered", [0, 0], ["500 INTERNAL SERVER ERROR", "500 INTERNAL SERVER ERROR"]]],
+    ),
+    "failed_block_kept_inside_another": (
+        [["ended", [1, 0], "AssertionError", ["teardown_request", "teardown_appcontext"]]],
+        [["ended", [0, 0], None, ["teardown_request", "teardown_request", "teardown_appcontext"]]],
+    ),
+    "failing_teardown_of_a_kept_context": (
+        [["kept", [1, 1], "500 INTERNAL SERVER ERROR"], ["next", [0, 0], "RuntimeError"]],
+        [["kept", [1, 1], "500 INTERNAL SERVER ERROR"], ["next", [0, 0], "Boom: teardown"]],
+    ),
+    "copied_function_called_at_the_same_time": ([["torn down", [0, 0], 1]], [["torn down", [0, 0], 3]]),
+    "request_inside_before_first_request": ([["ended", [0, 0], False]], [["ended", [0, 0], True]]),
+    "values_of_threads_that_ended": (
+        [["most are kept", [0, 0], True, True]],
+        [["most are kept", [0, 0], False, False]],
+    ),
+    "values_of_a_thread_with_the_same_ident": (
+        [["seen", [0, 0], True, True]],
+        [["seen", [0, 0], False, True]],
+    ),
+}
+
+
+def runnable(names: Any) -> list[Any]:
+    skip = pytest.mark.skip(reason="needs a package that is not installed")
+    return [pytest.param(name, marks=() if available(SCENARIOS[name]) else skip) for name in sorted(names)]
+
+
+def expected(name: str) -> list[Any]:
+    """What the record says; where there is no blinker, signals are silent."""
+    events = RECORD[name]
+    return events if SCHLENK.signals.signals_available else [e for e in events if not e[0].startswith("signal ")]
+
+
+@pytest.mark.parametrize("name", runnable(SCENARIOS.keys() - DEPARTURES.keys()))
+def test_scenario_is_as_in_flask_1_1_4(name: str) -> None:
+    assert run(name, SCHLENK) == expected(name)
+
+
+@pytest.mark.parametrize("name", runnable(DEPARTURES))
+def test_departure_is_as_stated(name: str) -> None:
+    there, here = DEPARTURES[name]
+    assert there == RECORD[name]
+    assert here == run(name, SCHLENK)
+
+
+def test_departures_are_those_of_their_module() -> None:
+    departing = {name for name, function in SCENARIOS.items() if function.__module__.endswith(".departures")}
+    assert departing == DEPARTURES.keys()
+
+
+def test_record_has_every_scenario() -> None:
+    assert RECORD.keys() == SCENARIOS.keys()
