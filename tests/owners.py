@@ -1,0 +1,33 @@
+"""Doing something as somebody else: in a thread, a greenlet, or an interpreter of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable, TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+
+def in_thread(function: Callable[[], T]) -> T:
+    """Call ``function`` in a thread that has ended when this returns."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
+
+
+def in_greenlet(function: Callable[[], T]) -> T:
+    """Call ``function`` in a greenlet; what it gives is what it first switches back with, or else returns."""
+    return pytest.importorskip("greenlet").greenlet(function).switch()
+
+
+def without(module: str, program: str) -> None:
+    """Run ``program`` in an interpreter of its own in which ``module`` can't be imported, and warnings are errors."""
+    blocked = f"import sys\nsys.modules[{module!r}] = None\n" + textwrap.dedent(program)
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", blocked], stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    assert ended.returncode == 0, ended.stderr

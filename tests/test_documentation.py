@@ -1,0 +1,104 @@
+"""Every example in the README, on the pages below docs/ and in the docstrings is run.
+
+A page is one story: its fences run from top to bottom in one namespace, ``python`` as a file would, ``pycon`` as an
+interactive session whose answers have to be right, and ``diff`` as the file that the change leads to.
+"""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import schlenk
+from tests.fidelity.scenarios import departures
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NEEDED = {"api.md": "blinker", "locals-and-proxies.md": "greenlet"}
+MODULES = ["schlenk", *(module.name for module in pkgutil.walk_packages(schlenk.__path__, "schlenk."))]
+
+RUN = {"diff", "pycon", "python"}
+NOT_RUN = {"console", "text", "{automodule}", "{eval-rst}", "{toctree}"}
+FENCE = re.compile(r"^```(?P<language>\S+)[^\n]*\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Fence(NamedTuple):
+    language: str
+    body: str
+    line: int
+
+
+def fences(page: str) -> Iterator[Fence]:
+    for found in FENCE.finditer(page):
+        yield Fence(found["language"], found["body"], page.count("\n", 0, found.start("body")) + 1)
+
+
+def answer(session: doctest.DocTest) -> None:
+    """Run an interactive session and hold what it prints against what it shows."""
+    report: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(session, out=report.append, clear_globs=False)
+    assert not report, "".join(report)
+
+
+def read(page: str, name: str) -> None:
+    """Run all that a page shows, from top to bottom."""
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    for language, body, line in fences(page):
+        if language == "pycon":
+            session = doctest.DocTestParser().get_doctest(body, namespace, name, name, line - 1)
+            session.globs = namespace  # instead of a copy, so that what it sets is there further down
+            answer(session)
+        elif language in RUN:
+            if language == "diff":
+                body = "\n".join(text[1:] for text in body.splitlines() if not text.startswith("-"))
+            # The lines in front let a traceback name the line of the page.
+            exec(compile("\n" * (line - 1) + body, name, "exec", dont_inherit=True), namespace)
+
+
+def docstring_examples() -> Iterator[doctest.DocTest]:
+    finder = doctest.DocTestFinder()
+    for module in map(importlib.import_module, MODULES):
+        yield from (found for found in finder.find(module) if found.examples)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_examples_of_the_page_run(page: Path) -> None:
+    if page.name in NEEDED:
+        pytest.importorskip(NEEDED[page.name])
+    read(page.read_text(encoding="utf-8"), page.name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_example_of_the_page_is_passed_over(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    found = list(fences(text))
+    assert 2 * len(found) == text.count("```")
+    assert {fence.language for fence in found} <= RUN | NOT_RUN
+
+
+@pytest.mark.parametrize("example", list(docstring_examples()), ids=lambda example: example.name)
+def test_the_examples_of_the_docstring_run(example: doctest.DocTest) -> None:
+    answer(example)
+
+
+def test_every_departure_from_flask_is_in_the_table() -> None:
+    pinned = {name for name, value in vars(departures).items() if hasattr(value, "needs")}
+    rows = re.findall(r"^\|.*\|([^|]+)\|$", (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(re.findall(r"`(\w+_\w+)`", " ".join(rows))) == pinned
+
+
+def test_a_page_with_a_wrong_answer_is_noticed() -> None:
+    with pytest.raises(AssertionError, match=r"Expected:\n +3\n +Got:\n +2\n"):
+        read("```python\none = 1\n```\n\n```pycon\n>>> one + one\n3\n```\n", "wrong.md")
+
+
+def test_a_page_with_a_failing_example_is_noticed() -> None:
+    with pytest.raises(ZeroDivisionError):
+        read("```diff\n-1 / 1\n+1 / 0\n```\n", "wrong.md")

@@ -1,0 +1,64 @@
+"""Environs that no WSGI server should hand over: answered with 400 where they fail, never with a server's error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schlenk import Flask, request, session
+from schlenk.testing import EnvironBuilder
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("asked")
+    app.secret_key = "key"
+    app.add_url_rule("/", "index", lambda: f"{request.args.get('a')!r} {request.full_path} {dict(session)}")
+    return app
+
+
+def ask(app: Flask, **environ: Any) -> tuple[str, str]:
+    """Status and body of the answer to a request for / with these in its environ; ``None`` takes a key out."""
+    given = {**EnvironBuilder(app, "/").get_environ(), **environ}
+    statuses: list[str] = []
+    body = app(
+        {key: value for key, value in given.items() if value is not None}, lambda status, *rest: statuses.append(status)
+    )
+    return statuses[0], b"".join(body).decode()
+
+
+def test_what_wsgi_demands_is_missed_by_name(app: Flask) -> None:
+    status, body = ask(app, REQUEST_METHOD=None)
+    assert (status, "REQUEST_METHOD" in body) == ("400 BAD REQUEST", True)
+
+
+@pytest.mark.parametrize(("key", "value"), [("PATH_INFO", "/\u1234"), ("QUERY_STRING", "\ud800"), ("SCRIPT_NAME", 1)])
+def test_what_wsgi_forbids_is_named(app: Flask, key: str, value: Any) -> None:
+    status, body = ask(app, **{key: value})
+    assert (status, f"malformed {key}" in body) == ("400 BAD REQUEST", True)
+
+
+def test_an_error_of_the_application_s_own_is_not_taken_for_the_client_s(app: Flask) -> None:
+    class Failing(app.request_class):  # type: ignore[name-defined, misc]
+        def __init__(self, environ: dict[str, Any]) -> None:
+            raise LookupError("no such request")
+
+    app.request_class = Failing
+    with pytest.raises(LookupError, match="no such request"):
+        ask(app)
+
+
+def test_a_byte_in_the_query_that_is_not_utf8_stays_quoted(app: Flask) -> None:
+    assert ask(app, QUERY_STRING="a=\xff") == ("200 OK", "'%FF' /?a=%FF {}")
+
+
+def test_cookies_that_are_not_text_leave_the_session_empty(app: Flask) -> None:
+    assert ask(app, HTTP_COOKIE="session=\ud800") == ("200 OK", "None /? {}")
+
+
+def test_headers_that_are_none_are_shown_with_the_endpoint(app: Flask) -> None:
+    app.testing = True
+    app.add_url_rule("/headers", "headers", lambda: ({}, [1]))
+    with pytest.raises(TypeError, match=r"'headers' returned has the headers \[1\]"):
+        app.test_client().get("/headers")

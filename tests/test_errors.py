@@ -1,0 +1,451 @@
+"""Errors of views and hooks: which handler answers, what stands for an HTTP status, what becomes a 500."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import Any, Callable
+
+import pytest
+from werkzeug.exceptions import (
+    BadRequest,
+    BadRequestKeyError,
+    Conflict,
+    Forbidden,
+    HTTPException,
+    InternalServerError,
+    NotFound,
+)
+
+from schlenk import Flask, Response, abort, got_request_exception, request, session, signals_available
+
+needs_signals = pytest.mark.skipif(not signals_available, reason="needs blinker")
+
+
+class Missing(LookupError):
+    pass
+
+
+class MissingPage(NotFound):
+    pass
+
+
+class PaymentDue(HTTPException):
+    code = 402
+    description = "Pay first."
+
+
+def raising(error: Any) -> Callable[[], Any]:
+    def view() -> Any:
+        raise error
+
+    return view
+
+
+def named(name: str) -> Callable[[Any], str]:
+    """A handler that answers with its name and what it was given."""
+    return lambda error: f"{name}: {type(error).__name__}"
+
+
+def failing(error: Any, **settings: Any) -> Flask:
+    """An application whose one view raises ``error``."""
+    app = Flask("failing")
+    app.config.update(settings)
+    app.add_url_rule("/", "index", raising(error), methods=["GET", "POST"])
+    return app
+
+
+def answer(app: Flask) -> tuple[int, str]:
+    response = app.test_client().get("/")
+    return response.status_code, response.get_data(as_text=True)
+
+
+# Which handler
+
+
+@pytest.mark.parametrize(
+    ("error", "handlers", "chosen"),
+    [
+        pytest.param(Missing(), [Missing], Missing, id="its class"),
+        pytest.param(Missing(), [LookupError], LookupError, id="a class above its own"),
+        pytest.param(Missing(), [Exception], Exception, id="the class of all"),
+        pytest.param(Missing(), [Exception, LookupError, Missing], Missing, id="the nearest class of three"),
+        pytest.param(Missing(), [Missing, LookupError, Exception], Missing, id="the nearest class, registered first"),
+        pytest.param(Missing(), [KeyError, LookupError], LookupError, id="not a sister class"),
+        pytest.param(NotFound(), [404], 404, id="its status"),
+        pytest.param(NotFound(), [NotFound], NotFound, id="its class, that has a status"),
+        pytest.param(NotFound(), [HTTPException], HTTPException, id="the class of all that have a status"),
+        pytest.param(NotFound(), [Exception], Exception, id="the class of all, for one that has a status"),
+        pytest.param(NotFound(), [HTTPException, Exception, 404], 404, id="its status before classes above"),
+        pytest.param(NotFound(), [Exception, HTTPException], HTTPException, id="the nearest class, for a status"),
+        pytest.param(MissingPage(), [404], 404, id="its status, for a subclass"),
+        pytest.param(MissingPage(), [404, MissingPage], MissingPage, id="its class before that of its status"),
+        pytest.param(PaymentDue(), [PaymentDue, Exception], PaymentDue, id="a class with a status of its own"),
+        pytest.param(PaymentDue(), [404, HTTPException], HTTPException, id="not another status"),
+    ],
+)
+def test_the_handler_for(error: Exception, handlers: list[Any], chosen: Any) -> None:
+    app = failing(error)
+    for kind in handlers:
+        app.register_error_handler(kind, named(str(kind)))
+    assert answer(app) == (200, f"{chosen}: {type(error).__name__}")
+
+
+def test_a_handler_is_given_the_error_itself() -> None:
+    error, seen = Missing("page"), []
+    app = failing(error)
+    app.register_error_handler(Missing, lambda given: seen.append(given) or "")
+    answer(app)
+    assert seen == [error]
+
+
+def test_a_handler_may_answer_in_every_way_a_view_may() -> None:
+    app = failing(Missing())
+    app.register_error_handler(Missing, lambda error: ({"error": "missing"}, 410, {"X-Seen": "yes"}))
+    response = app.test_client().get("/")
+    assert (response.status_code, response.get_json(), response.headers["X-Seen"]) == (410, {"error": "missing"}, "yes")
+
+
+def test_a_handler_runs_during_the_request() -> None:
+    app = failing(Missing())
+    app.register_error_handler(Missing, lambda error: request.path)
+    assert answer(app) == (200, "/")
+
+
+def test_the_handler_registered_last_takes_the_place_of_the_one_before() -> None:
+    app = failing(Missing())
+    app.register_error_handler(Missing, named("first"))
+    app.register_error_handler(Missing, named("last"))
+    assert answer(app) == (200, "last: Missing")
+
+
+def test_errorhandler_registers_what_it_decorates_and_returns_it() -> None:
+    app = failing(Missing())
+    handler = named("decorated")
+    assert app.errorhandler(Missing)(handler) is handler
+    assert answer(app) == (200, "decorated: Missing")
+
+
+def test_a_handler_may_raise_an_error_that_stands_for_a_status() -> None:
+    app = failing(Missing())
+    app.register_error_handler(Missing, lambda error: abort(404))
+    assert answer(app)[0] == 500
+
+
+def test_handlers_are_kept_by_status_and_class() -> None:
+    app, handler = Flask("keeping"), named("kept")
+    for kind in (404, Missing, HTTPException):
+        app.register_error_handler(kind, handler)
+    assert app.error_handler_spec == {
+        None: {404: {NotFound: handler}, None: {Missing: handler, HTTPException: handler}}
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "refusal", "words"),
+    [
+        (NotFound(), ValueError, "404: Not Found"),
+        (799, KeyError, "799.*status"),
+        ("404", TypeError, "404"),
+        (Missing(), TypeError, "Missing"),
+        (object, AssertionError, "object"),
+        (KeyboardInterrupt, AssertionError, "KeyboardInterrupt"),
+    ],
+)
+def test_what_no_handler_can_be_for_is_refused(kind: Any, refusal: type[Exception], words: str) -> None:
+    app = Flask("refusing")
+    with pytest.raises(refusal, match=words):
+        app.register_error_handler(kind, named("never"))
+    assert not any(any(handlers.values()) for handlers in app.error_handler_spec.values())
+
+
+# Errors that stand for an HTTP status
+
+
+def test_an_error_that_stands_for_a_status_is_its_own_answer() -> None:
+    assert answer(failing(PaymentDue()))[0] == 402
+    assert "Pay first." in answer(failing(PaymentDue()))[1]
+
+
+def test_such_an_error_has_no_body_where_none_is_asked_for() -> None:
+    app, bodies = failing(PaymentDue()), []
+    app.after_request(lambda response: bodies.append(response.get_data()) or response)
+    response = app.test_client().head("/")
+    assert (response.status_code, bodies) == (402, [b""])
+    assert int(response.headers["Content-Length"]) > 0
+
+
+def test_abort_raises_the_error_for_a_status() -> None:
+    app = Flask("aborting")
+    app.add_url_rule("/", "index", lambda: abort(409, "twice"))
+    app.register_error_handler(Conflict, lambda error: (error.description, error.code))
+    assert answer(app) == (409, "twice")
+
+
+def test_abort_with_a_response_is_answered_with_that_and_is_for_no_handler() -> None:
+    app = Flask("aborting")
+    app.add_url_rule("/", "index", lambda: abort(Response("as it is", 418)))
+    app.register_error_handler(Exception, named("never"))
+    assert answer(app) == (418, "as it is")
+
+
+def test_a_response_given_to_abort_stays_as_it_was() -> None:
+    app, denied = Flask("aborting"), Response("denied", 403)
+    app.secret_key = "key"
+
+    @app.route("/<user>")
+    def view(user: str) -> None:
+        session["user"] = user
+        abort(denied)
+
+    before = list(denied.headers)
+    answers = [app.test_client().get(f"/{user}") for user in ("ada", "eve")]
+    assert [len(answer.headers.getlist("Set-Cookie")) for answer in answers] == [1, 1]
+    assert list(denied.headers) == before
+
+
+def test_an_error_without_a_status_is_for_no_handler() -> None:
+    app = failing(HTTPException(response=Response("as it is", 418)))
+    app.register_error_handler(HTTPException, named("never"))
+    assert answer(app) == (418, "as it is")
+
+
+def test_a_redirect_of_routing_is_for_no_handler() -> None:
+    app = Flask("redirecting")
+    app.add_url_rule("/page/", "page", lambda: "page")
+    app.register_error_handler(HTTPException, named("never"))
+    app.register_error_handler(Exception, named("never"))
+    assert app.test_client().get("/page").status_code == 308
+
+
+def test_an_error_that_stands_for_a_status_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    answer(failing(Forbidden()))
+    assert caplog.records == []
+
+
+def test_an_error_that_stands_for_a_status_is_not_raised_when_testing() -> None:
+    assert answer(failing(Forbidden(), TESTING=True))[0] == 403
+
+
+def test_500_that_a_view_raises_itself_goes_to_the_handler_with_no_original() -> None:
+    app = failing(InternalServerError())
+    app.register_error_handler(500, lambda error: f"original: {error.original_exception}")
+    assert answer(app) == (200, "original: None")
+
+
+# Trapping
+
+
+def trapped(error: Exception, **settings: Any) -> bool:
+    """Whether ``error``, which stands for a status, is raised to the server all the same."""
+    app = failing(error, PROPAGATE_EXCEPTIONS=True, PRESERVE_CONTEXT_ON_EXCEPTION=False, **settings)
+    try:
+        app.test_client().get("/")
+    except type(error):
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        # not found, bad request, missing key
+        ({}, (False, False, False)),
+        ({"DEBUG": True}, (False, False, True)),
+        ({"TESTING": True}, (False, False, False)),
+        ({"TRAP_HTTP_EXCEPTIONS": True}, (True, True, True)),
+        ({"TRAP_HTTP_EXCEPTIONS": True, "TRAP_BAD_REQUEST_ERRORS": False}, (True, True, True)),
+        ({"TRAP_BAD_REQUEST_ERRORS": True}, (False, True, True)),
+        ({"TRAP_BAD_REQUEST_ERRORS": False, "DEBUG": True}, (False, False, False)),
+        ({"TRAP_BAD_REQUEST_ERRORS": True, "DEBUG": True}, (False, True, True)),
+    ],
+    ids=str,
+)
+def test_which_errors_are_trapped(settings: dict[str, bool], expected: tuple[bool, bool, bool]) -> None:
+    errors = NotFound(), BadRequest(), BadRequestKeyError("name")
+    assert tuple(trapped(error, **settings) for error in errors) == expected
+
+
+@pytest.mark.parametrize("setting", ["TRAP_HTTP_EXCEPTIONS", "TRAP_BAD_REQUEST_ERRORS"])
+def test_whether_an_error_is_trapped_is_told_as_a_bool(setting: str) -> None:
+    app = Flask("telling")
+    app.config[setting] = 1
+    assert app.trap_http_exception(BadRequest()) is True
+
+
+def test_a_trapped_error_goes_to_its_handler_still() -> None:
+    app = failing(NotFound(), TRAP_HTTP_EXCEPTIONS=True)
+    app.register_error_handler(404, named("handler"))
+    assert answer(app) == (200, "handler: NotFound")
+
+
+def test_a_trapped_error_that_has_no_handler_becomes_a_500() -> None:
+    assert answer(failing(NotFound(), TRAP_HTTP_EXCEPTIONS=True))[0] == 500
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ({}, False),
+        ({"DEBUG": True, "TRAP_BAD_REQUEST_ERRORS": False}, True),
+        ({"TESTING": True}, False),
+    ],
+    ids=str,
+)
+def test_a_missing_form_key_is_told_to_developers_only(settings: dict[str, Any], shown: bool) -> None:
+    app = Flask("form")
+    app.config.update(settings)
+    app.add_url_rule("/", "index", lambda: request.form["secret_key_of_form"], methods=["POST"])
+    response = app.test_client().post("/")
+    assert (response.status_code, b"secret_key_of_form" in response.data) == (400, shown)
+
+
+def test_a_missing_key_that_is_to_be_told_is_told() -> None:
+    error = BadRequestKeyError("name")
+    error.show_exception = True
+    assert "name" in answer(failing(error))[1]
+
+
+def test_a_missing_form_key_is_told_to_the_handler_when_trapped() -> None:
+    app = failing(BadRequestKeyError("name"), TRAP_BAD_REQUEST_ERRORS=True)
+    app.register_error_handler(BadRequestKeyError, lambda error: error.description)
+    assert "'name'" in answer(app)[1]
+
+
+def test_only_an_error_that_is_being_handled_can_be_handed_to_its_handler() -> None:
+    app = Flask("handling")
+    app.register_error_handler(Missing, named("never"))
+    with app.test_request_context(), pytest.raises(AssertionError):
+        app.handle_user_exception(Missing())
+
+
+# Errors that nobody handles
+
+
+def test_an_error_nobody_handles_is_answered_with_500_that_tells_nothing() -> None:
+    status, body = answer(failing(Missing("a secret")))
+    assert (status, "Missing" in body, "secret" in body, "Traceback" in body) == (500, False, False, False)
+
+
+def test_an_error_nobody_handles_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    error = Missing()
+    app = failing(error)
+    app.test_client().post("/")
+    (record,) = caplog.records
+    assert (record.name, record.levelno, record.exc_info[1]) == ("failing", logging.ERROR, error)
+    assert [word for word in ("POST", "/") if word not in record.getMessage()] == []
+
+
+@pytest.mark.parametrize("kind", [500, InternalServerError, HTTPException])
+def test_the_handler_of_500_is_given_a_server_error_and_the_original(kind: Any) -> None:
+    error, seen = Missing(), []
+    app = failing(error)
+    app.register_error_handler(kind, lambda given: seen.append(given) or ("sorry", 503))
+    assert answer(app) == (503, "sorry")
+    assert [(type(given), given.original_exception) for given in seen] == [(InternalServerError, error)]
+
+
+def test_the_handler_of_all_exceptions_is_given_the_error_instead_of_a_server_error() -> None:
+    app = failing(Missing())
+    app.register_error_handler(Exception, named("all"))
+    app.register_error_handler(500, named("500"))
+    assert answer(app) == (200, "all: Missing")
+
+
+def test_an_error_with_a_handler_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    app = failing(Missing())
+    app.register_error_handler(Missing, named("handled"))
+    answer(app)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "raised"),
+    [
+        ({}, False),
+        ({"TESTING": True}, True),
+        ({"DEBUG": True}, True),
+        ({"PROPAGATE_EXCEPTIONS": True}, True),
+        ({"PROPAGATE_EXCEPTIONS": False, "TESTING": True}, False),
+        ({"PROPAGATE_EXCEPTIONS": False, "DEBUG": True}, False),
+    ],
+    ids=str,
+)
+def test_where_errors_propagate_one_nobody_handles_is_raised_to_the_server(
+    settings: dict[str, bool], raised: bool
+) -> None:
+    error = Missing()
+    app = failing(error, PRESERVE_CONTEXT_ON_EXCEPTION=False, **settings)
+    app.register_error_handler(500, lambda given: "handled")
+    try:
+        outcome: Any = app.test_client().get("/").data
+    except Missing as left:
+        outcome = left
+    assert outcome is error if raised else outcome == b"handled"
+
+
+def test_an_error_raised_to_the_server_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(Missing):
+        answer(failing(Missing(), TESTING=True))
+    assert caplog.records == []
+
+
+def test_an_error_raised_to_the_server_has_its_traceback() -> None:
+    with pytest.raises(Missing) as raised:
+        answer(failing(Missing(), TESTING=True))
+    assert raised.traceback[-1].name == "view"
+
+
+@needs_signals
+@pytest.mark.parametrize("testing", [False, True])
+def test_the_signal_of_an_error_nobody_handles_is_sent_whether_or_not_it_is_raised(testing: bool) -> None:
+    error, seen = Missing(), []
+    app = failing(error, TESTING=testing)
+
+    def receive(sender: Flask, exception: Exception) -> None:
+        seen.append((sender, exception))
+
+    with got_request_exception.connected_to(receive, app):
+        with suppress(Missing):
+            answer(app)
+    assert seen == [(app, error)]
+
+
+@needs_signals
+def test_no_signal_is_sent_of_an_error_that_has_a_handler() -> None:
+    seen: list[Any] = []
+    app = failing(Missing())
+    app.register_error_handler(Missing, named("handled"))
+
+    def receive(sender: Flask, exception: Exception) -> None:
+        seen.append(exception)
+
+    with got_request_exception.connected_to(receive, app):
+        answer(app)
+    assert seen == []
+
+
+def test_an_error_in_the_answer_to_an_error_is_logged_and_the_answer_sent_as_it_is(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = failing(Missing())
+    app.register_error_handler(500, named("sorry"))
+
+    @app.after_request
+    def fail(response: Response) -> Response:
+        raise ZeroDivisionError
+
+    assert answer(app) == (200, "sorry: InternalServerError")
+    assert [record.exc_info[0] for record in caplog.records] == [Missing, ZeroDivisionError]
+
+
+def test_an_answer_to_an_error_that_is_none_is_raised_to_the_server() -> None:
+    app = failing(Missing())
+    app.register_error_handler(500, lambda error: None)
+    with pytest.raises(TypeError, match="'index'"):
+        answer(app)
+
+
+def test_an_error_that_no_exception_handler_can_be_for_leaves_as_it_is() -> None:
+    with pytest.raises(SystemExit):
+        answer(failing(SystemExit()))

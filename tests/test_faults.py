@@ -1,0 +1,170 @@
+"""Faults at every point of the life of a request: no context stays, no teardown is left out, no error gets lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, stream_with_context
+from tests.faults import FAULTS, MODES, POINTS, Cell, run
+from tests.fidelity.side import load
+
+pytest.importorskip("blinker")
+
+FLASK = {
+    (point_and_mode, fault): outcome
+    for point_and_mode, outcomes in json.loads(Path(__file__).with_name("faults.json").read_text()).items()
+    for faults, outcome in outcomes.items()
+    for fault in faults.split()
+}
+"""What each led to in Flask 1.1.4: of four requests, the first of which was to fail, answer, teardown and depths."""
+
+CELLS = [Cell(point, fault, mode) for point in POINTS for fault in FAULTS for mode in MODES]
+CLEAN = "200 onetwo; request-1 request-2 appcontext-1 appcontext-2; [0, 0]"
+HALF_PUSHED = {"appcontext_pushed", "app_ctx_globals_class"}
+TEARDOWN = {
+    "teardown_request", "request_tearing_down", "close of the request", "teardown_appcontext",
+    "appcontext_tearing_down", "appcontext_popped",
+}  # fmt: skip
+
+
+def ours(cell: Cell) -> list[str]:
+    return run(load("schlenk"), cell)
+
+
+def departs(cell: Cell) -> bool:
+    """Whether it is one of the two departures from Flask 1.1.4 that docs/fidelity.md has a line for."""
+    return cell.point in HALF_PUSHED or (cell.point in TEARDOWN and cell.mode == "kept by a client")
+
+
+def named(cells: list[Cell]) -> list[Any]:
+    return [pytest.param(cell, id=", ".join(cell)) for cell in cells]
+
+
+@pytest.mark.parametrize("cell", named([cell for cell in CELLS if not departs(cell)]))
+def test_a_fault_leads_to_what_it_led_to_in_flask(cell: Cell) -> None:
+    outcome = ours(cell)
+    assert outcome == FLASK[f"{cell.point}, {cell.mode}", cell.fault]
+    assert outcome[3] == CLEAN
+
+
+@pytest.mark.parametrize("cell", named([cell for cell in CELLS if cell.point in HALF_PUSHED]))
+def test_a_fault_half_way_through_a_push_surfaces_and_leaves_nothing(cell: Cell) -> None:
+    """Flask 1.1.4 raised an error of its own in its place, or left the application context for all who came after."""
+    assert ours(cell) == ["the-fault; ; [0, 0]", CLEAN, CLEAN, CLEAN]
+
+
+@pytest.mark.parametrize(
+    "cell", named([cell for cell in CELLS if cell.point in TEARDOWN and cell.mode == "kept by a client"])
+)
+def test_a_fault_in_the_teardown_of_a_kept_context_surfaces_in_the_next_request(cell: Cell) -> None:
+    """Flask 1.1.4 raised an error of its own in its place."""
+    answer, torn, depths = FLASK[f"{cell.point}, {cell.mode}", cell.fault][1].split("; ")
+    assert answer in {"IndexError", "RuntimeError"}
+    assert ours(cell) == ["200 onetwo; ; [1, 1]", f"the-fault; {torn}; {depths}", CLEAN, CLEAN]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_fault_happens_at_each_point(point: str) -> None:
+    """Else the others would show nothing."""
+    assert [line for line in ours(Cell(point, "Timeout", "plain")) if "the-fault" in line]
+
+
+# --- Faults that come from outside
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("interrupted")
+    app.extensions["torn"] = []
+    app.teardown_request(lambda error: app.extensions["torn"].append(type(error)))
+    return app
+
+
+def depths() -> tuple[int, int]:
+    return len(_request_ctx_stack._local.__storage__), len(_app_ctx_stack._local.__storage__)
+
+
+def test_a_greenlet_that_is_killed_in_a_view_tears_its_request_down(app: Flask) -> None:
+    greenlet = pytest.importorskip("greenlet")
+    app.add_url_rule("/", "index", lambda: greenlet.getcurrent().parent.switch())
+    owner = greenlet.greenlet(lambda: app.test_client().get("/"))
+    owner.switch()
+    assert depths() == (1, 1)
+    owner.throw()
+    assert (owner.dead, app.extensions["torn"], depths()) == (True, [greenlet.GreenletExit], (0, 0))
+
+
+def test_a_greenlet_that_is_dropped_in_a_view_tears_its_request_down_when_it_is_swept(app: Flask) -> None:
+    """Its contexts keep it, so that it lives for as long as they do; killed, it lets go of them."""
+    greenlet = pytest.importorskip("greenlet")
+    app.add_url_rule("/", "index", lambda: greenlet.getcurrent().parent.switch())
+    greenlet.greenlet(lambda: app.test_client().get("/")).switch()
+    ((owner, _),) = list(_request_ctx_stack._local)
+    owner.throw()
+    assert (app.extensions["torn"], depths()) == ([greenlet.GreenletExit], (0, 0))
+
+
+def test_a_greenlet_that_is_killed_in_a_stream_tears_its_request_down(app: Flask) -> None:
+    greenlet = pytest.importorskip("greenlet")
+
+    def stream() -> Any:
+        yield "one"
+        greenlet.getcurrent().parent.switch()
+        yield "two"
+
+    app.add_url_rule("/", "index", lambda: app.response_class(stream_with_context(stream())))
+    owner = greenlet.greenlet(lambda: app.test_client().get("/").get_data())
+    owner.switch()
+    assert depths() == (1, 1)
+    owner.throw()
+    assert (owner.dead, len(app.extensions["torn"]), depths()) == (True, 1, (0, 0))
+
+
+def test_a_timeout_of_gevent_tears_the_request_down(app: Flask) -> None:
+    gevent = pytest.importorskip("gevent")
+
+    def wait() -> str:
+        with gevent.Timeout(0):
+            gevent.sleep(30)
+        return "never"
+
+    app.add_url_rule("/", "index", wait)
+    with pytest.raises(gevent.Timeout):
+        gevent.spawn(app.test_client().get, "/").get()
+    assert (app.extensions["torn"], depths()) == ([gevent.Timeout], (0, 0))
+
+
+def test_a_client_that_hangs_up_in_a_stream_has_its_request_torn_down(app: Flask) -> None:
+    closed: list[bool] = []
+
+    def stream() -> Any:
+        try:
+            yield "one"
+            yield "two"
+        finally:
+            closed.append(_request_ctx_stack.top is not None)
+
+    app.add_url_rule("/", "index", lambda: app.response_class(stream_with_context(stream())))
+    answer = app.test_client().get("/")
+    assert next(answer.iter_encoded()) == b"one"
+    assert app.extensions["torn"] == []
+    answer.close()
+    assert (closed, len(app.extensions["torn"]), depths()) == ([True], 1, (0, 0))
+
+
+def test_a_request_inside_the_teardown_of_another_is_whole(app: Flask) -> None:
+    app.add_url_rule("/", "index", lambda: "hello")
+    answers: list[Any] = []
+
+    @app.teardown_request
+    def ask(error: BaseException | None) -> None:
+        if error is not None:
+            answers.append(app.test_client().get("/").text)
+
+    with pytest.raises(ZeroDivisionError), app.test_request_context():
+        raise ZeroDivisionError
+    assert (answers, app.extensions["torn"], depths()) == (["hello"], [type(None), ZeroDivisionError], (0, 0))

@@ -1,0 +1,286 @@
+"""Seeing what is in flight: contexts, age and current stack of every thread and greenlet."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any, Callable
+
+import pytest
+
+from schlenk import Flask, _app_ctx_stack, _request_ctx_stack
+from schlenk.flight import Flight, in_flight
+from tests.owners import in_greenlet, in_thread
+
+
+class Pauses:
+    """An application whose view waits until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.app = Flask("pausing")
+        self.app.add_url_rule("/wait/<word>", "wait", self.wait_here, methods=["GET", "POST"])
+        self.arrived, self.go_on = threading.Semaphore(0), threading.Event()
+
+    def wait_here(self, word: str) -> str:
+        self.arrived.release()
+        assert self.go_on.wait(30)
+        return word
+
+    @contextmanager
+    def meanwhile(self, *requests: tuple[str, str]) -> Iterator[list[threading.Thread]]:
+        """Have each of ``requests`` wait in its view, in a thread of its own."""
+        threads = [
+            threading.Thread(target=self.app.test_client().open, args=(path,), kwargs={"method": method})
+            for method, path in requests
+        ]
+        for thread in threads:
+            thread.start()
+        for _ in threads:
+            assert self.arrived.acquire(timeout=30)
+        try:
+            yield threads
+        finally:
+            self.go_on.set()
+            for thread in threads:
+                thread.join()
+
+
+@pytest.fixture
+def pauses() -> Pauses:
+    return Pauses()
+
+
+def functions(flight: Flight) -> list[str]:
+    return [frame.name for frame in flight.stack]
+
+
+def test_nothing_is_in_flight_where_there_are_no_contexts() -> None:
+    assert in_flight() == []
+
+
+def test_a_request_in_another_thread_is_seen(pauses: Pauses) -> None:
+    with pauses.meanwhile(("POST", "/wait/a")):
+        (flight,) = in_flight()
+    assert [(pushed.method, pushed.path) for pushed in flight.requests] == [("POST", "/wait/a")]
+
+
+def test_the_contexts_are_the_ones_on_the_stacks(pauses: Pauses) -> None:
+    with pauses.app.test_request_context("/page") as context, pauses.app.app_context() as above:
+        (flight,) = in_flight()
+        below = _app_ctx_stack._local.stack[0]
+    assert [pushed.context for pushed in flight.requests] == [context]
+    assert [pushed.context for pushed in flight.applications] == [below, above]
+
+
+def test_an_application_context_is_of_no_request(pauses: Pauses) -> None:
+    with pauses.app.app_context():
+        ((_, applications, requests, _),) = in_flight()
+    assert (requests, [(pushed.method, pushed.path) for pushed in applications]) == ([], [(None, None)])
+
+
+def test_each_request_is_seen_with_the_stack_of_its_own_thread(pauses: Pauses) -> None:
+    def elsewhere() -> None:
+        pauses.wait_here("")
+
+    pauses.app.add_url_rule("/elsewhere", "elsewhere", elsewhere)
+    with pauses.meanwhile(("GET", "/wait/a"), ("GET", "/wait/b"), ("GET", "/elsewhere")):
+        flights = in_flight()
+    seen = {pushed.path: functions(flight) for flight in flights for pushed in flight.requests}
+    assert sorted(seen) == ["/elsewhere", "/wait/a", "/wait/b"]
+    assert all("wait_here" in stack and "full_dispatch_request" in stack for stack in seen.values())
+    assert [path for path, stack in seen.items() if "elsewhere" in stack] == ["/elsewhere"]
+
+
+def test_the_stack_of_the_caller_ends_where_it_asks(pauses: Pauses) -> None:
+    with pauses.app.app_context():
+        (flight,) = in_flight()
+    assert "test_the_stack_of_the_caller_ends_where_it_asks" in functions(flight)
+
+
+def test_age_counts_from_the_push(pauses: Pauses) -> None:
+    context = pauses.app.test_request_context()
+    before = monotonic()
+    with context:
+        pushed = monotonic()
+        (flight,) = in_flight()
+        after = monotonic()
+    ages = [entry.age for entry in flight.requests + flight.applications]
+    assert len(ages) == 2
+    assert all(0 <= age <= after - before for age in ages if age is not None)
+    assert ages[0] is not None
+    assert pushed
+
+
+def test_age_counts_from_the_first_push(pauses: Pauses) -> None:
+    context = pauses.app.test_request_context()
+    with context:
+        first = context._since
+        with context:
+            (flight,) = in_flight()
+            assert context._since == first
+    assert len(flight.requests) == 2
+
+
+def test_a_request_under_an_application_context_has_an_age_of_its_own(pauses: Pauses) -> None:
+    with pauses.app.app_context() as outer:
+        with pauses.app.test_request_context() as context:
+            assert context._since is not None
+            assert outer._since is not None
+            assert context._since >= outer._since
+
+
+def test_a_context_put_on_the_stack_by_hand_has_no_age(pauses: Pauses) -> None:
+    _request_ctx_stack.push(pauses.app.test_request_context("/by-hand"))
+    (flight,) = in_flight()
+    _request_ctx_stack.pop()
+    assert [(pushed.path, pushed.age) for pushed in flight.requests] == [("/by-hand", None)]
+    assert list(flight.stack) == [] or "test_a_context_put_on_the_stack_by_hand_has_no_age" in functions(flight)
+
+
+def test_a_greenlet_that_waits_is_seen_where_it_waits(pauses: Pauses) -> None:
+    greenlet = pytest.importorskip("greenlet")
+
+    def waiting() -> None:
+        with pauses.app.test_request_context("/waiting"):
+            greenlet.getcurrent().parent.switch()
+
+    owner = greenlet.greenlet(waiting)
+    owner.switch()
+    (flight,) = in_flight()
+    owner.switch()
+    assert flight.ident is owner
+    assert functions(flight)[-1] == "waiting"
+
+
+def test_a_greenlet_that_runs_in_another_thread_is_seen_where_it_is(pauses: Pauses) -> None:
+    pytest.importorskip("greenlet")
+
+    def inside() -> None:
+        in_greenlet(lambda: pauses.app.test_client().get("/wait/a"))
+
+    thread = threading.Thread(target=inside)
+    thread.start()
+    assert pauses.arrived.acquire(timeout=30)
+    (flight,) = in_flight()
+    pauses.go_on.set()
+    thread.join()
+    assert "wait_here" in functions(flight)
+    assert "inside" not in functions(flight)
+
+
+def test_the_dead_have_no_stack(pauses: Pauses) -> None:
+    in_greenlet(lambda: pauses.app.app_context().push())
+    (flight,) = in_flight()
+    _app_ctx_stack._local.__storage__.clear()
+    assert (len(flight.applications), list(flight.stack)) == (1, [])
+
+
+def test_a_thread_by_its_number_is_seen_where_it_is(pauses: Pauses, by: Callable[[Callable[[], Any]], None]) -> None:
+    by(threading.get_ident)
+    with pauses.meanwhile(("GET", "/wait/a")) as threads:
+        (flight,) = in_flight()
+        assert flight.ident == threads[0].ident
+    assert "wait_here" in functions(flight)
+
+
+def test_an_ident_of_another_kind_has_no_stack(pauses: Pauses, by: Callable[[Callable[[], Any]], None]) -> None:
+    by(lambda: "somebody")
+    with pauses.app.app_context():
+        (flight,) = in_flight()
+    assert (flight.ident, list(flight.stack)) == ("somebody", [])
+
+
+@pytest.fixture
+def by(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
+    def by(ident: Callable[[], Any]) -> None:
+        for stack in (_app_ctx_stack, _request_ctx_stack):
+            monkeypatch.setattr(stack, "__ident_func__", ident)
+
+    return by
+
+
+def test_a_stack_without_contexts_is_no_trouble(pauses: Pauses) -> None:
+    with pauses.app.test_client() as client:
+        with client.session_transaction() if pauses.app.secret_key else pauses.app.app_context():
+            _request_ctx_stack.push(None)  # type: ignore[arg-type]
+            (flight,) = in_flight()
+            _request_ctx_stack.pop()
+    assert flight.requests == []
+
+
+def test_a_flight_can_be_printed(pauses: Pauses) -> None:
+    with pauses.meanwhile(("POST", "/wait/a")):
+        (flight,) = in_flight()
+        lines = str(flight).splitlines()
+        assert lines[0] == repr(flight.ident)
+    assert lines[1].startswith("  POST /wait/a of pausing, ")
+    assert lines[2].startswith("  application context of pausing, ")
+    assert [line for line in lines[3:] if "in wait_here" in line]
+
+
+def test_an_age_that_is_not_known_is_not_printed(pauses: Pauses) -> None:
+    _app_ctx_stack.push(pauses.app.app_context())
+    (flight,) = in_flight()
+    _app_ctx_stack.pop()
+    assert str(flight.applications[0]) == "application context of pausing"
+
+
+def test_looking_is_safe_while_requests_come_and_go() -> None:
+    app = Flask("busy")
+    app.add_url_rule("/", "index", lambda: "hello")
+    done, errors = threading.Event(), []
+    seen = {"GET", None}
+
+    def look() -> None:
+        while not done.is_set():
+            for flight in in_flight():
+                try:
+                    assert {pushed.method for pushed in flight.requests + flight.applications} <= seen
+                    assert str(flight)
+                except Exception as error:
+                    errors.append(error)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for _ in range(20):
+            in_thread(lambda: [app.test_client().get("/") for _ in range(20)])
+            in_greenlet(lambda: app.test_client().get("/"))
+    finally:
+        sys.setswitchinterval(switch)
+        done.set()
+        looking.join()
+    assert errors == []
+
+
+def test_where_gevent_has_patched_threads_a_busy_greenlet_is_seen_from_another_thread() -> None:
+    pytest.importorskip("gevent")
+    program = """
+from gevent import monkey; monkey.patch_all()
+import gevent, threading
+from schlenk import Flask
+from schlenk.flight import in_flight
+app, seen = Flask("busy"), []
+start, looked = (monkey.get_original("threading", "Event")() for _ in range(2))
+def look():
+    start.wait(30)
+    seen.extend(in_flight())
+    looked.set()
+@app.route("/")
+def busy():
+    start.set()
+    assert looked.wait(30)
+    return ""
+monkey.get_original("_thread", "start_new_thread")(look, ())
+gevent.spawn(lambda: app.test_client().get("/")).join()
+(flight,) = seen
+assert "busy" in [frame.name for frame in flight.stack], flight
+"""
+    ended = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr

@@ -1,0 +1,283 @@
+"""The two context stacks, and the globals that stand for what is on top of them."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+import schlenk
+import schlenk.app
+from schlenk import (
+    Flask,
+    LocalProxy,
+    current_app,
+    g,
+    get_ident,
+    has_app_context,
+    has_request_context,
+    request,
+    session,
+)
+from schlenk.globals import (
+    _app_ctx_stack,
+    _find_app,
+    _lookup_app_object,
+    _lookup_req_object,
+    _request_ctx_stack,
+)
+from tests.owners import in_greenlet, in_thread, without
+
+NAMES = ["current_app", "g", "request", "session"]
+GLOBALS: list[Any] = [current_app, g, request, session]
+
+
+def keyed(name: str) -> Flask:
+    app = Flask(name)
+    app.secret_key = "for tests only"
+    return app
+
+
+@pytest.fixture
+def app() -> Flask:
+    return keyed("globals")
+
+
+# --- What each stands for
+
+
+def test_current_app_is_the_app_of_the_application_context(app: Flask) -> None:
+    with app.app_context():
+        assert current_app._get_current_object() is _find_app() is app
+
+
+def test_g_is_that_of_the_application_context(app: Flask) -> None:
+    with app.app_context() as context:
+        assert g._get_current_object() is context.g
+
+
+def test_request_is_that_of_the_request_context(app: Flask) -> None:
+    with app.test_request_context("/page") as context:
+        assert request._get_current_object() is context.request
+        assert request.path == "/page"
+
+
+def test_session_is_that_of_the_request_context(app: Flask) -> None:
+    with app.test_request_context() as context:
+        assert session._get_current_object() is context.session
+
+
+def test_lookup_in_the_request_context_is_by_name(app: Flask) -> None:
+    with app.test_request_context() as context:
+        assert _lookup_req_object("url_adapter") is context.url_adapter
+
+
+def test_lookup_in_the_application_context_is_by_name(app: Flask) -> None:
+    with app.app_context() as context:
+        assert _lookup_app_object("app") is context.app
+
+
+def test_application_context_and_not_the_request_decides_of_current_app(app: Flask) -> None:
+    other = Flask("other")
+    with app.test_request_context("/page"), other.app_context():
+        assert (current_app.name, request.path) == ("other", "/page")
+
+
+def test_globals_follow_what_is_pushed_and_popped(app: Flask) -> None:
+    other = Flask("other")
+    with app.test_request_context("/outer"):
+        g.depth = 1
+        with other.test_request_context("/inner"):
+            assert (current_app.name, request.path, "depth" in g) == ("other", "/inner", False)
+        assert (current_app.name, request.path, "depth" in g) == ("globals", "/outer", True)
+
+
+def test_what_is_set_through_a_global_is_set_on_the_object(app: Flask) -> None:
+    with app.test_request_context() as context:
+        request.mark = "request"
+        session["mark"] = "session"
+        g.mark = "g"
+        assert (context.request.mark, context.session["mark"], context.g.mark) == ("request", "session", "g")
+
+
+def test_globals_are_the_same_wherever_they_are_imported_from() -> None:
+    for name in NAMES:
+        assert vars(schlenk)[name] is vars(schlenk.app)[name] is vars(schlenk.globals)[name]
+
+
+def test_stacks_are_importable_from_the_package() -> None:
+    assert (schlenk._request_ctx_stack, schlenk._app_ctx_stack) == (_request_ctx_stack, _app_ctx_stack)
+
+
+# --- Outside
+
+
+@pytest.mark.parametrize("use", [lambda: request.path, lambda: session["user"], lambda: _lookup_req_object("request")])
+def test_outside_a_request_the_error_says_so_and_what_to_do(app: Flask, use: Any) -> None:
+    with app.app_context(), pytest.raises(RuntimeError, match=r"outside of request context.*test_request_context"):
+        use()
+
+
+@pytest.mark.parametrize("use", [lambda: current_app.name, lambda: g.user, lambda: _lookup_app_object("g"), _find_app])
+def test_outside_an_application_the_error_says_so_and_what_to_do(use: Any) -> None:
+    with pytest.raises(RuntimeError, match=r"outside of application context.*app_context"):
+        use()
+
+
+@pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
+def test_outside_a_context_an_attribute_of_a_global_is_a_runtime_error(proxy: Any) -> None:
+    with pytest.raises(RuntimeError, match="Working outside"):
+        proxy.name  # noqa: B018
+
+
+@pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
+def test_outside_a_context_a_global_is_unbound_and_false(proxy: Any) -> None:
+    assert repr(proxy) == "<LocalProxy unbound>"
+    assert not proxy
+
+
+@pytest.mark.parametrize("held", [[None], []], ids=["None on top", "an emptied list"])
+@pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
+def test_stack_that_holds_no_context_is_outside(proxy: Any, held: list[None]) -> None:
+    for stack in (_request_ctx_stack, _app_ctx_stack):
+        stack._local.stack = held
+    try:
+        with pytest.raises(RuntimeError, match="Working outside"):
+            proxy.name  # noqa: B018
+        assert (bool(proxy), has_request_context(), has_app_context()) == (False, False, False)
+    finally:
+        for stack in (_request_ctx_stack, _app_ctx_stack):
+            stack.pop()
+
+
+# --- The proxies
+
+
+@pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
+def test_global_is_a_proxy(proxy: Any) -> None:
+    assert isinstance(proxy, LocalProxy)
+    kind = type(proxy)
+    assert (kind.__name__, kind.__module__, kind.__doc__) == ("LocalProxy", LocalProxy.__module__, LocalProxy.__doc__)
+
+
+@pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
+def test_attribute_set_on_the_proxy_itself_is_found(proxy: Any) -> None:
+    object.__setattr__(proxy, "mark", "proxy")
+    assert proxy.mark == "proxy"
+    object.__delattr__(proxy, "mark")
+
+
+@pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
+def test_missing_attribute_is_the_error_of_the_object(app: Flask, proxy: Any) -> None:
+    with app.test_request_context(), pytest.raises(AttributeError, match="missing"):
+        proxy.missing  # noqa: B018
+
+
+# --- Whose
+
+
+def test_globals_are_those_of_the_chosen_ident(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = ["first"]
+    for stack in (_request_ctx_stack, _app_ctx_stack):
+        monkeypatch.setattr(stack, "__ident_func__", lambda: owner[0])
+    with app.test_request_context("/first"):
+        g.mark = session["mark"] = 1
+        owner[0] = "second"
+        assert [bool(proxy) for proxy in GLOBALS] == [False] * 4
+        with keyed("other").test_request_context("/second"):
+            g.mark = session["mark"] = 2
+            assert (current_app.name, request.path, g.mark, session["mark"]) == ("other", "/second", 2, 2)
+        owner[0] = "first"
+        assert (current_app.name, request.path, g.mark, session["mark"]) == ("globals", "/first", 1, 1)
+
+
+@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
+def test_contexts_are_not_seen_elsewhere(app: Flask, elsewhere: Any) -> None:
+    with app.test_request_context():
+        assert elsewhere(lambda: (bool(request), bool(current_app))) == (False, False)
+
+
+def test_threads_answer_requests_of_their_own_at_once(app: Flask) -> None:
+    together = threading.Barrier(10, timeout=30)
+
+    @app.route("/<int:number>")
+    def view(number: int) -> str:
+        g.number = session["number"] = number
+        together.wait()
+        return f"{request.path} {g.number} {session['number']}"
+
+    answers = {}
+
+    def work(number: int) -> None:
+        answers[number] = app.test_client().get(f"/{number}").get_data(as_text=True)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {number: f"/{number} {number} {number}" for number in range(10)}
+
+
+def test_greenlets_answer_requests_of_their_own_in_turns(app: Flask) -> None:
+    greenlet = pytest.importorskip("greenlet")
+
+    @app.route("/<name>")
+    def view(name: str) -> str:
+        g.name = name
+        greenlet.getcurrent().parent.switch()
+        return f"{request.path} {g.name}"
+
+    def work(path: str) -> str:
+        return app.test_client().get(path).get_data(as_text=True)
+
+    first, second = greenlet.greenlet(work), greenlet.greenlet(work)
+    first.switch("/ada")
+    second.switch("/grace")
+    assert (first.switch(), second.switch()) == ("/ada ada", "/grace grace")
+
+
+def test_threads_answer_requests_of_their_own_without_greenlet() -> None:
+    without(
+        "greenlet",
+        """
+        import threading
+        from schlenk import Flask, g, request
+        from schlenk.globals import _app_ctx_stack, _request_ctx_stack
+        app, together, answers = Flask("threads"), threading.Barrier(4, timeout=30), {}
+
+        @app.route("/<int:number>")
+        def view(number):
+            g.number = number
+            together.wait()
+            idents = _request_ctx_stack._local.__storage__.keys() & _app_ctx_stack._local.__storage__.keys()
+            assert threading.get_ident() in idents
+            return f"{request.path} {g.number}"
+
+        def work(number):
+            answers[number] = app.test_client().get(f"/{number}").get_data(as_text=True)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert answers == {number: f"/{number} {number}" for number in range(4)}, answers
+        assert _request_ctx_stack._local.__storage__ == _app_ctx_stack._local.__storage__ == {}
+        """,
+    )
+
+
+def test_storage_holds_both_contexts_by_ident_during_a_request_and_nothing_after(app: Flask) -> None:
+    during = []
+
+    @app.route("/")
+    def view() -> str:
+        for stack in (_request_ctx_stack, _app_ctx_stack):
+            during.append(stack._local.__storage__ == {get_ident(): {"stack": [stack.top]}})
+        return ""
+
+    app.test_client().get("/")
+    assert during == [True, True]
+    assert _request_ctx_stack._local.__storage__ == _app_ctx_stack._local.__storage__ == {}

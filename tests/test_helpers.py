@@ -1,0 +1,635 @@
+"""What views call: URLs, flashed messages, streams; and what an application is told by its surroundings."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from werkzeug.exceptions import abort as werkzeug_abort
+from werkzeug.routing import BuildError
+from werkzeug.utils import redirect as werkzeug_redirect
+
+import schlenk
+from schlenk import (
+    Flask,
+    Markup,
+    Response,
+    _app_ctx_stack,
+    _request_ctx_stack,
+    current_app,
+    flash,
+    g,
+    get_flashed_messages,
+    message_flashed,
+    request,
+    session,
+    signals_available,
+    stream_with_context,
+    url_for,
+)
+from schlenk.helpers import get_debug_flag, get_env, get_load_dotenv, get_root_path
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("helping", static_folder=None)
+    app.secret_key = "key"
+    app.add_url_rule("/", "index", lambda: "index")
+    app.add_url_rule("/user/<name>", "user")
+    app.add_url_rule("/page", "page", defaults={"number": 1})
+    app.add_url_rule("/page/<int:number>", "page")
+    app.add_url_rule("/show", "both", methods=["GET"])
+    app.add_url_rule("/change", "both", methods=["POST"])
+    app.add_url_rule("/shop", "shop.index")
+    app.add_url_rule("/shop/cart", "shop.cart")
+    app.add_url_rule("/cart", "cart")
+    return app
+
+
+# url_for during a request
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "values", "url"),
+    [
+        ("index", {}, "/"),
+        ("user", {"name": "ada"}, "/user/ada"),
+        ("user", {"name": "ada lovelace/ä"}, "/user/ada%20lovelace/%C3%A4"),
+        ("user", {"name": "ada", "n": 1, "m": None}, "/user/ada?n=1"),
+        ("index", {"n": [1, 2]}, "/?n=1&n=2"),
+        ("page", {"number": 1}, "/page"),
+        ("page", {"number": 2}, "/page/2"),
+        ("both", {"_method": "GET"}, "/show"),
+        ("both", {"_method": "POST"}, "/change"),
+        ("index", {"_anchor": "top"}, "/#top"),
+        ("index", {"_anchor": "a b/c:d?ä#"}, "/#a%20b/c:d%3F%C3%A4%23"),
+        ("index", {"_anchor": ""}, "/#"),
+        ("index", {"_anchor": 7}, "/#7"),
+        ("index", {"n": 1, "_anchor": "top"}, "/?n=1#top"),
+        ("index", {"_external": True}, "http://localhost/"),
+        ("index", {"_external": True, "_anchor": "top"}, "http://localhost/#top"),
+        ("index", {"_external": True, "_scheme": "https"}, "https://localhost/"),
+        ("index", {"_external": True, "_scheme": ""}, "//localhost/"),
+        ("index", {"_external": False}, "/"),
+    ],
+)
+def test_url_for_during_a_request(app: Flask, endpoint: str, values: dict[str, Any], url: str) -> None:
+    with app.test_request_context():
+        assert url_for(endpoint, **values) == url
+
+
+def test_url_for_has_the_root_path_of_the_request(app: Flask) -> None:
+    with app.test_request_context(base_url="https://shop.example/root/"):
+        assert (url_for("cart"), url_for("cart", _external=True)) == ("/root/cart", "https://shop.example/root/cart")
+
+
+def test_a_scheme_for_one_url_is_for_no_other(app: Flask) -> None:
+    with app.test_request_context():
+        urls = [url_for("index", _external=True, _scheme="https"), url_for("index", _external=True)]
+    assert urls == ["https://localhost/", "http://localhost/"]
+
+
+@pytest.mark.parametrize("external", [{}, {"_external": False}])
+def test_a_scheme_is_for_external_urls_only(app: Flask, external: dict[str, bool]) -> None:
+    with app.test_request_context(), pytest.raises(ValueError, match="_external"):
+        url_for("index", _scheme="https", **external)
+
+
+@pytest.mark.parametrize(
+    ("path", "endpoint", "url"),
+    [("/shop", ".cart", "/shop/cart"), ("/shop", "cart", "/cart"), ("/", ".cart", "/cart"), ("/no", ".cart", "/cart")],
+)
+def test_a_dot_in_front_means_the_blueprint_of_the_request(app: Flask, path: str, endpoint: str, url: str) -> None:
+    with app.test_request_context(path):
+        assert url_for(endpoint) == url
+
+
+def test_url_for_is_for_the_request_on_top(app: Flask) -> None:
+    other = Flask("other")
+    other.add_url_rule("/elsewhere", "index")
+    with app.test_request_context(), other.test_request_context():
+        assert url_for("index") == "/elsewhere"
+
+
+def test_url_defaults_add_values(app: Flask) -> None:
+    @app.url_defaults
+    def add_language(endpoint: str, values: dict[str, Any]) -> None:
+        values.setdefault("lang", f"{endpoint}-de")
+
+    with app.test_request_context():
+        assert (url_for("index"), url_for("index", lang="en")) == ("/?lang=index-de", "/?lang=en")
+
+
+def test_url_defaults_run_first_to_last_and_see_no_special_values(app: Flask) -> None:
+    seen: list[Any] = []
+    app.url_defaults(lambda endpoint, values: values.update(first=len(values)))
+    app.url_defaults(lambda endpoint, values: seen.append(dict(values)))
+    with app.test_request_context():
+        url_for("index", n=1, _external=True, _scheme="https", _anchor="top", _method="GET")
+    assert seen == [{"n": 1, "first": 1}]
+
+
+# url_for without a request
+
+
+def test_url_for_without_a_request_is_external(app: Flask) -> None:
+    app.config["SERVER_NAME"] = "shop.example:8080"
+    with app.app_context():
+        assert url_for("index") == "http://shop.example:8080/"
+
+
+def test_url_for_without_a_request_may_be_told_not_to_be_external(app: Flask) -> None:
+    app.config["SERVER_NAME"] = "shop.example"
+    with app.app_context():
+        assert url_for("index", _external=False) == "/"
+
+
+def test_a_dot_in_front_means_nothing_without_a_request(app: Flask) -> None:
+    app.config["SERVER_NAME"] = "shop.example"
+    with app.app_context(), pytest.raises(BuildError):
+        url_for(".cart")
+
+
+def test_url_for_without_an_application_says_what_to_do() -> None:
+    with pytest.raises(RuntimeError, match=r"app\.app_context\(\)"):
+        url_for("index")
+
+
+def test_url_for_without_a_server_name_says_what_to_set(app: Flask) -> None:
+    with app.app_context(), pytest.raises(RuntimeError, match="SERVER_NAME"):
+        url_for("index")
+
+
+def test_url_for_during_a_request_for_an_unusable_host_says_so(app: Flask) -> None:
+    with app.test_request_context(environ_overrides={"HTTP_HOST": 64 * "x" + ".example"}):
+        with pytest.raises(AttributeError, match=r"'index'.* host"):
+            url_for("index")
+
+
+# URLs that can't be built
+
+
+@pytest.mark.parametrize(("endpoint", "values"), [("nothing", {}), ("user", {}), ("both", {"_method": "PUT"})])
+def test_a_url_that_cannot_be_built_is_an_error(app: Flask, endpoint: str, values: dict[str, Any]) -> None:
+    with app.test_request_context(), pytest.raises(BuildError) as raised:
+        url_for(endpoint, **values)
+    assert raised.value.endpoint == endpoint
+
+
+def test_a_function_may_know_the_url(app: Flask) -> None:
+    app.url_build_error_handlers.append(lambda error, endpoint, values: f"/else/{endpoint}")
+    with app.test_request_context():
+        assert url_for("nothing") == "/else/nothing"
+
+
+def test_a_function_that_may_know_the_url_is_given_all_there_is(app: Flask) -> None:
+    seen: list[Any] = []
+    app.url_build_error_handlers.append(lambda *given: seen.append(given) or "")
+    with app.test_request_context():
+        url_for("nothing", n=1, _anchor="top", _method="POST", _external=True, _scheme="https")
+        url_for("nothing")
+    assert [(type(error), endpoint, values) for error, endpoint, values in seen] == [
+        (BuildError, "nothing",
+         {"n": 1, "_anchor": "top", "_method": "POST", "_external": True, "_scheme": "https"}),
+        (BuildError, "nothing", {"_anchor": None, "_method": None, "_external": False, "_scheme": None}),
+    ]  # fmt: skip
+
+
+def test_the_first_function_that_knows_the_url_tells_it(app: Flask) -> None:
+    app.url_build_error_handlers += [
+        lambda error, endpoint, values: None,
+        lambda error, endpoint, values: "",
+        lambda error, endpoint, values: "/never",
+    ]
+    with app.test_request_context():
+        assert url_for("nothing") == ""
+
+
+def test_where_no_function_knows_the_url_the_error_is_raised(app: Flask) -> None:
+    app.url_build_error_handlers.append(lambda error, endpoint, values: None)
+    with app.test_request_context(), pytest.raises(BuildError):
+        url_for("nothing")
+
+
+def test_a_function_may_raise_another_build_error_which_the_next_is_given(app: Flask) -> None:
+    seen: list[Any] = []
+
+    def fail(error: BuildError, endpoint: str, values: dict[str, Any]) -> str:
+        raise BuildError("other", values, None)
+
+    app.url_build_error_handlers += [fail, lambda error, endpoint, values: seen.append(error.endpoint)]
+    with app.test_request_context(), pytest.raises(BuildError) as raised:
+        url_for("nothing")
+    assert (seen, raised.value.endpoint) == (["other"], "other")
+
+
+def test_another_error_of_such_a_function_is_raised_at_once(app: Flask) -> None:
+    def fail(error: BuildError, endpoint: str, values: dict[str, Any]) -> str:
+        raise ZeroDivisionError
+
+    app.url_build_error_handlers += [fail, lambda error, endpoint, values: "/never"]
+    with app.test_request_context(), pytest.raises(ZeroDivisionError):
+        url_for("nothing")
+
+
+def test_handle_url_build_error_may_be_asked_outside_of_error_handling(app: Flask) -> None:
+    error = BuildError("nothing", {}, None)
+    with pytest.raises(BuildError) as raised:
+        app.handle_url_build_error(error, "nothing", {})
+    assert raised.value is error
+
+
+# Flashed messages
+
+
+@pytest.fixture
+def flashing(app: Flask) -> Flask:
+    """An application that flashes messages at one URL and shows them at another."""
+
+    @app.route("/flash")
+    def flash_two() -> str:
+        flash("Saved.")
+        flash("Too long.", "error")
+        return ""
+
+    @app.route("/flashed")
+    def flashed() -> dict[str, Any]:
+        return {"messages": get_flashed_messages()}
+
+    return app
+
+
+def test_messages_are_for_the_next_request_that_asks(flashing: Flask) -> None:
+    client = flashing.test_client()
+    for path in ("/flash", "/"):
+        client.get(path)
+    assert [client.get("/flashed").get_json()["messages"] for _ in range(2)] == [["Saved.", "Too long."], []]
+
+
+def test_messages_of_several_requests_come_together(flashing: Flask) -> None:
+    client = flashing.test_client()
+    client.get("/flash")
+    client.get("/flash")
+    assert client.get("/flashed").get_json() == {"messages": ["Saved.", "Too long."] * 2}
+
+
+def test_messages_are_the_same_all_through_a_request(app: Flask) -> None:
+    with app.test_request_context():
+        flash("Saved.")
+        assert [get_flashed_messages() for _ in range(2)] == [["Saved."], ["Saved."]]
+
+
+def test_a_message_flashed_after_they_were_asked_for_is_for_the_next_request(app: Flask) -> None:
+    with app.test_request_context():
+        before = get_flashed_messages()
+        flash("Saved.")
+        assert (before, get_flashed_messages(), session["_flashes"]) == ([], [], [("message", "Saved.")])
+
+
+def test_messages_are_taken_out_of_the_session(app: Flask) -> None:
+    with app.test_request_context():
+        flash("Saved.")
+        get_flashed_messages()
+        assert "_flashes" not in session
+
+
+def test_asking_for_messages_where_there_are_none_leaves_the_session_as_it_was(app: Flask) -> None:
+    with app.test_request_context():
+        assert get_flashed_messages() == []
+        assert session.modified is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "messages"),
+    [
+        ({}, ["Saved.", "Too long.", "Again."]),
+        ({"with_categories": True}, [("message", "Saved."), ("error", "Too long."), ("message", "Again.")]),
+        ({"category_filter": ["error"]}, ["Too long."]),
+        ({"category_filter": ("error", "message")}, ["Saved.", "Too long.", "Again."]),
+        ({"category_filter": ["warning"]}, []),
+        ({"category_filter": []}, ["Saved.", "Too long.", "Again."]),
+        ({"with_categories": True, "category_filter": ["error"]}, [("error", "Too long.")]),
+    ],
+    ids=str,
+)
+def test_messages_with_categories_and_of_some_only(app: Flask, arguments: dict[str, Any], messages: list[Any]) -> None:
+    with app.test_request_context():
+        flash("Saved.")
+        flash("Too long.", "error")
+        flash("Again.")
+        assert get_flashed_messages(**arguments) == messages
+
+
+def test_categories_and_markup_outlast_the_request(app: Flask) -> None:
+    app.add_url_rule("/flash", "flash", lambda: flash(Markup("<b>Saved.</b>"), "done") or "")
+    client = app.test_client()
+    client.get("/flash")
+    with client:
+        client.get("/")
+        ((category, message),) = get_flashed_messages(with_categories=True)
+    assert (category, message, type(message)) == ("done", Markup("<b>Saved.</b>"), Markup)
+
+
+def test_to_flash_a_secret_key_is_needed(app: Flask) -> None:
+    app.secret_key = None
+    with app.test_request_context(), pytest.raises(RuntimeError, match="secret_key"):
+        flash("Saved.")
+
+
+def test_to_flash_a_request_is_needed() -> None:
+    with pytest.raises(RuntimeError, match="request context"):
+        flash("Saved.")
+
+
+def test_to_have_flashed_messages_a_request_is_needed(app: Flask) -> None:
+    with app.app_context(), pytest.raises(AttributeError, match="request context"):
+        get_flashed_messages()
+
+
+@pytest.mark.skipif(not signals_available, reason="needs blinker")
+def test_a_signal_tells_of_a_flashed_message(app: Flask) -> None:
+    seen: list[Any] = []
+
+    def receive(sender: Flask, message: str, category: str) -> None:
+        seen.append((sender, message, category, session["_flashes"]))
+
+    with message_flashed.connected_to(receive), app.test_request_context():
+        flash("Saved.", "done")
+        assert seen[0][0] is app
+    assert [row[1:] for row in seen] == [("Saved.", "done", [("done", "Saved.")])]
+
+
+# Streams
+
+
+@pytest.fixture
+def ended(app: Flask) -> list[Any]:
+    """The errors that contexts of ``app`` ended with."""
+    errors: list[Any] = []
+    app.teardown_request(errors.append)
+    return errors
+
+
+def depth() -> int:
+    return len(getattr(_request_ctx_stack._local, "stack", ()))
+
+
+def test_a_stream_has_the_context_of_its_request(app: Flask) -> None:
+    app.add_url_rule("/stream", "stream", lambda: Response(stream_with_context(iter_path())))
+
+    def iter_path() -> Iterator[str]:
+        for _ in range(2):
+            yield f"{request.path} {session.get('user')} {g.user} {current_app.name}\n"
+
+    app.before_request(lambda: setattr(g, "user", "ada"))
+    assert app.test_client().get("/stream").data == b"/stream None ada helping\n" * 2
+
+
+def test_as_a_decorator_it_streams_what_the_function_yields(app: Flask) -> None:
+    @app.route("/stream")
+    def stream() -> Response:
+        @stream_with_context
+        def letters(first: str, *, last: str) -> Iterator[str]:
+            """Yield letters."""
+            yield from (first, request.path, last)
+
+        assert (letters.__name__, letters.__doc__) == ("letters", "Yield letters.")
+        return Response(letters("a", last="z"))
+
+    app.testing = True
+    assert app.test_client().get("/stream").data == b"a/streamz"
+
+
+def test_any_iterable_can_be_streamed(app: Flask) -> None:
+    with app.test_request_context():
+        assert list(stream_with_context(["a", "b"])) == ["a", "b"]
+
+
+def test_the_context_ends_with_the_stream(app: Flask, ended: list[Any]) -> None:
+    context = app.test_request_context()
+    context.push()
+    stream = stream_with_context(["a", "b"])
+    context.pop()
+    during = [(letter, depth(), len(ended)) for letter in stream]
+    assert (during, depth(), ended) == ([("a", 1, 0), ("b", 1, 0)], 0, [None])
+    assert _app_ctx_stack.top is None
+
+
+def test_the_context_is_there_from_the_moment_the_stream_is_made(app: Flask, ended: list[Any]) -> None:
+    context = app.test_request_context()
+    context.push()
+    stream = stream_with_context(["a"])
+    context.pop()
+    assert (request.path, ended) == ("/", [])
+    stream.close()
+
+
+def test_the_context_ends_when_the_stream_is_abandoned(app: Flask, ended: list[Any]) -> None:
+    closed: list[int] = []
+
+    def letters() -> Iterator[str]:
+        try:
+            yield from "abc"
+        finally:
+            closed.append(depth())
+
+    app.add_url_rule("/stream", "stream", lambda: Response(stream_with_context(letters())))
+    response = app.test_client().get("/stream", buffered=False)
+    assert (next(iter(response.response)), closed, ended) == (b"a", [], [])
+    response.close()
+    assert (closed, len(ended), depth()) == ([1], 1, 0)
+
+
+def test_the_context_ends_when_the_stream_fails_and_is_told_of_the_error(app: Flask, ended: list[Any]) -> None:
+    error = ZeroDivisionError()
+
+    def letters() -> Iterator[str]:
+        yield "a"
+        raise error
+
+    context = app.test_request_context()
+    context.push()
+    stream = stream_with_context(letters())
+    context.pop()
+    assert next(stream) == "a"
+    with pytest.raises(ZeroDivisionError):
+        next(stream)
+    assert (ended, depth()) == ([error], 0)
+
+
+def test_a_context_whose_stream_is_over_is_kept_by_nothing(app: Flask) -> None:
+    outer, inner = app.test_request_context("/outer"), app.test_request_context("/inner")
+    outer.push()
+    inner.push()
+    list(stream_with_context(["a"]))
+    with pytest.raises(AssertionError, match="/inner"):
+        outer.auto_pop(None)
+    assert _request_ctx_stack.top is None
+
+
+def test_what_is_streamed_is_closed_in_its_context(app: Flask) -> None:
+    class Closing:
+        closed: list[str] = []
+
+        def __iter__(self) -> Closing:
+            return self
+
+        def __next__(self) -> str:
+            raise StopIteration
+
+        def close(self) -> None:
+            self.closed.append(request.path)
+
+    with app.test_request_context("/stream"):
+        assert list(stream_with_context(Closing())) == []
+    assert Closing.closed == ["/stream"]
+
+
+def test_a_stream_needs_a_context() -> None:
+    with pytest.raises(RuntimeError, match="request context"):
+        stream_with_context(["a"])
+
+
+def test_as_a_decorator_it_needs_the_context_when_it_is_called() -> None:
+    @stream_with_context
+    def letters() -> Iterator[str]:
+        yield "a"
+
+    with pytest.raises(RuntimeError, match="request context"):
+        letters()
+
+
+# Those that are Werkzeug's
+
+
+def test_abort_and_redirect_are_werkzeugs() -> None:
+    assert (schlenk.abort, schlenk.redirect) == (werkzeug_abort, werkzeug_redirect)
+
+
+# The surroundings
+
+
+@pytest.mark.parametrize(
+    ("variable", "env"),
+    [(None, "production"), ("", "production"), ("development", "development"), ("staging", "staging")],
+)
+def test_the_environment_is_what_flask_env_says(
+    monkeypatch: pytest.MonkeyPatch, variable: str | None, env: str
+) -> None:
+    monkeypatch.delenv("FLASK_ENV", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("FLASK_ENV", variable)
+    assert get_env() == env
+
+
+@pytest.mark.parametrize("env", ["production", "development"])
+@pytest.mark.parametrize(
+    ("variable", "flag"),
+    [
+        (None, None), ("", None), ("0", False), ("false", False), ("No", False), ("FALSE", False), ("1", True),
+        ("true", True), ("yes", True), ("on", True), ("off", True),
+    ],
+)  # fmt: skip
+def test_the_debug_flag_is_what_flask_debug_says_or_else_flask_env(
+    monkeypatch: pytest.MonkeyPatch, env: str, variable: str | None, flag: bool | None
+) -> None:
+    monkeypatch.setenv("FLASK_ENV", env)
+    monkeypatch.delenv("FLASK_DEBUG", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("FLASK_DEBUG", variable)
+    assert get_debug_flag() is (env == "development" if flag is None else flag)
+
+
+@pytest.mark.parametrize("default", [True, False])
+@pytest.mark.parametrize(
+    ("variable", "load"),
+    [(None, None), ("", None), ("0", True), ("False", True), ("no", True), ("1", False), ("yes", False)],
+)
+def test_whether_to_go_by_the_environment_is_what_flask_skip_dotenv_says_or_else_the_default(
+    monkeypatch: pytest.MonkeyPatch, variable: str | None, load: bool | None, default: bool
+) -> None:
+    monkeypatch.delenv("FLASK_SKIP_DOTENV", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("FLASK_SKIP_DOTENV", variable)
+    assert get_load_dotenv(default) is (default if load is None else load)
+
+
+def test_to_go_by_the_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FLASK_SKIP_DOTENV", raising=False)
+    assert get_load_dotenv() is True
+
+
+# Root paths
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that modules can be imported from, and that is forgotten again."""
+    monkeypatch.syspath_prepend(tmp_path)
+    known = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - known:
+        del sys.modules[name]
+
+
+def test_the_root_path_of_an_imported_module_is_its_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module = ModuleType("imported_module")
+    module.__file__ = str(tmp_path / "somewhere" / "imported_module.py")
+    monkeypatch.setitem(sys.modules, "imported_module", module)
+    assert get_root_path("imported_module") == str(tmp_path / "somewhere")
+
+
+def test_a_root_path_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module = ModuleType("imported_module")
+    module.__file__ = "imported_module.py"
+    monkeypatch.setitem(sys.modules, "imported_module", module)
+    monkeypatch.chdir(tmp_path)
+    assert get_root_path("imported_module") == str(tmp_path)
+
+
+def test_the_root_path_of_a_module_yet_to_be_imported_is_its_folder(folder: Path) -> None:
+    (folder / "unseen_module.py").write_text("raise AssertionError('imported')")
+    assert get_root_path("unseen_module") == str(folder)
+
+
+def test_the_root_path_of_a_package_is_its_folder(folder: Path) -> None:
+    (folder / "unseen_package").mkdir()
+    (folder / "unseen_package" / "__init__.py").touch()
+    (folder / "unseen_package" / "inner.py").touch()
+    assert get_root_path("unseen_package") == get_root_path("unseen_package.inner") == str(folder / "unseen_package")
+
+
+@pytest.mark.parametrize("name", ["no_such_module", "schlenk.no_such_module"])
+def test_the_root_path_of_what_is_no_module_is_the_current_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert get_root_path(name) == str(tmp_path)
+
+
+def test_the_root_path_in_a_shell_is_the_current_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+    monkeypatch.chdir(tmp_path)
+    assert get_root_path("__main__") == str(tmp_path)
+
+
+def test_a_name_in_a_package_that_cannot_be_imported_is_an_error() -> None:
+    with pytest.raises(ImportError, match="no_such_package"):
+        get_root_path("no_such_package.module")
+
+
+def test_a_module_that_is_in_no_file_has_no_root_path() -> None:
+    with pytest.raises(RuntimeError, match=r"'sys'.*root_path="):
+        get_root_path("sys")
+
+
+def test_a_namespace_package_has_no_root_path(folder: Path) -> None:
+    (folder / "namespace_package").mkdir()
+    importlib.import_module("namespace_package")
+    with pytest.raises(RuntimeError, match=r"'namespace_package'.*root_path="):
+        get_root_path("namespace_package")

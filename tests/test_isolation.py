@@ -1,0 +1,424 @@
+"""Whatever runs things at the same time, each of them sees its own, and what it leaves behind ends with it.
+
+``SHORT_LIVED=100000 pytest tests/test_isolation.py`` is the long form.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from schlenk import (
+    Flask,
+    _app_ctx_stack,
+    _request_ctx_stack,
+    current_app,
+    g,
+    get_ident,
+    has_app_context,
+    has_request_context,
+    request,
+    session,
+)
+from schlenk.local import Local, LocalProxy, LocalStack, release_local
+from tests.owners import in_greenlet, in_thread
+
+SHORT_LIVED = int(os.environ.get("SHORT_LIVED", "3000"))
+TURNS = 20
+
+applications = [Flask(f"application {number}") for number in range(3)]
+for application in applications:
+    application.secret_key = "for these tests only"
+place = Local()
+stack: LocalStack[Any] = LocalStack()
+number_here: LocalProxy[int] = place("number")
+top_here: LocalProxy[Any] = stack()
+
+
+def keep_to_oneself(number: int, turns: int = TURNS) -> Iterator[None]:
+    """Use all there is as one owner of many, and see to it that all stays one's own.
+
+    Each ``yield`` is for the others: whoever iterates lets them run.
+    """
+    application = applications[number % len(applications)]
+    assert not has_request_context()
+    assert not has_app_context()
+    assert not hasattr(place, "number")
+    assert stack.top is None
+    place.number = number
+    stack.push((number, "outer"))
+    with application.test_request_context(f"/{number}", headers={"X-Number": str(number)}):
+        g.number = session["number"] = number
+        for turn in range(turns):
+            stack.push((number, turn))
+            yield
+            assert (number_here, place.number, top_here) == (number, number, (number, turn))
+            assert (request.path, request.headers["X-Number"]) == (f"/{number}", str(number))
+            assert (session["number"], g.number, current_app.name) == (number, number, application.name)
+            with applications[(number + turn) % len(applications)].app_context():
+                assert "number" not in g or current_app.name == application.name
+                g.turn = turn
+                yield
+                assert (g.turn, request.path) == (turn, f"/{number}")
+            assert stack.pop() == (number, turn)
+    assert stack.pop() == (number, "outer")
+    yield
+    assert not has_request_context()
+    assert not has_app_context()
+    assert place.number == number
+    release_local(place)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    yield
+    left = [dict(local.__storage__) for local in (place, stack._local)]
+    for local in (place, stack._local):
+        local.__storage__.clear()
+    assert left == [{}, {}]
+
+
+# --- Threads and greenlets
+
+
+def as_thread(numbers: range) -> None:
+    together = threading.Barrier(len(numbers), timeout=60)
+
+    def work(number: int) -> None:
+        try:
+            for _ in keep_to_oneself(number):
+                together.wait()
+        except BaseException:
+            together.abort()
+            raise
+
+    with ThreadPoolExecutor(len(numbers)) as pool:
+        list(pool.map(work, numbers))
+
+
+def as_greenlets(numbers: range) -> None:
+    """Run them all in this thread, each a step at a time, in turn."""
+    greenlet = pytest.importorskip("greenlet")
+
+    def work(number: int) -> None:
+        for _ in keep_to_oneself(number):
+            greenlet.getcurrent().parent.switch()
+
+    owners = [greenlet.greenlet(work) for _ in numbers]
+    for number, owner in zip(numbers, owners):
+        owner.switch(number)
+    while owners:
+        for owner in owners:
+            owner.switch()
+        owners = [owner for owner in owners if not owner.dead]
+
+
+def test_threads_keep_to_themselves() -> None:
+    as_thread(range(16))
+
+
+def test_threads_that_are_switched_all_the_time_keep_to_themselves() -> None:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(lambda number: list(keep_to_oneself(number, turns=100)), range(16)))
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def test_greenlets_keep_to_themselves() -> None:
+    as_greenlets(range(50))
+
+
+def test_greenlets_in_several_threads_keep_to_themselves() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(as_greenlets, [range(first, first + 20) for first in range(0, 80, 20)]))
+
+
+def test_greenlet_keeps_to_itself_inside_one_that_is_in_a_request() -> None:
+    with applications[0].test_request_context("/outer"):
+        g.number = "outer"
+        as_greenlets(range(3))
+        assert (request.path, g.number) == ("/outer", "outer")
+
+
+def test_mixed_up_owners_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_request_ctx_stack, "__ident_func__", lambda: "everybody")
+    first, second = keep_to_oneself(1), keep_to_oneself(2)
+    next(first)
+    with pytest.raises(AssertionError):
+        next(second)
+    first.close()
+    release_local(stack)
+    release_local(place)
+
+
+# --- What runs greenlets of its own
+
+
+def run_with(package: str, program: str) -> None:
+    """Run a program in an interpreter of its own, as ``package`` may change Python itself."""
+    if find_spec(package) is None:
+        pytest.skip(f"needs {package}")
+    program = textwrap.dedent(program) + "assert kept == 50, kept\n"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_greenlets_of_gevent_keep_to_themselves() -> None:
+    run_with(
+        "gevent",
+        """
+        import gevent
+        from tests.test_isolation import keep_to_oneself
+        def work(number):
+            for _ in keep_to_oneself(number):
+                gevent.sleep(0)
+            return True
+        owners = [gevent.spawn(work, number) for number in range(50)]
+        kept = sum(owner.get() for owner in owners)
+        """,
+    )
+
+
+def test_threads_that_gevent_patched_keep_to_themselves() -> None:
+    run_with(
+        "gevent",
+        """
+        from gevent.monkey import patch_all
+        patch_all()
+        import threading, time
+        from tests.test_isolation import keep_to_oneself
+        kept = 0
+        def work(number):
+            global kept
+            for _ in keep_to_oneself(number):
+                time.sleep(0)
+            kept += 1
+        owners = [threading.Thread(target=work, args=(number,)) for number in range(50)]
+        for owner in owners:
+            owner.start()
+        for owner in owners:
+            owner.join()
+        """,
+    )
+
+
+def test_threads_of_gevents_pool_keep_to_themselves() -> None:
+    run_with(
+        "gevent",
+        """
+        import gevent, time
+        from tests.test_isolation import keep_to_oneself
+        def work(number):
+            for _ in keep_to_oneself(number):
+                time.sleep(0)
+            return True
+        pool = gevent.get_hub().threadpool
+        owners = [pool.spawn(work, number) for number in range(50)]
+        kept = sum(owner.get() for owner in owners)
+        """,
+    )
+
+
+def test_greenlets_of_eventlet_keep_to_themselves() -> None:
+    run_with(
+        "eventlet",
+        """
+        import warnings
+        warnings.simplefilter("ignore")
+        import eventlet
+        eventlet.monkey_patch()
+        from tests.test_isolation import keep_to_oneself
+        def work(number):
+            for _ in keep_to_oneself(number):
+                eventlet.sleep(0)
+            return True
+        owners = [eventlet.spawn(work, number) for number in range(50)]
+        kept = sum(owner.wait() for owner in owners)
+        """,
+    )
+
+
+# --- Tasks
+
+
+class RunningTask:
+    """Stands for a task as its ident: equal to any other that stands for the same task, and dead when that is done."""
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self.task = task
+
+    def __hash__(self) -> int:
+        return hash(self.task)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunningTask) and self.task is other.task
+
+    @property
+    def dead(self) -> bool:
+        return self.task.done()
+
+
+def task_or_thread() -> object:
+    """Tell which task is running, or else which greenlet or thread."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    return get_ident() if task is None else RunningTask(task)
+
+
+@pytest.fixture
+def by_task() -> Iterator[None]:
+    everywhere = (place, stack, _request_ctx_stack, _app_ctx_stack)
+    for local in everywhere:
+        local.__ident_func__ = task_or_thread
+    yield
+    for local in everywhere:
+        local.__ident_func__ = get_ident
+
+
+async def as_tasks(numbers: range) -> None:
+    async def work(number: int) -> None:
+        for _ in keep_to_oneself(number):
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*map(work, numbers))
+
+
+@pytest.mark.usefixtures("by_task")
+def test_tasks_keep_to_themselves() -> None:
+    asyncio.run(as_tasks(range(50)))
+
+
+@pytest.mark.usefixtures("by_task")
+def test_tasks_of_several_threads_keep_to_themselves() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda first: asyncio.run(as_tasks(range(first, first + 10))), range(0, 40, 10)))
+
+
+@pytest.mark.usefixtures("by_task")
+def test_thread_without_tasks_keeps_to_itself_beside_them() -> None:
+    async def both() -> None:
+        beside = asyncio.get_running_loop().run_in_executor(None, lambda: list(keep_to_oneself(99)))
+        await asyncio.gather(as_tasks(range(10)), beside)
+
+    asyncio.run(both())
+
+
+def test_tasks_are_mixed_up_without_an_ident_of_their_own() -> None:
+    with pytest.raises(AssertionError):
+        asyncio.run(as_tasks(range(2)))
+    for local in (place, stack, _request_ctx_stack, _app_ctx_stack):
+        release_local(local)
+
+
+# --- Those that die without releasing anything
+
+
+class Value:
+    """Counts how many of its kind there are."""
+
+    alive = 0
+
+    def __init__(self) -> None:
+        Value.alive += 1
+
+    def __del__(self) -> None:
+        Value.alive -= 1
+
+
+@pytest.fixture(autouse=True)
+def no_value_is_alive() -> None:
+    gc.collect()
+    Value.alive = 0
+
+
+def die_in_possession(local: Local, contexts: LocalStack[Any]) -> None:
+    """Leave a value and a context behind; there must be none to begin with."""
+    assert not hasattr(local, "value")
+    assert contexts.top is None
+    local.value = Value()
+    contexts.push((Value(), "a context that nobody pops"))
+
+
+def die_in_possession_of_contexts() -> None:
+    """Leave the contexts of a request behind."""
+    assert not has_request_context()
+    assert not has_app_context()
+    applications[0].test_request_context().push()
+
+
+@pytest.mark.parametrize("owner", [in_thread, in_greenlet])
+def test_contexts_that_were_left_pushed_are_seen_by_nobody_else(owner: Callable[[Callable[[], None]], object]) -> None:
+    for _ in range(200):
+        owner(die_in_possession_of_contexts)
+        assert not has_request_context()
+    for contexts in (_request_ctx_stack, _app_ctx_stack):
+        contexts._local.__storage__.clear()
+
+
+def many(owner: Callable[[Callable[[], None]], object], ident: Callable[[], Any]) -> None:
+    """Have many owners die in possession, and hold against them how much there is of what they left."""
+    local, contexts = Local(), LocalStack[Any]()
+    local.__ident_func__ = contexts.__ident_func__ = ident
+    work = partial(die_in_possession, local, contexts)
+    early = 0
+    for number in range(SHORT_LIVED):
+        if number == SHORT_LIVED // 4:
+            early = sys.getallocatedblocks()
+        owner(work)
+        assert len(local.__storage__) <= 64
+        assert len(contexts._local.__storage__) <= 64
+        assert Value.alive <= 128
+    # One block kept for each of the dead would be more. A tracer, which measures coverage, keeps more than that itself.
+    assert sys.gettrace() or sys.getallocatedblocks() - early < SHORT_LIVED // 2
+
+
+def test_short_lived_threads_leave_nothing() -> None:
+    many(in_thread, get_ident)
+
+
+def test_short_lived_threads_leave_nothing_where_they_are_told_apart_by_their_numbers() -> None:
+    many(in_thread, threading.get_ident)
+
+
+def test_short_lived_greenlets_leave_nothing() -> None:
+    many(in_greenlet, get_ident)
+
+
+def test_short_lived_greenlets_of_short_lived_threads_leave_nothing() -> None:
+    many(lambda work: in_thread(lambda: in_greenlet(work)), get_ident)
+
+
+def test_short_lived_tasks_leave_nothing() -> None:
+    loop = asyncio.new_event_loop()
+
+    def in_task(work: Callable[[], None]) -> None:
+        async def task() -> None:
+            work()
+
+        loop.run_until_complete(task())
+
+    try:
+        many(in_task, task_or_thread)
+    finally:
+        loop.close()

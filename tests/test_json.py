@@ -1,0 +1,327 @@
+"""JSON as the current application wants it."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from markupsafe import Markup
+
+from schlenk import Flask, json, jsonify
+
+
+@pytest.fixture
+def app() -> Flask:
+    return Flask("json")
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: int
+
+
+class Complex(json.JSONEncoder):
+    """Writes complex numbers too."""
+
+    def default(self, o: Any) -> Any:
+        return [o.real, o.imag] if isinstance(o, complex) else super().default(o)
+
+
+class Counting(json.JSONDecoder):
+    """Reads every object as the number of its keys."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(object_hook=len, **kwargs)
+
+
+def test_star_import_gives_the_public_names() -> None:
+    names: dict[str, Any] = {}
+    exec("from schlenk.json import *", names)
+    public = "JSONDecoder JSONEncoder dump dumps htmlsafe_dump htmlsafe_dumps jsonify load loads".split()
+    assert names.keys() - {"__builtins__"} == set(public)
+
+
+# --- What can be written
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (datetime(2020, 1, 2, 3, 4, 5), "Thu, 02 Jan 2020 03:04:05 GMT"),
+        (datetime(2020, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=2))), "Thu, 02 Jan 2020 01:04:05 GMT"),
+        (date(2020, 1, 2), "Thu, 02 Jan 2020 00:00:00 GMT"),
+        (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (Point(1, 2), {"x": 1, "y": 2}),
+        (Markup("<b>"), "<b>"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_encoder_writes_what_json_lacks(value: object, written: object) -> None:
+    assert json.loads(json.dumps([value])) == [written]
+
+
+def test_encoder_writes_what_gives_html_as_that() -> None:
+    class Widget:
+        def __html__(self) -> Markup:
+            return Markup("<b>")
+
+    assert json.dumps(Widget()) == '"<b>"'
+
+
+@pytest.mark.parametrize("value", [object(), Decimal("1.5"), 1j, {1}, b"bytes", Point], ids=repr)
+def test_what_json_cannot_hold_is_a_type_error(value: object) -> None:
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        json.dumps(value)
+
+
+def test_object_that_answers_to_any_name_is_refused_unless_it_can_give_html() -> None:
+    class Answering:
+        def __getattr__(self, name: str) -> None:
+            return None
+
+    with pytest.raises(TypeError):
+        json.dumps(Answering())
+
+
+# --- Without an application
+
+
+def test_keys_are_sorted_without_an_application() -> None:
+    assert json.dumps({"b": 1, "a": 2}) == '{"a": 2, "b": 1}'
+
+
+def test_text_is_ascii_without_an_application() -> None:
+    assert json.dumps("é") == r'"\u00e9"'
+
+
+# --- As the application wants it
+
+
+@pytest.fixture(params=["current", "given"])
+def wanting(request: pytest.FixtureRequest, app: Flask) -> Any:
+    """An application that says how, by being the current one, or given; and what to call the functions with."""
+    if request.param == "given":
+        yield {"app": app}
+    else:
+        with app.app_context():
+            yield {}
+
+
+@pytest.mark.parametrize(("setting", "written"), [(True, '{"a": 2, "b": 1}'), (False, '{"b": 1, "a": 2}')])
+def test_application_decides_whether_keys_are_sorted(app: Flask, wanting: Any, setting: bool, written: str) -> None:
+    app.config["JSON_SORT_KEYS"] = setting
+    assert json.dumps({"b": 1, "a": 2}, **wanting) == written
+
+
+@pytest.mark.parametrize(("setting", "written"), [(True, r'"\u00e9"'), (False, '"é"')])
+def test_application_decides_whether_text_is_ascii(app: Flask, wanting: Any, setting: bool, written: str) -> None:
+    app.config["JSON_AS_ASCII"] = setting
+    assert json.dumps("é", **wanting) == written
+
+
+def test_encoder_of_the_application_writes(app: Flask, wanting: Any) -> None:
+    app.json_encoder = Complex
+    output = io.StringIO()
+    json.dump(1j, output, **wanting)
+    assert json.dumps(1j, **wanting) == output.getvalue() == "[0.0, 1.0]"
+
+
+def test_decoder_of_the_application_reads(app: Flask, wanting: Any) -> None:
+    app.json_decoder = Counting
+    assert json.loads('[{"a": 1, "b": 2}]', **wanting) == [2]
+    assert json.load(io.StringIO('[{"a": 1, "b": 2}]'), **wanting) == [2]
+
+
+def test_given_encoder_wins_over_the_applications(app: Flask) -> None:
+    assert json.dumps(1j, app=app, cls=Complex) == "[0.0, 1.0]"
+
+
+def test_given_decoder_wins_over_the_applications(app: Flask) -> None:
+    app.json_decoder = Counting
+    assert json.loads('{"a": 1}', app=app, cls=json.JSONDecoder) == {"a": 1}
+
+
+def test_given_application_wins_over_the_current_one(app: Flask) -> None:
+    other = Flask("other")
+    other.config["JSON_SORT_KEYS"] = False
+    with app.app_context():
+        assert json.dumps({"b": 1, "a": 2}, app=other) == '{"b": 1, "a": 2}'
+
+
+@pytest.mark.parametrize(
+    ("how", "written"),
+    [
+        ({}, '{"a": 1, "b": "é"}'),
+        ({"sort_keys": False}, '{"b": "é", "a": 1}'),
+        ({"ensure_ascii": True}, r'{"a": 1, "b": "\u00e9"}'),
+        ({"separators": (",", ":")}, '{"a":1,"b":"é"}'),
+    ],
+    ids=str,
+)
+def test_keywords_win_over_the_settings(app: Flask, how: dict[str, Any], written: str) -> None:
+    app.config.update(JSON_AS_ASCII=False, JSON_SORT_KEYS=True)
+    with app.app_context():
+        assert json.dumps({"b": "é", "a": 1}, **how) == written
+
+
+# --- Encodings and files
+
+
+def test_encoding_makes_bytes() -> None:
+    assert json.dumps("é", ensure_ascii=False, encoding="utf-16-le") == '"é"'.encode("utf-16-le")
+
+
+def test_dump_writes_to_a_text_file() -> None:
+    output = io.StringIO()
+    json.dump({"b": 1, "a": 2}, output, indent=0)
+    assert output.getvalue() == '{\n"a": 2,\n"b": 1\n}'
+
+
+def test_dump_writes_to_a_binary_file_where_an_encoding_is_given() -> None:
+    output = io.BytesIO()
+    json.dump("é", output, ensure_ascii=False, encoding="latin-1")
+    assert output.getvalue() == b'"\xe9"'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_encoding_of_bytes_is_found_out(encoding: str) -> None:
+    assert json.loads('{"é": 1}'.encode(encoding)) == {"é": 1}
+
+
+def test_bytes_are_read_in_the_encoding_that_is_given() -> None:
+    assert json.loads(b'"\xe9"', encoding="latin-1") == "é"
+
+
+@pytest.mark.parametrize("malformed", [b'"\xff"', b'"\xed\xa0\x80"'], ids=["no UTF-8", "a lone surrogate"])
+def test_bytes_that_are_no_text_are_a_value_error(malformed: bytes) -> None:
+    with pytest.raises(ValueError, match="decode"):
+        json.loads(malformed)
+
+
+@pytest.mark.parametrize("malformed", ["", "{", "{'a': 1}", "[1] 2"])
+def test_what_is_not_json_is_a_value_error(malformed: str) -> None:
+    with pytest.raises(ValueError, match="line 1"):
+        json.loads(malformed)
+
+
+def test_what_is_nested_too_deeply_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        json.loads("[" * 200_000 + "]" * 200_000)
+
+
+def test_loads_passes_its_keywords_on() -> None:
+    assert json.loads("[1.5]", parse_float=Decimal) == [Decimal("1.5")]
+
+
+def test_load_reads_a_text_file() -> None:
+    assert json.load(io.StringIO('{"a": 1.5}'), parse_float=Decimal) == {"a": Decimal("1.5")}
+
+
+def test_load_reads_a_binary_file() -> None:
+    assert json.load(io.BytesIO('"é"'.encode())) == "é"
+    assert json.load(io.BytesIO(b'"\xe9"'), encoding="latin-1") == "é"
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(values)
+def test_whatever_was_written_is_read_back(value: Any) -> None:
+    assert json.loads(json.dumps(value)) == value
+
+
+# --- Inside HTML
+
+
+UNSAFE = "</script><!-- ' & é"
+SAFE = r'"\u003c/script\u003e\u003c!-- \u0027 \u0026 \u00e9"'
+
+
+def test_htmlsafe_dumps_leaves_nothing_that_html_would_notice() -> None:
+    assert json.htmlsafe_dumps(UNSAFE) == SAFE
+    assert json.loads(SAFE) == UNSAFE
+
+
+def test_htmlsafe_dump_writes_the_same_to_a_file() -> None:
+    output = io.StringIO()
+    json.htmlsafe_dump(UNSAFE, output)
+    assert output.getvalue() == SAFE
+
+
+def test_htmlsafe_dumps_goes_by_the_application(app: Flask) -> None:
+    app.config["JSON_AS_ASCII"] = False
+    output = io.StringIO()
+    json.htmlsafe_dump("é", output, app=app)
+    assert output.getvalue() == json.htmlsafe_dumps("é", app=app) == '"é"'
+
+
+def test_htmlsafe_dumps_passes_its_keywords_on() -> None:
+    output = io.StringIO()
+    json.htmlsafe_dump([1, 2], output, separators=(",", ":"))
+    assert output.getvalue() == json.htmlsafe_dumps([1, 2], separators=(",", ":")) == "[1,2]"
+
+
+# --- Responses
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "body"),
+    [
+        ((), {}, "{}\n"),
+        (({"a": 1},), {}, '{"a":1}\n'),
+        (([1, 2],), {}, "[1,2]\n"),
+        ((None,), {}, "null\n"),
+        ((1, "two", None), {}, '[1,"two",null]\n'),
+        ((), {"b": 1, "a": 2}, '{"a":2,"b":1}\n'),
+    ],
+)
+def test_jsonify_makes_a_response_of(app: Flask, args: Any, kwargs: Any, body: str) -> None:
+    with app.app_context():
+        response = jsonify(*args, **kwargs)
+    assert (response.get_data(as_text=True), response.mimetype) == (body, "application/json")
+
+
+def test_jsonify_takes_arguments_or_keywords(app: Flask) -> None:
+    with app.app_context(), pytest.raises(TypeError, match="both"):
+        jsonify(1, a=2)
+
+
+def test_jsonify_makes_a_response_of_the_applications_class(app: Flask) -> None:
+    class Response(app.response_class):  # type: ignore[name-defined]
+        pass
+
+    app.response_class = Response
+    with app.app_context():
+        assert type(jsonify()) is Response
+
+
+def test_jsonify_has_the_mimetype_of_the_configuration(app: Flask) -> None:
+    app.config["JSONIFY_MIMETYPE"] = "application/problem+json"
+    with app.app_context():
+        assert jsonify().mimetype == "application/problem+json"
+
+
+@pytest.mark.parametrize("setting", ["DEBUG", "JSONIFY_PRETTYPRINT_REGULAR"])
+def test_jsonify_indents_for_developers(app: Flask, setting: str) -> None:
+    app.config[setting] = True
+    with app.app_context():
+        assert jsonify(a=[1], b=2).get_data(as_text=True) == '{\n  "a": [\n    1\n  ], \n  "b": 2\n}\n'
+
+
+@pytest.mark.parametrize("how", [{}, {"a": 1}])
+def test_jsonify_outside_an_application_context_is_refused(how: dict[str, int]) -> None:
+    with pytest.raises(RuntimeError, match="outside of application context"):
+        jsonify(*how, **how)

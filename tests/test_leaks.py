@@ -1,0 +1,313 @@
+"""Finding contexts that were pushed and not popped: ``no_context_left``, and the pytest plugin around it."""
+
+from __future__ import annotations
+
+import threading
+import unittest
+from contextlib import ExitStack
+from typing import Any, Callable
+
+import pytest
+
+from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, stream_with_context
+from schlenk.local import LocalStack
+from schlenk.testing import no_context_left
+from tests.owners import in_greenlet, in_thread
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("leaking")
+    app.add_url_rule("/", "index", lambda: "hello")
+    return app
+
+
+def line(mark: str) -> int:
+    """Return the number of the line of this file that says ``# mark``."""
+    with open(__file__) as file:
+        (number,) = [number for number, text in enumerate(file, 1) if text.rstrip().endswith(f"# {mark}")]
+    return number
+
+
+def complaint(block: Callable[[], object]) -> str:
+    """Return what is said of the contexts that ``block`` leaves."""
+    with pytest.raises(AssertionError) as raised, no_context_left():
+        block()
+    return str(raised.value)
+
+
+def tops() -> tuple[Any, Any]:
+    return _request_ctx_stack.top, _app_ctx_stack.top
+
+
+# --- no_context_left
+
+
+def test_contexts_that_were_popped_are_no_leak(app: Flask) -> None:
+    with no_context_left():
+        with app.app_context(), app.test_request_context(), app.test_request_context():
+            pass
+        app.test_client().get("/")
+
+
+@pytest.mark.parametrize("context", [Flask.app_context, Flask.test_request_context])
+def test_a_context_that_is_left_is_named(app: Flask, context: Any) -> None:
+    left = context(app)
+    assert repr(left) in complaint(left.push)
+
+
+def test_the_place_of_the_push_is_named(app: Flask) -> None:
+    def leave() -> None:
+        app.app_context().push()  # this is the place
+
+    assert f"in {__file__}:{line('this is the place')}, leave: app.app_context().push()" in complaint(leave)
+
+
+def test_the_place_of_a_request_that_left_its_context_is_that_of_the_request(app: Flask) -> None:
+    app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
+    app.add_url_rule("/fail", "fail", lambda: 1 / 0)
+
+    def leave() -> None:
+        app.test_client().get("/fail")  # the request
+
+    assert complaint(leave).count(f"in {__file__}:{line('the request')}, leave: ") == 2
+
+
+def test_each_context_has_its_own_place(app: Flask) -> None:
+    first, second = app.app_context(), app.app_context()
+
+    def leave() -> None:
+        first.push()  # the first place
+        with app.app_context():
+            pass
+        second.push()  # the second place
+        with app.app_context():
+            pass
+
+    told = [text for text in complaint(leave).splitlines() if "pushed in" in text]
+    assert [text.partition("pushed ")[2].split(", ")[0] for text in told] == [
+        f"in {__file__}:{line('the first place')}",
+        f"in {__file__}:{line('the second place')}",
+    ]
+
+
+def test_a_context_pushed_on_the_stack_by_hand_is_found(app: Flask) -> None:
+    def leave() -> None:
+        _app_ctx_stack.push(app.app_context())  # by hand
+
+    assert f":{line('by hand')}, " in complaint(leave)
+
+
+def test_contexts_that_are_left_are_taken_off(app: Flask) -> None:
+    def leave() -> None:
+        app.test_request_context().push()
+        app.app_context().push()
+
+    assert complaint(leave).count("pushed in") == 3
+    assert tops() == (None, None)
+
+
+def test_contexts_from_before_are_none_of_its_business_and_stay(app: Flask) -> None:
+    with app.test_request_context() as context:
+        with no_context_left():
+            pass
+        assert _request_ctx_stack.top is context
+
+
+def test_a_context_left_above_one_from_before_is_found_alone(app: Flask) -> None:
+    left = app.test_request_context("/left")
+    with app.app_context() as before:
+        told = complaint(left.push)
+        assert (repr(left) in told, told.count("pushed in")) == (True, 1)
+        assert tops() == (None, before)
+
+
+def test_a_context_put_in_the_place_of_one_from_before_is_found(app: Flask) -> None:
+    def leave() -> None:
+        _app_ctx_stack.pop()
+        app.app_context().push()
+
+    app.app_context().push()
+    assert complaint(leave).count("pushed in") == 1
+    assert tops() == (None, None)
+
+
+def test_a_context_pushed_again_and_left_is_found(app: Flask) -> None:
+    with app.app_context() as context:
+        assert complaint(context.push).count("pushed in") == 1
+        assert _app_ctx_stack._local.stack == [context]
+
+
+def test_a_context_left_in_a_greenlet_is_found(app: Flask) -> None:
+    greenlet = pytest.importorskip("greenlet")
+
+    def leave() -> None:
+        with app.app_context():  # in a greenlet
+            greenlet.getcurrent().parent.switch()
+
+    waiting = greenlet.greenlet(leave)
+    assert f":{line('in a greenlet')}, leave" in complaint(waiting.switch)
+    waiting.switch()
+
+
+def test_a_context_left_by_a_greenlet_that_is_dead_is_found_and_taken_off(app: Flask) -> None:
+    assert "pushed in" in complaint(lambda: in_greenlet(app.app_context().push))
+    assert _app_ctx_stack._local.__storage__ == {}
+
+
+def test_a_context_left_in_a_thread_that_lives_is_found(app: Flask) -> None:
+    left, may_end = threading.Event(), threading.Event()
+
+    def leave() -> None:
+        with app.app_context():  # in a thread
+            left.set()
+            may_end.wait(30)
+
+    thread = threading.Thread(target=leave)
+    assert f":{line('in a thread')}, leave" in complaint(lambda: (thread.start(), left.wait(30)))
+    may_end.set()
+    thread.join()
+
+
+def test_a_thread_that_popped_its_contexts_left_none(app: Flask) -> None:
+    with no_context_left():
+        in_thread(lambda: app.test_client().get("/"))
+
+
+def test_a_stream_that_was_not_closed_leaves_its_contexts(app: Flask) -> None:
+    kept: list[Any] = []
+    app.add_url_rule("/stream", "stream", lambda: app.response_class(stream_with_context(iter("abc"))))
+    assert "/stream" in complaint(lambda: kept.append(app.test_client().get("/stream").response))
+    with pytest.raises(AssertionError, match="wrong context"):
+        kept[0].close()
+
+
+def test_an_error_in_the_block_goes_before_a_leak(app: Flask) -> None:
+    def leave() -> None:
+        app.app_context().push()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), no_context_left():
+        leave()
+    assert tops() == (None, None)
+
+
+def test_one_check_inside_another_finds_its_own(app: Flask) -> None:
+    with no_context_left():
+        assert "pushed in" in complaint(app.app_context().push)
+        with app.app_context():
+            pass
+
+
+def test_a_check_goes_on_after_one_inside_it(app: Flask) -> None:
+    def leave() -> None:
+        with no_context_left():
+            pass
+        app.app_context().push()  # after the inner
+
+    assert f":{line('after the inner')}, " in complaint(leave)
+
+
+@pytest.mark.schlenk_leaks(False)
+def test_nothing_is_noted_where_no_check_is_on() -> None:
+    with no_context_left():
+        assert "push" in vars(_app_ctx_stack)
+    assert [vars(stack).get("push") for stack in (_app_ctx_stack, _request_ctx_stack)] == [None, None]
+    assert _app_ctx_stack.push.__func__ is LocalStack.push  # type: ignore[attr-defined]
+
+
+def test_in_unittest_a_leak_is_a_failure(app: Flask) -> None:
+    class Case(unittest.TestCase):
+        def setUp(self) -> None:
+            check = ExitStack()
+            check.enter_context(no_context_left())
+            self.addCleanup(check.close)
+
+        def test_leaving(self) -> None:
+            app.app_context().push()
+
+        def test_tidy(self) -> None:
+            with app.app_context():
+                pass
+
+    result = unittest.TestResult()
+    Case("test_leaving").run(result)
+    Case("test_tidy").run(result)
+    assert [case._testMethodName for case, _ in result.failures] == ["test_leaving"]  # type: ignore[attr-defined]
+    assert (result.testsRun, result.errors) == (2, [])
+
+
+# --- The plugin
+
+LEAVING = """
+    import pytest
+    from schlenk import Flask
+
+    app = Flask("leaking")
+
+    @pytest.fixture
+    def pushed():
+        with app.app_context():
+            yield
+
+    @pytest.fixture
+    def popping():
+        yield
+        from schlenk import _app_ctx_stack
+        _app_ctx_stack.top.pop()
+
+    def test_leaving():
+        app.app_context().push()
+
+    @pytest.mark.schlenk_leaks(False)
+    def test_excepted():
+        app.app_context().push()
+        app.app_context().push()
+
+    @pytest.mark.schlenk_leaks
+    def test_tidy(pushed):
+        pass
+
+    @pytest.mark.schlenk_leaks
+    def test_popped_by_its_fixture(popping):
+        app.app_context().push()
+
+    @pytest.mark.schlenk_leaks
+    def test_marked():
+        app.test_request_context("/page").push()
+    """
+
+
+def outcomes(pytester: pytest.Pytester, *arguments: str) -> tuple[dict[str, int], str]:
+    pytester.makepyfile(LEAVING)
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments)
+    for stack in (_app_ctx_stack, _request_ctx_stack):
+        stack._local.__release_local__()
+    return result.parseoutcomes(), result.stdout.str()
+
+
+def test_the_plugin_does_nothing_unasked(pytester: pytest.Pytester) -> None:
+    assert outcomes(pytester, "-k", "leaving or excepted")[0] == {"passed": 2, "deselected": 3}
+
+
+def test_the_marker_asks_for_one_test(pytester: pytest.Pytester) -> None:
+    found, told = outcomes(pytester)
+    assert found == {"passed": 5, "errors": 1}
+    assert "ERROR at teardown of test_marked" in told
+    assert "RequestContext 'http://localhost/page' [GET] of leaking>, pushed in " in told
+
+
+def test_the_setting_asks_for_all_but_those_excepted(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nschlenk_leaks = true")
+    found, told = outcomes(pytester)
+    assert found == {"passed": 5, "errors": 2}
+    assert [name for name in ("leaving", "excepted", "tidy", "marked") if f"teardown of test_{name}" in told] == [
+        "leaving",
+        "marked",
+    ]
+
+
+def test_the_marker_is_declared(pytester: pytest.Pytester) -> None:
+    assert outcomes(pytester, "--strict-markers")[0] == {"passed": 5, "errors": 1}

@@ -1,0 +1,789 @@
+"""The life of a request: what runs in which order, what a subclass can step into, and what an error leaves undone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, Callable
+
+import pytest
+
+import schlenk
+from schlenk import (
+    Flask,
+    Response,
+    _app_ctx_stack,
+    _request_ctx_stack,
+    after_this_request,
+    current_app,
+    g,
+    request,
+    session,
+    signals_available,
+    url_for,
+)
+from schlenk.sessions import SecureCookieSessionInterface
+
+PATIENCE = 30
+needs_signals = pytest.mark.skipif(not signals_available, reason="needs blinker")
+
+
+class Crash(BaseException):
+    """What SystemExit and KeyboardInterrupt are to an application: not an ``Exception``."""
+
+
+def name_of(error: BaseException | None) -> str:
+    return "without error" if error is None else f"after {type(error).__name__}"
+
+
+@pytest.fixture
+def steps() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def app(steps: list[str]) -> Flask:
+    """An application whose hooks write down that they ran."""
+    app = Flask("lively", static_folder=None)
+
+    app.before_first_request(lambda: steps.append("before_first_request"))
+    app.url_value_preprocessor(lambda endpoint, values: steps.append(f"preprocessor {endpoint} {values}"))
+    app.before_request(lambda: steps.append("before_request"))
+
+    @app.after_request
+    def after_request(response: Response) -> Response:
+        steps.append(f"after_request {response.status_code}")
+        return response
+
+    app.teardown_request(lambda error: steps.append(f"teardown_request {name_of(error)}"))
+    app.teardown_appcontext(lambda error: steps.append(f"teardown_appcontext {name_of(error)}"))
+
+    @app.route("/")
+    def index() -> str:
+        steps.append("view")
+        return "hello"
+
+    @app.route("/user/<name>")
+    def user(name: str) -> str:
+        steps.append(f"view {name}")
+        return name
+
+    @app.route("/fails")
+    def fails() -> str:
+        steps.append("view")
+        raise ZeroDivisionError
+
+    return app
+
+
+@pytest.fixture
+def signals(app: Flask, steps: list[str]) -> Iterator[None]:
+    """Has the signals of the application write themselves down as well."""
+    with ExitStack() as connected:
+        for name in (
+            "request_started",
+            "request_finished",
+            "request_tearing_down",
+            "got_request_exception",
+            "appcontext_pushed",
+            "appcontext_popped",
+            "appcontext_tearing_down",
+        ):
+
+            def receive(sender: Flask, name: str = name, **values: Any) -> None:
+                steps.append(f"signal {name}")
+
+            connected.enter_context(getattr(schlenk, name).connected_to(receive, sender=app))
+        yield
+
+
+# Order
+
+
+def test_the_order_of_a_request(app: Flask, steps: list[str]) -> None:
+    app.test_client().get("/")
+    assert steps == [
+        "before_first_request",
+        "preprocessor index {}",
+        "before_request",
+        "view",
+        "after_request 200",
+        "teardown_request without error",
+        "teardown_appcontext without error",
+    ]
+
+
+def test_the_order_of_the_next_request(app: Flask, steps: list[str]) -> None:
+    app.test_client().get("/")
+    steps.clear()
+    app.test_client().get("/user/ada")
+    assert steps == [
+        "preprocessor user {'name': 'ada'}",
+        "before_request",
+        "view ada",
+        "after_request 200",
+        "teardown_request without error",
+        "teardown_appcontext without error",
+    ]
+
+
+@needs_signals
+@pytest.mark.usefixtures("signals")
+def test_the_order_of_a_request_with_its_signals(app: Flask, steps: list[str]) -> None:
+    app.test_client().get("/")
+    assert steps == [
+        "signal appcontext_pushed",
+        "before_first_request",
+        "signal request_started",
+        "preprocessor index {}",
+        "before_request",
+        "view",
+        "after_request 200",
+        "signal request_finished",
+        "teardown_request without error",
+        "signal request_tearing_down",
+        "teardown_appcontext without error",
+        "signal appcontext_tearing_down",
+        "signal appcontext_popped",
+    ]
+
+
+@needs_signals
+@pytest.mark.usefixtures("signals")
+def test_the_order_of_a_request_whose_view_fails(app: Flask, steps: list[str]) -> None:
+    app.test_client().get("/fails")
+    assert steps == [
+        "signal appcontext_pushed",
+        "before_first_request",
+        "signal request_started",
+        "preprocessor fails {}",
+        "before_request",
+        "view",
+        "signal got_request_exception",
+        "after_request 500",
+        "signal request_finished",
+        "teardown_request after ZeroDivisionError",
+        "signal request_tearing_down",
+        "teardown_appcontext after ZeroDivisionError",
+        "signal appcontext_tearing_down",
+        "signal appcontext_popped",
+    ]
+
+
+@needs_signals
+@pytest.mark.usefixtures("signals")
+def test_the_order_of_a_request_whose_error_is_raised_to_the_server(app: Flask, steps: list[str]) -> None:
+    app.testing = True
+    with pytest.raises(ZeroDivisionError):
+        app.test_client().get("/fails")
+    assert steps[5:] == [
+        "view",
+        "signal got_request_exception",
+        "teardown_request after ZeroDivisionError",
+        "signal request_tearing_down",
+        "teardown_appcontext after ZeroDivisionError",
+        "signal appcontext_tearing_down",
+        "signal appcontext_popped",
+    ]
+
+
+@pytest.mark.parametrize(("path", "method", "status"), [("/nowhere", "GET", 404), ("/", "DELETE", 405)])
+def test_the_order_of_a_request_that_no_rule_is_for(
+    app: Flask, steps: list[str], path: str, method: str, status: int
+) -> None:
+    app.test_client().open(path, method=method)
+    assert steps == [
+        "before_first_request",
+        "preprocessor None None",
+        "before_request",
+        f"after_request {status}",
+        "teardown_request without error",
+        "teardown_appcontext without error",
+    ]
+
+
+def test_an_answer_of_before_request_takes_the_place_of_the_view(app: Flask, steps: list[str]) -> None:
+    app.before_request(lambda: ("early", 202))
+    app.before_request(lambda: steps.append("never"))
+    assert app.test_client().get("/").data == b"early"
+    assert steps == [
+        "before_first_request",
+        "preprocessor index {}",
+        "before_request",
+        "after_request 202",
+        "teardown_request without error",
+        "teardown_appcontext without error",
+    ]
+
+
+@pytest.mark.parametrize("answer", ["", b"", {}])
+def test_an_answer_of_before_request_may_be_empty(app: Flask, answer: Any) -> None:
+    app.before_request(lambda: answer)
+    assert app.test_client().get("/").data != b"hello"
+
+
+def test_functions_before_run_first_to_last_and_functions_after_last_to_first() -> None:
+    app, ran = Flask("ordered"), []
+    for number in (1, 2):
+        app.before_first_request(lambda number=number: ran.append(f"first {number}"))
+        app.url_value_preprocessor(lambda *args, number=number: ran.append(f"preprocessor {number}"))
+        app.before_request(lambda number=number: ran.append(f"before {number}"))
+        app.after_request(lambda response, number=number: ran.append(f"after {number}") or response)
+        app.teardown_request(lambda error, number=number: ran.append(f"teardown {number}"))
+        app.teardown_appcontext(lambda error, number=number: ran.append(f"appcontext {number}"))
+    app.test_client().get("/")
+    assert ran == [
+        "first 1", "first 2", "preprocessor 1", "preprocessor 2", "before 1", "before 2",
+        "after 2", "after 1", "teardown 2", "teardown 1", "appcontext 2", "appcontext 1",
+    ]  # fmt: skip
+
+
+def test_a_preprocessor_may_change_the_values_in_the_url(app: Flask) -> None:
+    @app.url_value_preprocessor
+    def upper(endpoint: str | None, values: dict[str, Any] | None) -> None:
+        values["name"] = values["name"].upper()
+
+    assert app.test_client().get("/user/ada").data == b"ADA"
+
+
+def test_each_preprocessor_is_given_what_is_on_top_by_then(app: Flask, steps: list[str]) -> None:
+    inner = app.test_request_context("/user/ada")
+    app.url_value_preprocessor(lambda endpoint, values: inner.push())
+    app.url_value_preprocessor(lambda endpoint, values: steps.append(f"next {endpoint} {values}"))
+    with app.test_request_context("/"):
+        app.preprocess_request()
+        inner.pop()
+    assert steps[:2] == ["preprocessor index {}", "next user {'name': 'ada'}"]
+
+
+def test_both_contexts_are_there_from_the_first_function_to_the_last() -> None:
+    app, seen = Flask("looking"), []
+
+    def look(*args: Any) -> Any:
+        seen.append((request.path, current_app.name, len(_request_ctx_stack._local.stack)))
+        return args[0] if args else None
+
+    app.before_first_request(look)
+    app.before_request(look)
+    app.after_request(look)
+    app.teardown_request(look)
+    app.add_url_rule("/page", "page", lambda: look("hello"))
+    app.test_client().get("/page")
+    assert seen == [("/page", "looking", 1)] * 5
+
+
+def test_a_teardown_appcontext_function_has_the_application_context_and_no_request() -> None:
+    app, seen = Flask("looking"), []
+
+    @app.teardown_appcontext
+    def look(error: BaseException | None) -> None:
+        seen.append((current_app.name, _request_ctx_stack.top))
+
+    app.test_client().get("/")
+    assert seen == [("looking", None)]
+
+
+def test_what_is_kept_in_g_lasts_until_the_last_function() -> None:
+    app, seen = Flask("keeping"), []
+    app.before_request(lambda: setattr(g, "user", "ada"))
+    app.teardown_appcontext(lambda error: seen.append(g.user))
+    app.test_client().get("/")
+    assert seen == ["ada"]
+
+
+def test_both_stacks_are_empty_after_a_request(app: Flask) -> None:
+    app.test_client().get("/")
+    assert (_request_ctx_stack.top, _app_ctx_stack.top) == (None, None)
+
+
+# After the view
+
+
+def test_the_answer_of_an_after_request_function_is_the_response() -> None:
+    app = Flask("replaced")
+    app.after_request(lambda response: Response("other", 201))
+    response = app.test_client().get("/")
+    assert (response.status_code, response.data) == (201, b"other")
+
+
+def test_after_this_request_comes_before_after_request_and_first_to_last() -> None:
+    app, ran = Flask("ordered"), []
+    app.after_request(lambda response: ran.append("after_request") or response)
+
+    @app.route("/")
+    def index() -> str:
+        for number in (1, 2):
+            after_this_request(lambda response, number=number: ran.append(f"this {number}") or response)
+        return "hello"
+
+    app.test_client().get("/")
+    assert ran == ["this 1", "this 2", "after_request"]
+
+
+def test_after_this_request_can_replace_the_response() -> None:
+    app = Flask("replaced")
+    app.before_request(lambda: after_this_request(lambda response: Response("other")) and None)
+    assert app.test_client().get("/").data == b"other"
+
+
+def test_after_this_request_is_for_one_request_only() -> None:
+    app = Flask("once")
+    app.add_url_rule("/", "index", lambda: "hello")
+    app.add_url_rule("/other", "other", lambda: after_this_request(lambda response: Response("changed")) and "")
+    client = app.test_client()
+    assert [client.get(path).data for path in ("/", "/other", "/")] == [b"hello", b"changed", b"hello"]
+
+
+def test_the_session_is_saved_after_the_after_request_functions() -> None:
+    app = Flask("saving")
+    app.secret_key = "key"
+
+    @app.after_request
+    def remember(response: Response) -> Response:
+        session["seen"] = True
+        return response
+
+    client = app.test_client()
+    client.get("/")
+    with client:
+        client.get("/")
+        assert dict(session) == {"seen": True}
+
+
+# Before the first request
+
+
+def test_requests_that_come_together_have_one_first_and_wait_for_it() -> None:
+    arrived, go_on = threading.Semaphore(0), threading.Event()
+
+    class Announcing(Flask):
+        def try_trigger_before_first_request_functions(self) -> None:
+            arrived.release()
+            super().try_trigger_before_first_request_functions()
+
+    app, ran = Announcing("concurrent"), []
+    app.before_first_request(lambda: go_on.wait(PATIENCE) and ran.append("first"))
+    app.before_request(lambda: ran.append("before"))
+    clients = [threading.Thread(target=app.test_client().get, args=("/",)) for _ in range(4)]
+    for client in clients:
+        client.start()
+    for _ in clients:
+        assert arrived.acquire(timeout=PATIENCE)
+    go_on.set()
+    for client in clients:
+        client.join(PATIENCE)
+    assert ran == ["first", "before", "before", "before", "before"]
+
+
+def test_a_failed_first_request_makes_the_next_one_the_first() -> None:
+    app, ran = Flask("failing"), []
+
+    @app.before_first_request
+    def fail_once() -> None:
+        ran.append("first")
+        if len(ran) == 1:
+            raise ZeroDivisionError
+
+    app.add_url_rule("/", "index", lambda: "hello")
+    assert [app.test_client().get("/").status_code for _ in range(3)] == [500, 200, 200]
+    assert ran == ["first", "first"]
+
+
+def test_a_function_before_the_first_request_may_make_one_itself() -> None:
+    app, answers = Flask("asking"), []
+    app.add_url_rule("/", "index", lambda: "hello")
+    app.before_first_request(lambda: answers.append(app.test_client().get("/").data))
+    # In a thread, so that waiting for oneself would be a failure and not the end of everything.
+    asking = threading.Thread(target=app.test_client().get, args=("/",), daemon=True)
+    asking.start()
+    asking.join(PATIENCE)
+    assert answers == [b"hello"]
+
+
+# What a subclass can step into
+
+METHODS = [
+    "__call__", "wsgi_app", "request_context", "create_url_adapter", "app_context", "full_dispatch_request",
+    "try_trigger_before_first_request_functions", "preprocess_request", "dispatch_request", "raise_routing_exception",
+    "make_default_options_response", "finalize_request", "make_response", "process_response", "handle_http_exception",
+    "handle_user_exception", "handle_exception", "trap_http_exception", "log_exception", "should_ignore_error",
+    "do_teardown_request", "do_teardown_appcontext", "inject_url_defaults", "handle_url_build_error",
+]  # fmt: skip
+
+TO_THE_HOOKS = [
+    "__call__", "wsgi_app", "request_context", "create_url_adapter", "app_context", "create_url_adapter",
+    "full_dispatch_request", "try_trigger_before_first_request_functions", "preprocess_request",
+]  # fmt: skip
+FROM_THE_ANSWER = [
+    "finalize_request", "make_response", "process_response", "should_ignore_error", "do_teardown_request",
+    "do_teardown_appcontext",
+]  # fmt: skip
+
+
+def overriding(base: type[Any], names: list[str], calls: list[str]) -> type[Any]:
+    """A subclass that overrides each of ``names`` by a method that writes down its call and calls the other."""
+
+    def recording(name: str) -> Callable[..., Any]:
+        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+            calls.append(name)
+            return getattr(super(subclass, self), name)(*args, **kwargs)
+
+        return method
+
+    subclass = type("Overriding", (base,), {name: recording(name) for name in names})
+    return subclass
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "between"),
+    [
+        ("/", "GET", ["dispatch_request"]),
+        ("/early", "GET", []),
+        ("/", "OPTIONS", ["dispatch_request", "make_default_options_response"]),
+        ("/nowhere", "GET", [
+            "dispatch_request", "raise_routing_exception", "handle_user_exception", "trap_http_exception",
+            "handle_http_exception",
+        ]),
+        ("/lookup", "GET", ["dispatch_request", "handle_user_exception"]),
+        ("/fails", "GET", ["dispatch_request", "handle_user_exception", "handle_exception", "log_exception"]),
+        ("/url", "GET", ["dispatch_request", "inject_url_defaults", "handle_url_build_error"]),
+    ],
+    ids=[
+        "a good request", "before_request answers", "OPTIONS", "not found", "an error that has a handler",
+        "an error that has none", "a URL that can't be built",
+    ],
+)  # fmt: skip
+def test_the_methods_of_a_subclass_are_called(path: str, method: str, between: list[str]) -> None:
+    calls: list[str] = []
+    app = overriding(Flask, METHODS, calls)("overriding", static_folder=None)
+    app.before_request(lambda: "early" if request.path == "/early" else None)
+    app.add_url_rule("/", "index", lambda: "hello")
+    app.add_url_rule("/lookup", "lookup", lambda: {}["missing"])
+    app.add_url_rule("/fails", "fails", lambda: 1 / 0)
+    app.add_url_rule("/url", "url", lambda: url_for("nothing"))
+    app.url_build_error_handlers.append(lambda error, endpoint, values: "/elsewhere")
+    app.register_error_handler(KeyError, lambda error: "handled")
+    app.test_client().open(path, method=method)
+    assert calls == TO_THE_HOOKS + between + FROM_THE_ANSWER
+
+
+def test_the_methods_of_another_session_interface_are_called() -> None:
+    calls: list[str] = []
+    names = [
+        "open_session", "save_session", "is_null_session", "make_null_session", "get_signing_serializer",
+        "should_set_cookie", "get_cookie_domain", "get_cookie_path", "get_cookie_httponly", "get_cookie_secure",
+        "get_cookie_samesite", "get_expiration_time",
+    ]  # fmt: skip
+    app = Flask("overriding")
+    app.session_interface = overriding(SecureCookieSessionInterface, names, calls)()
+    app.add_url_rule("/", "index", lambda: session.update(user="ada") or "hello")
+    app.test_client().get("/")
+    assert calls == ["open_session", "get_signing_serializer", "make_null_session", "is_null_session"]
+    calls.clear()
+    app.secret_key = "key"
+    app.test_client().get("/")
+    assert (calls[:2], calls[2]) == (["open_session", "get_signing_serializer"], "is_null_session")
+    assert sorted(calls[3:]) == sorted({*names} - {"open_session", "is_null_session", "make_null_session"})
+
+
+def test_a_request_context_of_another_class_is_used() -> None:
+    class Context(schlenk.ctx.RequestContext):
+        pass
+
+    class Other(Flask):
+        def request_context(self, environ: dict[str, Any]) -> Context:
+            return Context(self, environ)
+
+    app = Other("other")
+    app.add_url_rule("/", "index", lambda: type(_request_ctx_stack.top).__name__)
+    assert app.test_client().get("/").data == b"Context"
+
+
+def test_an_application_context_of_another_class_is_used() -> None:
+    class Context(schlenk.ctx.AppContext):
+        pass
+
+    class Other(Flask):
+        def app_context(self) -> Context:
+            return Context(self)
+
+    app = Other("other")
+    app.add_url_rule("/", "index", lambda: type(_app_ctx_stack.top).__name__)
+    assert app.test_client().get("/").data == b"Context"
+
+
+def test_a_view_may_be_called_in_another_way_by_a_subclass() -> None:
+    class Shouting(Flask):
+        def dispatch_request(self) -> str:
+            return super().dispatch_request().upper()
+
+    app = Shouting("shouting")
+    app.add_url_rule("/", "index", lambda: "hello")
+    assert app.test_client().get("/").data == b"HELLO"
+
+
+def test_an_error_that_is_to_be_ignored_is_kept_from_the_teardown_functions(steps: list[str]) -> None:
+    class Ignoring(Flask):
+        def should_ignore_error(self, error: BaseException | None) -> bool:
+            return isinstance(error, ZeroDivisionError)
+
+    app = Ignoring("ignoring")
+    app.testing = True
+    app.teardown_request(lambda error: steps.append(name_of(error)))
+    app.add_url_rule("/ignored", "ignored", lambda: 1 / 0)
+    app.add_url_rule("/other", "other", lambda: [][0])
+    for path, error in [("/ignored", ZeroDivisionError), ("/other", IndexError)]:
+        with pytest.raises(error):
+            app.test_client().get(path)
+    assert steps == ["without error", "after IndexError"]
+
+
+def test_no_error_is_ignored_unless_a_subclass_says_so() -> None:
+    assert Flask("strict").should_ignore_error(ZeroDivisionError()) is False
+
+
+def test_preprocess_request_tells_whether_there_is_an_answer() -> None:
+    app = Flask("asking")
+    app.before_request(lambda: request.args.get("answer"))
+    answers = []
+    for query in ("", "answer=early"):
+        with app.test_request_context(f"/?{query}"):
+            answers.append(app.preprocess_request())
+    assert answers == [None, "early"]
+
+
+def test_a_request_can_be_torn_down_by_hand(app: Flask, steps: list[str]) -> None:
+    with app.test_request_context():
+        app.do_teardown_request(KeyError())
+        app.do_teardown_appcontext(KeyError())
+        assert steps == ["teardown_request after KeyError", "teardown_appcontext after KeyError"]
+
+
+def test_torn_down_by_hand_it_hears_of_the_error_that_is_being_handled(app: Flask, steps: list[str]) -> None:
+    with app.test_request_context():
+        try:
+            raise KeyError
+        except KeyError:
+            app.do_teardown_request()
+            app.do_teardown_appcontext()
+        app.do_teardown_request()
+        app.do_teardown_appcontext()
+        assert steps == [
+            "teardown_request after KeyError",
+            "teardown_appcontext after KeyError",
+            "teardown_request without error",
+            "teardown_appcontext without error",
+        ]
+
+
+def test_without_a_request_there_is_none_to_tear_down(app: Flask, steps: list[str]) -> None:
+    with app.app_context():
+        with pytest.raises(AttributeError):
+            app.do_teardown_request()
+        assert steps == []
+
+
+def test_the_steps_of_a_request_can_be_taken_by_hand(app: Flask, steps: list[str]) -> None:
+    with app.test_request_context("/user/ada"):
+        app.try_trigger_before_first_request_functions()
+        assert app.preprocess_request() is None
+        response = app.finalize_request(app.dispatch_request())
+        assert (steps[-2:], response.get_data()) == (["view ada", "after_request 200"], b"ada")
+
+
+# What an error leaves undone
+
+
+def fail(*args: Any, **kwargs: Any) -> Any:
+    raise ZeroDivisionError
+
+
+def fail_in_the_view(app: Flask) -> None:
+    app.view_functions["index"] = fail
+
+
+def fail_in_a_handler(app: Flask) -> None:
+    app.view_functions["index"] = lambda: [][0]
+    app.register_error_handler(IndexError, fail)
+
+
+def fail_in_the_handler_of_500(app: Flask) -> None:
+    app.view_functions["index"] = lambda: [][0]
+    app.register_error_handler(500, fail)
+
+
+def fail_after_this_request(app: Flask) -> None:
+    app.before_request(lambda: after_this_request(fail) and None)
+
+
+def fail_in_the_answer_to_an_error(app: Flask) -> None:
+    fail_in_the_view(app)
+    app.after_request(fail)
+
+
+def fail_to_open_the_session(app: Flask) -> None:
+    app.session_interface = type("Failing", (SecureCookieSessionInterface,), {"open_session": fail})()
+
+
+def fail_to_save_the_session(app: Flask) -> None:
+    app.secret_key = "key"
+    app.session_interface = type("Failing", (SecureCookieSessionInterface,), {"save_session": fail})()
+
+
+def fail_in(signal: str) -> Callable[[Flask], Any]:
+    # Kept by the application, as blinker would not.
+    return lambda app: getattr(schlenk, signal).connect(app.extensions.setdefault(signal, lambda *a, **kw: fail()), app)
+
+
+BEFORE = ["before_first_request", "preprocessor index {}", "before_request"]
+TORN_DOWN = ["teardown_request after ZeroDivisionError", "teardown_appcontext after ZeroDivisionError"]
+UNAWARE = ["teardown_request without error", "teardown_appcontext without error"]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "ran"),
+    [
+        (lambda app: app.before_first_request(fail), [*BEFORE[:1], "after_request 500", *TORN_DOWN]),
+        (lambda app: app.url_value_preprocessor(fail), [*BEFORE[:2], "after_request 500", *TORN_DOWN]),
+        (lambda app: app.before_request(fail), [*BEFORE, "after_request 500", *TORN_DOWN]),
+        (fail_in_the_view, [*BEFORE, "after_request 500", *TORN_DOWN]),
+        (fail_in_a_handler, [*BEFORE, "after_request 500", *TORN_DOWN]),
+        (fail_after_this_request, [*BEFORE, "view", *TORN_DOWN]),
+        (lambda app: app.after_request(fail), [*BEFORE, "view", *TORN_DOWN]),
+        (fail_to_save_the_session, [*BEFORE, "view", "after_request 200", "after_request 500", *TORN_DOWN]),
+        (fail_in_the_answer_to_an_error, [*BEFORE, *TORN_DOWN]),
+    ],
+    ids=[
+        "before_first_request", "url_value_preprocessor", "before_request", "view", "error handler",
+        "after_this_request", "after_request", "save_session", "answer to an error",
+    ],
+)  # fmt: skip
+def test_an_error_is_answered_with_500_and_what_still_runs(
+    app: Flask, steps: list[str], break_it: Callable[[Flask], Any], ran: list[str]
+) -> None:
+    break_it(app)
+    assert app.test_client().get("/").status_code == 500
+    assert steps == ran
+
+
+@needs_signals
+@pytest.mark.parametrize(
+    ("signal", "ran"),
+    [
+        ("request_started", [*BEFORE[:1], "after_request 500", *TORN_DOWN]),
+        ("request_finished", [*BEFORE, "view", "after_request 200", "after_request 500", *TORN_DOWN]),
+    ],
+)
+def test_an_error_of_a_receiver_is_answered_with_500(app: Flask, steps: list[str], signal: str, ran: list[str]) -> None:
+    fail_in(signal)(app)
+    assert app.test_client().get("/").status_code == 500
+    assert steps == ran
+
+
+@pytest.mark.parametrize(
+    ("break_it", "ran"),
+    [
+        (
+            fail_in_the_handler_of_500,
+            [*BEFORE, "teardown_request after IndexError", "teardown_appcontext after IndexError"],
+        ),
+        (lambda app: app.teardown_request(fail), [*BEFORE, "view", "after_request 200", UNAWARE[1]]),
+        (lambda app: app.teardown_appcontext(fail), [*BEFORE, "view", "after_request 200", UNAWARE[0]]),
+        pytest.param(
+            lambda app: (fail_in_the_view(app), fail_in("got_request_exception")(app)), [*BEFORE, *TORN_DOWN],
+            marks=needs_signals,
+        ),
+        pytest.param(
+            fail_in("request_tearing_down"), [*BEFORE, "view", "after_request 200", *UNAWARE], marks=needs_signals
+        ),
+        pytest.param(
+            fail_in("appcontext_tearing_down"), [*BEFORE, "view", "after_request 200", *UNAWARE], marks=needs_signals
+        ),
+        pytest.param(
+            fail_in("appcontext_popped"), [*BEFORE, "view", "after_request 200", *UNAWARE], marks=needs_signals
+        ),
+        pytest.param(fail_in("appcontext_pushed"), [], marks=needs_signals),
+    ],
+    ids=[
+        "handler of 500", "teardown_request", "teardown_appcontext", "got_request_exception", "request_tearing_down",
+        "appcontext_tearing_down", "appcontext_popped", "appcontext_pushed",
+    ],
+)  # fmt: skip
+def test_an_error_where_there_is_no_answer_to_it_is_raised_to_the_server_and_what_still_runs(
+    app: Flask, steps: list[str], break_it: Callable[[Flask], Any], ran: list[str]
+) -> None:
+    break_it(app)
+    with pytest.raises(ZeroDivisionError):
+        app.test_client().get("/")
+    assert steps == ran
+
+
+def test_where_no_session_can_be_opened_only_what_comes_after_the_view_runs(app: Flask, steps: list[str]) -> None:
+    fail_to_open_the_session(app)
+    assert app.test_client().get("/").status_code == 500
+    assert steps == ["after_request 500", *TORN_DOWN]
+
+
+@needs_signals
+def test_the_signal_of_an_error_is_sent_where_there_is_no_context_either(app: Flask) -> None:
+    told: list[tuple[Flask, Exception]] = []
+
+    def receive(sender: Flask, exception: Exception) -> None:
+        told.append((sender, exception))
+
+    fail_in("appcontext_pushed")(app)
+    with schlenk.got_request_exception.connected_to(receive), pytest.raises(ZeroDivisionError) as raised:
+        app.test_client().get("/")
+    assert told == [(app, raised.value)]
+
+
+def test_a_request_after_a_failed_one_runs_as_if_nothing_had_been(app: Flask, steps: list[str]) -> None:
+    client = app.test_client()
+    client.get("/fails")
+    steps.clear()
+    client.get("/")
+    assert steps == [*BEFORE[1:], "view", "after_request 200", *UNAWARE]
+
+
+def test_an_error_that_a_handler_answers_is_none_to_the_teardown_functions(app: Flask, steps: list[str]) -> None:
+    app.register_error_handler(ZeroDivisionError, lambda error: ("handled", 418))
+    app.test_client().get("/fails")
+    assert steps == [*BEFORE[:1], "preprocessor fails {}", "before_request", "view", "after_request 418", *UNAWARE]
+
+
+def test_an_error_that_is_no_exception_skips_all_but_the_teardown_functions(app: Flask, steps: list[str]) -> None:
+    @app.errorhandler(500)
+    @app.errorhandler(Exception)
+    def never(error: Exception) -> str:
+        raise AssertionError("handlers are for exceptions")
+
+    def crash() -> None:
+        raise Crash
+
+    app.view_functions["index"] = crash
+    with pytest.raises(Crash):
+        app.test_client().get("/")
+    assert steps == [*BEFORE, "teardown_request after Crash", "teardown_appcontext after Crash"]
+
+
+def test_a_preserved_context_is_torn_down_by_the_next_request_with_its_own_error(app: Flask, steps: list[str]) -> None:
+    app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
+    app.test_client().get("/fails")
+    assert (steps[-1], _request_ctx_stack.top.preserved) == ("after_request 500", True)
+    steps.clear()
+    app.test_client().get("/")
+    assert steps == [*TORN_DOWN, *BEFORE[1:], "view", "after_request 200", *UNAWARE]
+
+
+def test_a_nested_request_leaves_the_outer_one_as_it_was(app: Flask) -> None:
+    other = Flask("other")
+    other.add_url_rule("/inner", "inner", lambda: f"{current_app.name} {request.path}")
+
+    @app.route("/outer")
+    def outer() -> str:
+        g.user = "ada"
+        inner = other.test_client().get("/inner").get_data(as_text=True)
+        return f"{inner}, {current_app.name} {request.path} {g.user}"
+
+    assert app.test_client().get("/outer").data == b"other /inner, lively /outer ada"

@@ -1,0 +1,386 @@
+"""Local: attributes that each greenlet, or each thread, has for itself."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+from schlenk.local import Local, LocalStack, get_ident, release_local
+from tests.owners import in_greenlet, in_thread, without
+
+
+def test_ident_is_the_running_greenlet() -> None:
+    assert get_ident is pytest.importorskip("greenlet").getcurrent
+
+
+def test_ident_is_the_threads_number_without_greenlet() -> None:
+    without(
+        "greenlet",
+        """
+        import threading
+        from schlenk.local import Local, LocalManager, LocalStack, get_ident
+        assert get_ident is threading.get_ident
+        assert Local().__ident_func__ is LocalStack().__ident_func__ is LocalManager().ident_func is get_ident
+        """,
+    )
+
+
+def test_star_import_gives_the_public_names() -> None:
+    names: dict[str, Any] = {}
+    exec("from schlenk.local import *", names)
+    public = "Local LocalManager LocalProxy LocalStack get_ident release_local".split()
+    assert names.keys() - {"__builtins__"} == set(public)
+
+
+# --- Attributes
+
+
+def test_value_is_what_was_set_last() -> None:
+    place = Local()
+    place.user = "ada"
+    place.user = "grace"
+    assert place.user == "grace"
+
+
+def test_second_name_leaves_the_first() -> None:
+    place = Local()
+    place.user = "ada"
+    place.age = 36
+    assert (place.user, place.age) == ("ada", 36)
+
+
+@pytest.mark.parametrize("others", [{}, {"age": 36}], ids=["nothing set", "another name set"])
+@pytest.mark.parametrize("use", [lambda place: place.user, lambda place: delattr(place, "user")], ids=["get", "del"])
+def test_missing_name_is_an_attribute_error_that_says_it(use: Any, others: dict[str, int]) -> None:
+    place = Local()
+    for name, value in others.items():
+        setattr(place, name, value)
+    with pytest.raises(AttributeError) as caught:
+        use(place)
+    assert caught.value.args == ("user",)
+    assert caught.value.__suppress_context__
+
+
+def test_deleted_value_is_gone_and_the_others_stay() -> None:
+    place = Local()
+    place.user, place.age = "ada", 36
+    del place.user
+    assert place.__storage__ == {get_ident(): {"age": 36}}
+
+
+def test_two_locals_are_apart() -> None:
+    place, other = Local(), Local()
+    place.user = "ada"
+    assert not hasattr(other, "user")
+
+
+def test_values_are_nowhere_but_in_the_storage() -> None:
+    with pytest.raises(TypeError):
+        vars(Local())
+
+
+def test_storage_is_the_values_by_ident() -> None:
+    place = Local()
+    assert place.__storage__ == {}
+    place.user = "ada"
+    assert place.__storage__ == {get_ident(): {"user": "ada"}}
+
+
+@pytest.mark.parametrize("name", ["__storage__", "__release_local__", "__iter__"])
+def test_value_does_not_come_before_what_a_local_has_of_its_own(name: str) -> None:
+    place = Local()
+    before = getattr(place, name)
+    setattr(place, name, "value")
+    assert getattr(place, name) == before
+    assert place.__storage__ == {get_ident(): {name: "value"}}
+
+
+def test_iteration_gives_each_ident_and_its_values() -> None:
+    place = Local()
+    place.user = "ada"
+    assert list(place) == [(get_ident(), {"user": "ada"})]
+
+
+def test_calling_it_gives_a_proxy_to_the_value_of_a_name() -> None:
+    place = Local()
+    user = place("user")
+    place.user = "ada"
+    assert user == "ada"
+
+
+# --- Subclasses
+
+
+class Users(Local):
+    kind = "person"
+
+    def __init__(self, user: str) -> None:
+        super().__init__()
+        self.user = user
+
+    @property
+    def loud(self) -> str:
+        return self.user.upper()
+
+
+class Admins(Users):
+    pass
+
+
+@pytest.mark.parametrize("made", [Users, Admins])
+def test_subclass_has_what_it_defines_and_what_was_set(made: type[Users]) -> None:
+    place = made("ada")
+    assert (place.user, place.loud, place.kind) == ("ada", "ADA", "person")
+    assert place.__storage__ == {get_ident(): {"user": "ada"}}
+
+
+@pytest.mark.parametrize("made", [Users, Admins])
+def test_what_a_subclass_defines_comes_before_what_was_set(made: type[Users]) -> None:
+    place = made("ada")
+    place.kind = "machine"
+    assert (place.kind, place.__storage__[get_ident()]["kind"]) == ("person", "machine")
+
+
+def test_missing_name_of_a_subclass_is_an_attribute_error_that_says_it() -> None:
+    with pytest.raises(AttributeError, match=r"^age$"):
+        Users("ada").age  # noqa: B018
+
+
+def test_subclass_decides_how_missing_names_are_found() -> None:
+    class Defaulting(Local):
+        def __getattr__(self, name: str) -> Any:
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                return f"no {name}"
+
+    place = Defaulting()
+    place.user = "ada"
+    assert (place.user, place.age) == ("ada", "no age")
+
+
+def test_subclass_decides_how_names_are_read() -> None:
+    class Shouting(Local):
+        def __getattribute__(self, name: str) -> Any:
+            return name.upper()
+
+    assert Shouting().user == "USER"
+
+
+def test_subclass_passes_on_what_it_is_made_with() -> None:
+    class Tagged:
+        tags: list[str] = []
+
+        def __init_subclass__(cls, tag: str, **kwargs: Any) -> None:
+            super().__init_subclass__(**kwargs)
+            Tagged.tags.append(tag)
+
+    class Place(Local, Tagged, tag="place"):
+        pass
+
+    assert Tagged.tags == ["place"]
+
+
+def test_attribute_of_the_object_itself_comes_before_what_was_set() -> None:
+    place = Users("ada")
+    object.__setattr__(place, "user", "grace")
+    assert (place.user, place.__storage__) == ("grace", {get_ident(): {"user": "ada"}})
+
+
+# --- Owners
+
+
+def test_ten_threads_each_read_back_their_own_number() -> None:
+    place, all_have_set, seen = Local(), threading.Barrier(10, timeout=30), {}
+
+    def work(number: int) -> None:
+        place.num = number
+        all_have_set.wait()
+        seen[number] = place.num
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == {number: number for number in range(10)}
+
+
+@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
+def test_value_is_not_seen_elsewhere(elsewhere: Any) -> None:
+    place = Local()
+    place.user = "ada"
+    assert not elsewhere(lambda: hasattr(place, "user"))
+
+
+@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
+def test_value_set_elsewhere_is_not_seen_here(elsewhere: Any) -> None:
+    place = Local()
+    elsewhere(lambda: setattr(place, "user", "ada"))
+    assert not hasattr(place, "user")
+
+
+@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
+def test_value_deleted_elsewhere_stays_here(elsewhere: Any) -> None:
+    place = Local()
+    place.user = "ada"
+
+    def delete() -> None:
+        place.user = "grace"
+        del place.user
+
+    elsewhere(delete)
+    assert place.user == "ada"
+
+
+def test_two_greenlets_of_one_thread_take_turns_without_mixing() -> None:
+    greenlet = pytest.importorskip("greenlet")
+    place, seen = Local(), []
+
+    def work(user: str) -> None:
+        place.user = user
+        greenlet.getcurrent().parent.switch()
+        seen.append(place.user)
+
+    workers = [greenlet.greenlet(work) for _ in range(2)]
+    for worker, user in zip(workers, ["ada", "grace"]):
+        worker.switch(user)
+    for worker in workers:
+        worker.switch()
+    assert seen == ["ada", "grace"]
+
+
+def test_threads_are_apart_without_greenlet() -> None:
+    without(
+        "greenlet",
+        """
+        import threading
+        from schlenk.local import Local
+        place, seen = Local(), []
+        def work():
+            place.user = "grace"
+            seen.append(list(place))
+        place.user = "ada"
+        thread = threading.Thread(target=work)
+        thread.start()
+        number = thread.ident
+        thread.join()
+        assert seen == [[(threading.get_ident(), {"user": "ada"}), (number, {"user": "grace"})]], seen
+        assert place.user == "ada"
+        """,
+    )
+
+
+# --- The choice of ident
+
+
+def test_default_ident_is_get_ident() -> None:
+    assert Local().__ident_func__ is get_ident
+
+
+def test_chosen_ident_decides_whose_values_are_meant() -> None:
+    place, owner = Local(), ["first"]
+    place.__ident_func__ = lambda: owner[0]
+    place.user = "ada"
+    owner[0] = "second"
+    place.user = "grace"
+    assert place.__storage__ == {"first": {"user": "ada"}, "second": {"user": "grace"}}
+    owner[0] = "first"
+    assert place.user == "ada"
+    del place.user
+    assert place.__storage__ == {"first": {}, "second": {"user": "grace"}}
+
+
+def test_chosen_ident_can_be_read() -> None:
+    place = Local()
+    place.__ident_func__ = threading.get_ident
+    assert place.__ident_func__ is threading.get_ident
+    assert place.__storage__ == {}
+
+
+def test_object_setattr_chooses_the_ident_too() -> None:
+    place = Local()
+    object.__setattr__(place, "__ident_func__", threading.get_ident)
+    assert place.__ident_func__ is threading.get_ident
+
+
+def test_ident_chosen_after_values_were_stored_leaves_them_with_their_owner() -> None:
+    place = Local()
+    place.user = "ada"
+    place.__ident_func__ = lambda: "somebody"
+    assert not hasattr(place, "user")
+    place.__ident_func__ = get_ident
+    assert place.user == "ada"
+
+
+def test_ident_is_chosen_for_one_local_alone() -> None:
+    place, other = Local(), Local()
+    place.__ident_func__ = lambda: "somebody"
+    assert other.__ident_func__ is get_ident
+
+
+def test_all_share_the_values_of_a_constant_ident() -> None:
+    place = Local()
+    place.__ident_func__ = lambda: "everybody"
+    in_thread(lambda: setattr(place, "user", "ada"))
+    assert place.user == "ada"
+
+
+# --- Releasing
+
+
+def test_release_forgets_all_values() -> None:
+    place = Local()
+    place.user, place.age = "ada", 36
+    release_local(place)
+    assert place.__storage__ == {}
+
+
+def test_release_of_what_holds_nothing_does_nothing() -> None:
+    release_local(Local())
+
+
+def test_release_leaves_the_values_of_others() -> None:
+    place, owner = Local(), ["first"]
+    place.__ident_func__ = lambda: owner[0]
+    place.user = "ada"
+    owner[0] = "second"
+    place.user = "grace"
+    release_local(place)
+    assert place.__storage__ == {"first": {"user": "ada"}}
+
+
+def test_released_local_can_be_used_again() -> None:
+    place = Local()
+    place.user = "ada"
+    release_local(place)
+    place.user = "grace"
+    assert place.user == "grace"
+
+
+def test_release_of_a_stack_empties_it() -> None:
+    stack: LocalStack[int] = LocalStack()
+    stack.push(1)
+    stack.push(2)
+    release_local(stack)
+    assert stack.top is None
+    assert stack._local.__storage__ == {}
+
+
+def test_release_of_a_proxy_is_refused_and_releases_nothing() -> None:
+    place = Local()
+    place.user = "ada"
+    with pytest.raises(AttributeError, match="__release_local__"):
+        release_local(place("user"))
+    assert place.user == "ada"
+
+
+def test_value_is_let_go_when_released() -> None:
+    place, value = Local(), object()
+    before = sys.getrefcount(value)
+    place.value = value
+    release_local(place)
+    assert sys.getrefcount(value) == before

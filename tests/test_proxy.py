@@ -1,0 +1,741 @@
+"""LocalProxy: stands for an object that is looked up anew each time the proxy is used.
+
+What each operation answers, for each kind of object and of proxy, is held against Werkzeug 1.0.1 in
+``tests/fidelity/test_proxies.py``. Here is what a proxy is, and that an operation on it is one on the object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import datetime
+import math
+import operator
+import os
+import pathlib
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import Any, Callable, Generic, TypeVar
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from schlenk.local import Local, LocalProxy, LocalStack
+from tests.owners import in_greenlet, in_thread
+
+
+def proxy_to(obj: Any) -> Any:
+    return LocalProxy(lambda: obj)
+
+
+def nothing() -> Any:
+    raise RuntimeError("there is nothing here")
+
+
+@pytest.fixture
+def unbound() -> Any:
+    return LocalProxy(nothing)
+
+
+class User:
+    """What most proxies here stand for."""
+
+    kind = "person"
+
+    def __init__(self, name: str = "ada") -> None:
+        self.name = name
+
+    def greet(self, greeting: str = "hello", *, mark: str = "") -> str:
+        return f"{greeting} {self.name}{mark}"
+
+
+# --- What it stands for
+
+
+def test_stands_for_what_a_callable_returns() -> None:
+    assert proxy_to("ada") == "ada"
+
+
+def test_stands_for_what_a_partial_returns() -> None:
+    assert LocalProxy(partial(getattr, User(), "name")) == "ada"
+
+
+def test_stands_for_a_name_in_a_local() -> None:
+    place = Local()
+    proxy = LocalProxy(place, "user")
+    place.user = "ada"
+    assert proxy == "ada"
+
+
+def test_stands_for_what_a_local_has_of_its_own() -> None:
+    place = Local()
+    assert LocalProxy(place, "__storage__") == {}
+
+
+def test_stands_for_a_name_in_a_local_of_a_class_of_ones_own() -> None:
+    class Users(Local):
+        @property
+        def first(self) -> str:
+            return "ada"
+
+    assert LocalProxy(Users(), "first") == "ada"
+
+
+def test_stands_for_an_attribute_of_anything_that_can_be_released() -> None:
+    stack: LocalStack[str] = LocalStack()
+    stack.push("ada")
+    assert LocalProxy(stack, "top") == "ada"
+    stack.pop()
+
+
+def test_is_looked_up_anew_at_each_use() -> None:
+    objects = [1, 2]
+    proxy: Any = LocalProxy(lambda: objects[0])
+    assert proxy + 1 == 2
+    objects.reverse()
+    assert proxy + 1 == 3
+
+
+@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
+def test_stands_elsewhere_for_what_is_there(elsewhere: Any) -> None:
+    place = Local()
+    proxy = place("user")
+    place.user = "ada"
+
+    def work() -> tuple[str, str]:
+        before = repr(proxy)
+        place.user = "grace"
+        return before, str(proxy)
+
+    assert elsewhere(work) == ("<LocalProxy unbound>", "grace")
+    assert proxy == "ada"
+
+
+def test_current_object_is_the_object_itself() -> None:
+    user = User()
+    assert proxy_to(user)._get_current_object() is user
+
+
+# --- Where there is nothing
+
+
+USES: list[Callable[[Any], Any]] = [
+    lambda proxy: proxy._get_current_object(),
+    lambda proxy: proxy.name,
+    lambda proxy: setattr(proxy, "name", "ada"),
+    lambda proxy: delattr(proxy, "name"),
+    lambda proxy: proxy(),
+    lambda proxy: proxy[0],
+    lambda proxy: proxy == 1,
+    lambda proxy: 1 + proxy,
+    lambda proxy: 1 in proxy,
+    lambda proxy: len(proxy),
+    str,
+    hash,
+    iter,
+]
+
+
+@pytest.mark.parametrize("use", USES)
+def test_use_of_an_unbound_proxy_is_the_error_of_the_callable(use: Any, unbound: Any) -> None:
+    with pytest.raises(RuntimeError, match="there is nothing here"):
+        use(unbound)
+
+
+@pytest.mark.parametrize("place", [Local(), LocalStack()], ids=["Local", "LocalStack"])
+@pytest.mark.parametrize("use", USES)
+def test_use_of_a_proxy_to_an_unset_name_is_a_runtime_error_that_says_the_name(use: Any, place: Any) -> None:
+    with pytest.raises(RuntimeError, match="no object bound to user") as caught:
+        use(LocalProxy(place, "user"))
+    assert caught.value.__suppress_context__
+
+
+def test_proxy_to_a_local_without_a_name_says_what_is_missing() -> None:
+    with pytest.raises(TypeError, match="without a name"):
+        LocalProxy(Local())._get_current_object()
+
+
+def test_unbound_proxy_is_shown_as_unbound(unbound: Any) -> None:
+    assert repr(unbound) == "<LocalProxy unbound>"
+
+
+def test_unbound_proxy_of_a_subclass_is_shown_as_one_of_that(unbound: Any) -> None:
+    class UserProxy(LocalProxy[Any]):
+        pass
+
+    assert repr(UserProxy(nothing)) == "<UserProxy unbound>"
+
+
+def test_unbound_proxy_is_false(unbound: Any) -> None:
+    assert not unbound
+
+
+def test_unbound_proxy_lists_no_attributes(unbound: Any) -> None:
+    assert dir(unbound) == []
+
+
+@pytest.mark.parametrize("use", [repr, bool, dir])
+def test_errors_other_than_of_being_unbound_are_not_swallowed(use: Any) -> None:
+    with pytest.raises(ZeroDivisionError):
+        use(LocalProxy(lambda: 1 // 0))
+
+
+def test_runtime_error_of_the_objects_repr_is_not_swallowed() -> None:
+    class Failing:
+        def __repr__(self) -> str:
+            raise RuntimeError("of the object")
+
+    with pytest.raises(RuntimeError, match="of the object"):
+        repr(proxy_to(Failing()))
+
+
+def test_attribute_error_of_a_callable_is_not_taken_for_being_unbound() -> None:
+    with pytest.raises(AttributeError, match="missing"):
+        LocalProxy(lambda: User().missing)._get_current_object()  # type: ignore[attr-defined]
+
+
+# --- What is the proxy's own
+
+
+def test_type_and_isinstance_see_a_proxy() -> None:
+    proxy = proxy_to(1)
+    assert type(proxy) is LocalProxy
+    assert isinstance(proxy, LocalProxy)
+    assert not isinstance(proxy, int)
+
+
+def test_nothing_is_an_instance_of_a_proxy_to_a_class() -> None:
+    assert not isinstance(1, proxy_to(int))
+
+
+def test_name_is_the_one_it_was_made_with() -> None:
+    assert LocalProxy(Local(), "user").__name__ == "user"
+    assert LocalProxy(nothing, "user").__name__ == "user"
+
+
+def test_callable_is_what_the_proxy_wraps(unbound: Any) -> None:
+    assert unbound.__wrapped__ is nothing
+
+
+def test_proxy_made_of_what_cannot_be_called_wraps_nothing() -> None:
+    with pytest.raises(TypeError, match="not callable"):
+        LocalProxy(5).__wrapped__  # type: ignore[arg-type]  # noqa: B018
+
+
+def test_proxy_to_a_name_wraps_what_the_object_wraps() -> None:
+    place = Local()
+    place.view = lambda: None
+    assert not hasattr(place("view"), "__wrapped__")
+    place.view.__wrapped__ = nothing
+    assert place("view").__wrapped__ is nothing
+
+
+def test_attribute_set_on_the_proxy_itself_is_found_where_the_object_has_none() -> None:
+    proxy = proxy_to(User())
+    object.__setattr__(proxy, "mark", "proxy")
+    object.__setattr__(proxy, "name", "proxy")
+    assert (proxy.mark, proxy.name) == ("proxy", "ada")
+
+
+def test_attribute_set_on_the_proxy_itself_is_found_where_there_is_nothing(unbound: Any) -> None:
+    object.__setattr__(unbound, "mark", "proxy")
+    assert unbound.mark == "proxy"
+
+
+def test_typed_proxy_touches_nothing() -> None:
+    user = User()
+    assert LocalProxy[User](lambda: user).name == "ada"  # type: ignore[attr-defined]
+    assert vars(user) == {"name": "ada"}
+
+
+def test_typed_proxy_can_be_made_before_there_is_anything() -> None:
+    assert repr(LocalProxy[User](nothing)) == "<LocalProxy unbound>"
+
+
+def test_proxy_that_is_an_attribute_of_a_class_gives_itself() -> None:
+    class Holder:
+        user = proxy_to(User())
+        method = proxy_to(lambda *arguments: arguments)
+
+    assert type(Holder().user) is LocalProxy
+    assert Holder().method() == ()
+
+
+def test_in_place_operator_binds_the_name_to_the_new_value() -> None:
+    words = ["ada"]
+    proxy = proxy_to(words)
+    proxy += ["grace"]
+    assert type(proxy) is list
+    assert proxy == ["ada", "grace"]
+    assert words == ["ada"]
+
+
+# --- Subclasses
+
+
+def test_subclass_has_attributes_of_its_own() -> None:
+    class UserProxy(LocalProxy[User]):
+        kind = "proxy"
+
+        def loudly(self) -> str:
+            return self._get_current_object().name.upper()
+
+    proxy: Any = UserProxy(User)
+    assert (proxy.kind, proxy.loudly(), proxy.name) == ("proxy", "ADA", "ada")
+
+
+def test_subclass_of_a_subclass_has_what_both_have() -> None:
+    class UserProxy(LocalProxy[User]):
+        kind = "proxy"
+
+    class AdminProxy(UserProxy):
+        rights = "all"
+
+    proxy: Any = AdminProxy(User)
+    assert (proxy.kind, proxy.rights, proxy.name) == ("proxy", "all", "ada")
+
+
+def test_subclass_decides_how_attributes_are_read() -> None:
+    class Shouting(LocalProxy[User]):
+        def __getattribute__(self, name: str) -> Any:
+            return name.upper()
+
+    class Fallback(Shouting):
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError("asked only where the other raises an AttributeError")
+
+    assert (Shouting(User).name, Fallback(User).name) == ("NAME", "NAME")
+
+
+def test_subclass_decides_how_attributes_are_found_that_are_not_its_own() -> None:
+    class Shouting(LocalProxy[User]):
+        kind = "proxy"
+
+        def __getattr__(self, name: str) -> Any:
+            return name.upper()
+
+    proxy = Shouting(User)
+    assert (proxy.name, proxy.kind, proxy._get_current_object().name) == ("NAME", "proxy", "ada")
+
+
+def test_subclass_decides_what_it_stands_for() -> None:
+    class Fixed(LocalProxy[str]):
+        def _get_current_object(self) -> str:
+            return "fixed"
+
+    proxy: Any = Fixed(nothing)
+    assert (repr(proxy), proxy.upper(), proxy + "!", len(proxy)) == ("'fixed'", "FIXED", "fixed!", 5)
+
+
+def test_subclass_passes_on_what_it_is_made_with() -> None:
+    T = TypeVar("T")
+
+    class Tagged(Generic[T]):
+        tags: list[str] = []
+
+        def __init_subclass__(cls, tag: str, **kwargs: Any) -> None:
+            super().__init_subclass__(**kwargs)
+            Tagged.tags.append(tag)
+
+    class UserProxy(LocalProxy[T], Tagged[T], tag="user"):
+        pass
+
+    assert Tagged.tags == ["user"]
+
+
+# --- Attributes
+
+
+def test_attribute_is_read_from_the_object() -> None:
+    assert (proxy_to(User()).name, proxy_to(User()).kind) == ("ada", "person")
+
+
+def test_attribute_is_set_on_the_object() -> None:
+    user = User()
+    proxy_to(user).name = "grace"
+    assert user.name == "grace"
+
+
+def test_attribute_is_deleted_from_the_object() -> None:
+    user = User()
+    del proxy_to(user).name
+    assert vars(user) == {}
+
+
+def test_missing_attribute_is_the_error_of_the_object() -> None:
+    with pytest.raises(AttributeError, match="'User' object has no attribute 'age'"):
+        proxy_to(User()).age  # noqa: B018
+
+
+def test_attributes_of_the_object_are_listed() -> None:
+    user = User()
+    assert dir(proxy_to(user)) == dir(user)
+    assert proxy_to(user).__dict__ is vars(user)
+
+
+def test_method_of_the_object_is_called() -> None:
+    assert proxy_to(User()).greet("hi", mark="!") == "hi ada!"
+
+
+@pytest.mark.parametrize("name", ["__await__", "__bytes__", "__fspath__", "__matmul__", "__next__", "__reversed__"])
+def test_hasattr_of_a_special_method_tells_of_the_object(name: str) -> None:
+    class Able:
+        pass
+
+    assert not hasattr(proxy_to(Able()), name)
+    setattr(Able, name, lambda self: None)
+    assert hasattr(proxy_to(Able()), name)
+
+
+# --- Operations
+
+
+def test_call_passes_arguments_and_keywords() -> None:
+    assert proxy_to(User().greet)("hi", mark="!") == "hi ada!"
+
+
+def test_item_is_read_set_and_deleted() -> None:
+    ages = {"ada": 36}
+    proxy = proxy_to(ages)
+    assert proxy["ada"] == 36
+    proxy["grace"] = 85
+    del proxy["ada"]
+    assert ages == {"grace": 85}
+
+
+def test_slice_is_read_set_and_deleted() -> None:
+    letters = list("abcd")
+    proxy = proxy_to(letters)
+    assert proxy[1:3] == ["b", "c"]
+    proxy[1:3] = "x"
+    del proxy[:1]
+    assert letters == ["x", "d"]
+
+
+def test_proxied_number_is_an_index() -> None:
+    assert ["a", "b"][proxy_to(1)] == "b"
+
+
+def test_context_manager_is_entered_and_left_with_the_error() -> None:
+    class Context:
+        def __enter__(self) -> str:
+            return "entered"
+
+        def __exit__(self, kind: Any, error: Any, traceback: Any) -> bool:
+            self.left = (kind, str(error))
+            return True
+
+    context = Context()
+    with proxy_to(context) as entered:
+        raise KeyError("lost")
+    assert entered == "entered"
+    assert context.left == (KeyError, "'lost'")
+
+
+def test_async_context_manager_is_entered_and_left_with_the_error() -> None:
+    class Context:
+        async def __aenter__(self) -> str:
+            return "entered"
+
+        async def __aexit__(self, kind: Any, error: Any, traceback: Any) -> bool:
+            self.left = (kind, str(error))
+            return True
+
+    async def use() -> str:
+        async with proxy_to(context) as entered:
+            raise KeyError("lost")
+        return entered
+
+    context = Context()
+    assert asyncio.run(use()) == "entered"
+    assert context.left == (KeyError, "'lost'")
+
+
+def test_async_iteration_goes_over_the_object() -> None:
+    async def letters() -> AsyncIterator[str]:
+        yield "a"
+        yield "b"
+
+    async def use() -> list[str]:
+        return [letter async for letter in proxy_to(letters())]
+
+    assert asyncio.run(use()) == ["a", "b"]
+
+
+def test_async_iterator_gives_its_next() -> None:
+    class Letters:
+        async def __anext__(self) -> str:
+            return "a"
+
+    async def use() -> str:
+        return await type(proxy_to(Letters())).__anext__(proxy_to(Letters()))
+
+    assert asyncio.run(use()) == "a"
+
+
+def test_awaiting_it_awaits_the_object() -> None:
+    async def use() -> str:
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        future.set_result("done")
+        return await proxy_to(future)
+
+    assert asyncio.run(use()) == "done"
+
+
+async def awaiting(proxy: Any) -> None:
+    await proxy
+
+
+async def looping(proxy: Any) -> None:
+    async for _ in proxy:
+        pass
+
+
+async def entering(proxy: Any) -> None:
+    async with proxy:
+        pass
+
+
+@pytest.mark.parametrize("use", [awaiting, looping, entering])
+def test_what_the_object_cannot_do_in_a_coroutine_is_a_type_error(use: Any) -> None:
+    with pytest.raises(TypeError):
+        asyncio.run(use(proxy_to(User())))
+
+
+def test_method_of_the_instance_alone_is_not_taken_for_a_special_method() -> None:
+    user = User()
+    user.__await__ = lambda: iter(())  # type: ignore[attr-defined]
+    with pytest.raises(TypeError):
+        asyncio.run(awaiting(proxy_to(user)))
+
+
+def test_iteration_goes_over_the_object() -> None:
+    assert list(proxy_to("ab")) == ["a", "b"]
+    assert list(reversed(proxy_to("ab"))) == ["b", "a"]
+
+
+def test_iterator_gives_its_next() -> None:
+    proxy = proxy_to(iter("ab"))
+    assert (next(proxy), next(proxy), next(proxy, "end")) == ("a", "b", "end")
+
+
+def test_length_hint_is_that_of_the_object() -> None:
+    assert operator.length_hint(proxy_to(iter("abc"))) == 3
+    assert operator.length_hint(proxy_to(iter("")), 9) == 0
+
+
+def test_length_hint_of_an_object_without_one_is_the_default() -> None:
+    assert operator.length_hint(proxy_to(User()), 9) == 9
+
+
+@pytest.mark.parametrize("copying", [copy.copy, copy.deepcopy])
+def test_copy_is_one_of_the_object(copying: Any) -> None:
+    words = ["ada"]
+    copied = copying(proxy_to(words))
+    assert type(copied) is list
+    assert copied == words
+    assert copied is not words
+
+
+def test_deepcopy_keeps_what_was_one_object_one_object() -> None:
+    words = ["ada"]
+    first, second = copy.deepcopy([words, proxy_to(words)])
+    assert first is second
+
+
+def test_modulo_and_power_work_from_the_right() -> None:
+    assert (7 % proxy_to(4), 2 ** proxy_to(3)) == (3, 8)
+
+
+def test_power_takes_a_modulus() -> None:
+    assert pow(proxy_to(3), 4, 5) == 1
+
+
+def test_reflected_power_takes_a_modulus() -> None:
+    class Base:
+        def __pow__(self, exponent: int, modulus: int | None = None) -> Any:
+            return NotImplemented if isinstance(exponent, LocalProxy) else (exponent, modulus)
+
+    assert type(proxy_to(1)).__rpow__(proxy_to(4), Base(), 5) == (4, 5)
+
+
+@pytest.mark.parametrize(("digits", "rounded"), [((), 3), ((1,), 2.7), ((None,), 3)])
+def test_round_takes_digits(digits: tuple[Any, ...], rounded: float) -> None:
+    assert repr(round(proxy_to(2.71), *digits)) == repr(rounded)
+
+
+def test_format_takes_a_specification() -> None:
+    assert f"{proxy_to(2.71):.1f}" == "2.7"
+
+
+def test_format_without_a_specification_is_str() -> None:
+    class Odd:
+        def __str__(self) -> str:
+            return "str"
+
+        def __format__(self, spec: str) -> str:
+            return "format"
+
+    assert f"{proxy_to(Odd())}" == "str"
+
+
+def test_path_can_be_opened() -> None:
+    assert os.fspath(proxy_to(pathlib.PurePosixPath("a/b"))) == "a/b"
+
+
+def test_matrix_multiplication_works_from_both_sides() -> None:
+    class Matrix:
+        def __matmul__(self, other: Any) -> str:
+            return f"matrix @ {other}"
+
+        def __rmatmul__(self, other: Any) -> str:
+            return f"{other} @ matrix"
+
+    assert proxy_to(Matrix()) @ 1 == "matrix @ 1"
+    assert 1 @ proxy_to(Matrix()) == "1 @ matrix"
+
+
+@pytest.mark.parametrize("operation", [operator.truediv, divmod])
+def test_object_without_true_division_or_divmod_is_an_attribute_error_whatever_the_other_has(operation: Any) -> None:
+    class Other:
+        def __rtruediv__(self, other: Any) -> Any:
+            return other
+
+        __rdivmod__ = __divmod__ = __rtruediv__
+
+    assert operation(proxy_to(1), Other()) == 1
+    with pytest.raises(AttributeError, match=operation.__name__):
+        operation(proxy_to(User()), Other())
+
+
+def test_object_without_reflected_divmod_is_an_attribute_error() -> None:
+    assert divmod(7, proxy_to(2)) == (3, 1)
+    with pytest.raises(AttributeError, match="__rdivmod__"):
+        divmod(7, proxy_to(User()))
+
+
+def test_proxied_class_is_a_base() -> None:
+    class Admin(proxy_to(User)):  # type: ignore[misc]
+        pass
+
+    assert Admin.__mro__ == (Admin, User, object)
+
+
+def test_proxied_generic_alias_is_a_base() -> None:
+    class Users(proxy_to(list[User])):  # type: ignore[misc]
+        pass
+
+    assert Users.__mro__ == (Users, list, object)
+
+
+# --- The property: an operation on a proxy is the operation on the object
+
+UNARY = """
+    repr(x); str(x); bytes(x); hash(x); bool(x); len(x); iter(x); reversed(x); next(x); dir(x); abs(x); int(x); float(x)
+    complex(x); round(x); math.trunc(x); math.floor(x); math.ceil(x); operator.length_hint(x); -x; +x; ~x
+    not x; list(x); tuple(x); set(x); sorted(x); dict(x); sum(x); max(x); any(x); hex(x); [*x]; {**x}
+    "".join(x); os.fspath(x); copy.copy(x); copy.deepcopy(x); f"{x}"; f"{x:>12}"; f"{x!a}"; "%s" % (x,); x()
+    x.real; x.upper()
+"""
+# The other operand's own method is asked first and knows nothing of proxies: then it is the proxy's turn.
+ON_EITHER_SIDE = """
+    x < y; x <= y; x == y; x != y; x > y; x >= y; x + y; x - y; x * y; x / y; x // y; divmod(x, y); x & y; x | y; x ^ y
+    x >> y; x << y if y < 99 else None; x[y]; x[y : y + 2]; operator.setitem(x, y, 1); operator.delitem(x, y)
+"""
+# Here the method of a str, bytes or fraction on the left answers for whatever is on the right.
+ON_THE_LEFT = """
+    y in x; x % y; x**y if abs(y) < 9 else None; pow(x, y, 7); {x: 1}[y]; getattr(x, str(y))
+"""
+
+scalars = (
+    st.integers(-99, 99)
+    | st.booleans()
+    | st.floats(-99, 99)
+    | st.complex_numbers(max_magnitude=99)
+    | st.fractions(-9, 9, max_denominator=9)
+    | st.decimals(-99, 99, places=2)
+    | st.text(max_size=5)
+    | st.binary(max_size=5)
+    | st.dates()
+    | st.timedeltas()
+    | st.none()
+)
+objects = (
+    scalars
+    | st.lists(scalars, max_size=3)
+    | st.lists(scalars, max_size=2).map(tuple)
+    | st.sets(st.integers(0, 5))
+    | st.frozensets(st.integers(0, 5))
+    | st.dictionaries(st.integers(0, 5) | st.text(max_size=2), scalars, max_size=3)
+    | st.sampled_from([int, range(5), len, datetime.datetime(2020, 1, 2)])
+)
+
+
+def expressions(table: str) -> list[str]:
+    return [expression.strip() for expression in table.replace("\n", ";").split(";") if expression.strip()]
+
+
+def outcome(expression: str, *operands: Any, proxied: str = "") -> tuple[Any, ...]:
+    """What an expression gives or raises, and what it leaves of its operands, which are copied first."""
+    names = dict(zip("xy", copy.deepcopy(operands)))
+    seen = {name: proxy_to(obj) if name in proxied else obj for name, obj in names.items()}
+    try:
+        value = eval(expression, {"copy": copy, "math": math, "operator": operator, "os": os, **seen})
+        result: Any = list(value) if isinstance(value, Iterator) else value
+    except AttributeError:
+        # Says of some methods that the object lacks what the interpreter says with a TypeError.
+        return TypeError, repr(names)
+    except Exception as error:
+        return type(error), repr(names)
+    return type(result), repr(result), repr(names)
+
+
+# Many expressions with few examples each, every run with others and with those below; and none is timed.
+few = settings(max_examples=15, deadline=None)
+
+
+def one_of_each(test: Any) -> Any:
+    """Try what most operations can do something with."""
+    for obj in (7, -2.5, "ab", b"ab", [3, 1, 2], {"a": 1}):
+        test = example(obj=obj)(test)
+    return test
+
+
+def two_of_each(test: Any) -> Any:
+    """Try what most operations can do something with, and what tells ``<`` from ``<=``."""
+    for left, right in ((7, 2), (2, 2), ([3, 1, 2], 1), ({"a": 1}, "a")):
+        test = example(left=left, right=right)(test)
+    return test
+
+
+@pytest.mark.parametrize("expression", expressions(UNARY))
+@few
+@one_of_each
+@given(obj=objects)
+def test_operation_on_a_proxy_is_that_on_the_object(expression: str, obj: Any) -> None:
+    assert outcome(expression, obj, proxied="x") == outcome(expression, obj)
+
+
+@pytest.mark.parametrize("expression", expressions(ON_EITHER_SIDE) + expressions(ON_THE_LEFT))
+@few
+@two_of_each
+@given(left=objects, right=objects)
+def test_operation_with_a_proxy_on_the_left_is_that_on_the_object(expression: str, left: Any, right: Any) -> None:
+    assert outcome(expression, left, right, proxied="x") == outcome(expression, left, right)
+
+
+@pytest.mark.parametrize("expression", expressions(ON_EITHER_SIDE))
+@few
+@two_of_each
+@given(left=objects, right=objects)
+def test_operation_with_a_proxy_on_the_right_is_that_on_the_object(expression: str, left: Any, right: Any) -> None:
+    assert outcome(expression, left, right, proxied="y") == outcome(expression, left, right)
+
+
+@pytest.mark.parametrize("expression", expressions(ON_EITHER_SIDE))
+@few
+@two_of_each
+@given(left=objects, right=objects)
+def test_operation_on_two_proxies_is_that_on_the_objects(expression: str, left: Any, right: Any) -> None:
+    assert outcome(expression, left, right, proxied="xy") == outcome(expression, left, right)

@@ -1,0 +1,499 @@
+"""From a URL to a view: rules, methods, hosts, and the answers where no view is for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import BaseConverter, Map, MapAdapter, RequestRedirect, Rule
+from werkzeug.test import create_environ
+
+from schlenk import Flask, Request, Response, redirect, request, session, url_for
+
+
+@pytest.fixture
+def app() -> Flask:
+    return Flask("routing", static_folder=None)
+
+
+def body(app: Flask, path: str, method: str = "GET", **arguments: Any) -> str:
+    return app.test_client().open(path, method=method, **arguments).get_data(as_text=True)
+
+
+def status(app: Flask, path: str, method: str = "GET", **arguments: Any) -> int:
+    return app.test_client().open(path, method=method, **arguments).status_code
+
+
+def allowed(app: Flask, path: str, method: str = "OPTIONS") -> set[str]:
+    return set(app.test_client().open(path, method=method).headers["Allow"].split(", "))
+
+
+# Rules
+
+
+def test_route_and_add_url_rule_are_alike(app: Flask) -> None:
+    @app.route("/one")
+    def one() -> str:
+        return "one"
+
+    def two() -> str:
+        return "two"
+
+    app.add_url_rule("/two", view_func=two)
+    assert (body(app, "/one"), body(app, "/two")) == ("one", "two")
+    assert app.view_functions == {"one": one, "two": two}
+    assert [(rule.rule, rule.endpoint, rule.methods) for rule in app.url_map.iter_rules()] == [
+        ("/one", "one", {"GET", "HEAD", "OPTIONS"}),
+        ("/two", "two", {"GET", "HEAD", "OPTIONS"}),
+    ]
+
+
+def test_route_returns_the_view(app: Flask) -> None:
+    def view() -> str:
+        return ""
+
+    assert app.route("/")(view) is view
+
+
+def test_one_view_may_have_more_than_one_rule(app: Flask) -> None:
+    @app.route("/a")
+    @app.route("/b")
+    def view() -> str:
+        return request.path
+
+    assert (body(app, "/a"), body(app, "/b")) == ("/a", "/b")
+
+
+def test_values_in_the_url_are_given_to_the_view(app: Flask) -> None:
+    @app.route("/user/<name>/<int:number>")
+    def view(name: str, number: int) -> str:
+        return f"{name} {number!r}"
+
+    assert body(app, "/user/ada/7") == "ada 7"
+
+
+def test_a_converter_may_be_added(app: Flask) -> None:
+    class List(BaseConverter):
+        def to_python(self, value: str) -> list[str]:
+            return value.split("+")
+
+        def to_url(self, value: list[str]) -> str:
+            return "+".join(value)
+
+    app.url_map.converters["list"] = List
+    app.add_url_rule("/<list:names>", "names", lambda names: f"{names} {url_for('names', names=['c', 'd'])}")
+    assert body(app, "/a+b") == "['a', 'b'] /c+d"
+
+
+def test_a_converter_may_use_the_request_and_its_session(app: Flask) -> None:
+    class Own(BaseConverter):
+        def to_python(self, value: str) -> str:
+            return f"{request.method} {value} {session.get('user')}"
+
+    app.url_map.converters["own"] = Own
+    app.add_url_rule("/<own:value>", "own", lambda value: value)
+    assert body(app, "/page") == "GET page None"
+
+
+def test_the_endpoint_is_named_for_the_view_unless_it_is_given(app: Flask) -> None:
+    def view() -> str:
+        return str(request.endpoint)
+
+    app.add_url_rule("/named", view_func=view)
+    app.add_url_rule("/given", endpoint="given", view_func=view)
+    app.route("/routed", endpoint="routed")(view)
+    assert [body(app, path) for path in ("/named", "/given", "/routed")] == ["view", "given", "routed"]
+
+
+def test_a_decorator_that_route_gave_may_be_used_once_more(app: Flask) -> None:
+    register = app.route("/page", endpoint="page", methods=["POST"])
+    register(register(lambda: "page"))
+    assert body(app, "/page", "POST") == "page"
+
+
+def test_the_view_for_an_endpoint_may_come_later(app: Flask) -> None:
+    app.add_url_rule("/", endpoint="index")
+
+    @app.endpoint("index")
+    def view() -> str:
+        return "later"
+
+    assert body(app, "/") == "later"
+    assert app.view_functions["index"] is view
+
+
+def test_endpoint_returns_the_view(app: Flask) -> None:
+    def view() -> str:
+        return ""
+
+    assert app.endpoint("index")(view) is view
+
+
+def test_a_rule_may_be_added_to_the_url_map_itself(app: Flask) -> None:
+    app.url_map.add(Rule("/", endpoint="index"))
+    app.view_functions["index"] = lambda: "by hand"
+    assert body(app, "/") == "by hand"
+
+
+def test_a_rule_of_the_url_map_itself_does_not_answer_options(app: Flask) -> None:
+    app.url_map.add(Rule("/", endpoint="index"))
+    app.view_functions["index"] = lambda: request.method
+    assert body(app, "/", "OPTIONS") == "OPTIONS"
+
+
+def test_defaults_are_given_to_the_view(app: Flask) -> None:
+    app.add_url_rule("/page", "page", lambda number: f"page {number}", defaults={"number": 1})
+    assert body(app, "/page") == "page 1"
+
+
+def test_the_url_with_the_default_in_it_redirects_to_the_one_without(app: Flask) -> None:
+    app.add_url_rule("/page", "page", lambda number: f"page {number}", defaults={"number": 1})
+    app.add_url_rule("/page/<int:number>", "page")
+    response = app.test_client().get("/page/1")
+    assert (response.status_code, response.headers["Location"]) == (308, "http://localhost/page")
+
+
+def test_options_of_rules_are_handed_on(app: Flask) -> None:
+    app.add_url_rule("/new", "new", lambda: "new")
+    app.add_url_rule("/old", endpoint="old", redirect_to="new")
+    assert app.test_client().get("/old").headers["Location"] == "http://localhost/new"
+
+
+def test_a_rule_leads_to_an_endpoint_or_a_view(app: Flask) -> None:
+    with pytest.raises(AssertionError, match="endpoint"):
+        app.add_url_rule("/")
+    assert list(app.url_map.iter_rules()) == []
+
+
+# Methods
+
+
+def test_a_view_answers_get_and_head_unless_told_otherwise(app: Flask) -> None:
+    app.add_url_rule("/", "index", lambda: request.method)
+    assert [status(app, "/", method) for method in ("GET", "HEAD", "POST", "PUT")] == [200, 200, 405, 405]
+
+
+def test_head_is_answered_as_get_without_a_body(app: Flask) -> None:
+    app.add_url_rule("/", "index", lambda: "hello")
+    response = app.test_client().head("/")
+    assert (response.status_code, response.headers["Content-Length"], response.data) == (200, "5", b"")
+
+
+@pytest.mark.parametrize("methods", [["POST", "PUT"], ("post", "put"), {"POST", "Put"}, iter(["POST", "PUT"])])
+def test_methods_are_an_iterable_of_names_in_either_case(app: Flask, methods: Any) -> None:
+    app.add_url_rule("/", "index", lambda: request.method, methods=methods)
+    assert [status(app, "/", method) for method in ("GET", "HEAD", "POST", "PUT")] == [405, 405, 200, 200]
+
+
+def test_one_url_may_have_a_view_for_each_method(app: Flask) -> None:
+    app.add_url_rule("/", "show", lambda: "show")
+    app.add_url_rule("/", "change", lambda: "change", methods=["POST"])
+    assert (body(app, "/"), body(app, "/", "POST")) == ("show", "change")
+
+
+def test_a_view_may_name_its_methods_itself(app: Flask) -> None:
+    def view() -> str:
+        return request.method
+
+    view.methods = ["POST"]
+    app.add_url_rule("/", view_func=view)
+    assert (status(app, "/"), body(app, "/", "POST")) == (405, "POST")
+
+
+def test_methods_that_are_given_come_before_those_the_view_names(app: Flask) -> None:
+    def view() -> str:
+        return request.method
+
+    view.methods = ["POST"]
+    app.add_url_rule("/", view_func=view, methods=["PUT"])
+    assert (status(app, "/", "POST"), body(app, "/", "PUT")) == (405, "PUT")
+
+
+def test_methods_that_a_view_requires_are_added(app: Flask) -> None:
+    def view() -> str:
+        return request.method
+
+    view.required_methods = ["DELETE"]
+    app.add_url_rule("/", view_func=view, methods=["GET"])
+    assert [body(app, "/", method) for method in ("GET", "DELETE")] == ["GET", "DELETE"]
+
+
+def test_a_method_that_no_view_is_for_is_answered_with_405_and_those_that_are_allowed(app: Flask) -> None:
+    app.add_url_rule("/", "index", lambda: "", methods=["GET", "PUT"])
+    assert status(app, "/", "POST") == 405
+    assert allowed(app, "/", "POST") == {"GET", "HEAD", "OPTIONS", "PUT"}
+
+
+# OPTIONS
+
+
+def test_options_is_answered_with_the_methods_and_no_body(app: Flask) -> None:
+    app.add_url_rule("/", "index", lambda: "never", methods=["GET", "POST"])
+    assert allowed(app, "/") == {"GET", "HEAD", "OPTIONS", "POST"}
+    assert (status(app, "/", "OPTIONS"), body(app, "/", "OPTIONS")) == (200, "")
+
+
+def test_options_tells_the_methods_of_all_views_for_the_url(app: Flask) -> None:
+    app.add_url_rule("/", "show", lambda: "")
+    app.add_url_rule("/", "change", lambda: "", methods=["POST"])
+    assert allowed(app, "/") == {"GET", "HEAD", "OPTIONS", "POST"}
+
+
+def test_a_view_that_names_options_answers_it_itself(app: Flask) -> None:
+    app.add_url_rule("/", "index", lambda: "myself", methods=["GET", "options"])
+    assert body(app, "/", "OPTIONS") == "myself"
+
+
+@pytest.mark.parametrize("automatic", [False, True])
+def test_whether_options_is_answered_may_be_given(app: Flask, automatic: bool) -> None:
+    app.add_url_rule("/", "index", lambda: "myself", methods=["OPTIONS"], provide_automatic_options=automatic)
+    assert body(app, "/", "OPTIONS") == ("" if automatic else "myself")
+
+
+def test_options_that_are_not_to_be_answered_and_not_named_are_not_allowed(app: Flask) -> None:
+    app.add_url_rule("/", "index", lambda: "", provide_automatic_options=False)
+    assert (status(app, "/", "OPTIONS"), allowed(app, "/")) == (405, {"GET", "HEAD"})
+
+
+@pytest.mark.parametrize(("automatic", "answers"), [(True, ""), (False, "myself")])
+def test_a_view_may_say_whether_options_is_answered(app: Flask, automatic: bool, answers: str) -> None:
+    def view() -> str:
+        return "myself"
+
+    view.provide_automatic_options = automatic
+    app.add_url_rule("/", view_func=view, methods=["GET", "OPTIONS"])
+    assert body(app, "/", "OPTIONS") == answers
+
+
+def test_what_is_given_of_options_comes_before_what_the_view_says(app: Flask) -> None:
+    def view() -> str:
+        return "myself"
+
+    view.provide_automatic_options = True
+    app.add_url_rule("/", view_func=view, methods=["OPTIONS"], provide_automatic_options=False)
+    assert body(app, "/", "OPTIONS") == "myself"
+
+
+def test_the_answer_to_options_is_of_the_response_class(app: Flask) -> None:
+    class OurResponse(Response):
+        default_mimetype = "text/plain"
+
+    app.response_class = OurResponse
+    app.add_url_rule("/", "index", lambda: "")
+    assert app.test_client().options("/").mimetype == "text/plain"
+
+
+# What routing found
+
+
+def test_the_request_knows_rule_endpoint_and_values(app: Flask) -> None:
+    app.add_url_rule("/user/<name>", "user", lambda name: "")
+    with app.test_request_context("/user/ada"):
+        assert request.url_rule is next(app.url_map.iter_rules("user"))
+        assert (request.endpoint, request.view_args, request.routing_exception) == ("user", {"name": "ada"}, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "error"),
+    [("/nowhere", "GET", NotFound), ("/page/", "POST", MethodNotAllowed), ("/page", "GET", RequestRedirect)],
+)
+def test_the_request_keeps_what_matching_raised(app: Flask, path: str, method: str, error: type[Exception]) -> None:
+    app.add_url_rule("/page/", "page", lambda: "")
+    with app.test_request_context(path, method=method):
+        found = request.url_rule, request.endpoint, request.view_args
+        assert (found, type(request.routing_exception)) == ((None, None, None), error)
+
+
+def test_a_url_that_no_rule_is_for_is_answered_with_404(app: Flask) -> None:
+    assert status(app, "/nowhere") == 404
+
+
+def test_what_matching_raised_is_raised_by_dispatch_request(app: Flask) -> None:
+    with app.test_request_context("/nowhere"):
+        with pytest.raises(NotFound) as raised:
+            app.dispatch_request()
+        assert raised.value is request.routing_exception
+
+
+# Slashes
+
+
+def test_a_missing_slash_is_added_by_a_redirect(app: Flask) -> None:
+    app.add_url_rule("/page/", "page", lambda: "page")
+    response = app.test_client().get("/page?n=1")
+    assert (response.status_code, response.headers["Location"]) == (308, "http://localhost/page/?n=1")
+
+
+def test_a_slash_too_many_is_answered_with_404(app: Flask) -> None:
+    app.add_url_rule("/page", "page", lambda: "page")
+    assert status(app, "/page/") == 404
+
+
+def test_without_strict_slashes_no_slash_is_needed(app: Flask) -> None:
+    app.add_url_rule("/page/", "page", lambda: "page", strict_slashes=False)
+    assert (body(app, "/page"), body(app, "/page/")) == ("page", "page")
+
+
+def test_strict_slashes_may_be_set_for_all_rules(app: Flask) -> None:
+    app.url_map.strict_slashes = False
+    app.add_url_rule("/page/", "page", lambda: "page")
+    assert body(app, "/page") == "page"
+
+
+def test_a_form_is_redirected_out_of_debug_mode(app: Flask) -> None:
+    app.add_url_rule("/page/", "page", lambda: "page", methods=["POST"])
+    assert status(app, "/page", "POST") == 308
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_in_debug_mode_a_form_that_would_be_redirected_is_an_error(app: Flask, method: str) -> None:
+    app.debug = True
+    app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = False
+    app.add_url_rule("/page/", "page", lambda: "page", methods=[method])
+    with pytest.raises(AssertionError, match=f"{method}.*http://localhost/page'.*http://localhost/page/'"):
+        app.test_client().open("/page", method=method)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_in_debug_mode_requests_without_a_form_are_redirected(app: Flask, method: str) -> None:
+    app.debug = True
+    app.add_url_rule("/page/", "page", lambda: "page")
+    assert status(app, "/page", method) == 308
+
+
+def test_in_debug_mode_a_form_for_nothing_is_answered_with_404(app: Flask) -> None:
+    app.debug = True
+    assert status(app, "/nowhere", "POST") == 404
+
+
+def test_a_view_may_redirect(app: Flask) -> None:
+    app.add_url_rule("/", "index", lambda: redirect("/other", 303))
+    response = app.test_client().get("/")
+    assert (response.status_code, response.headers["Location"]) == (303, "/other")
+
+
+# Hosts and subdomains
+
+
+def test_subdomains_are_matched_where_that_is_asked_for() -> None:
+    app = Flask("subdomains", subdomain_matching=True, static_folder=None)
+    app.config["SERVER_NAME"] = "shop.example"
+    app.add_url_rule("/", "front", lambda: "front")
+    app.add_url_rule("/", "admin", lambda: "admin", subdomain="admin")
+    app.add_url_rule("/", "user", lambda user: f"user {user}", subdomain="<user>")
+    hosts = ["shop.example", "admin.shop.example", "ada.shop.example"]
+    assert [body(app, "/", base_url=f"http://{host}") for host in hosts] == ["front", "admin", "user ada"]
+
+
+def test_subdomains_of_the_server_name_are_matched_even_where_it_is_not_asked_for() -> None:
+    app = Flask("subdomains", static_folder=None)
+    app.config["SERVER_NAME"] = "shop.example"
+    app.add_url_rule("/", "admin", lambda: "admin", subdomain="admin")
+    assert body(app, "/", base_url="http://admin.shop.example") == "admin"
+
+
+@pytest.mark.parametrize(("matching", "found"), [(False, "front"), (True, "admin")])
+def test_a_default_subdomain_is_that_of_every_host_unless_subdomains_are_matched(matching: bool, found: str) -> None:
+    app = Flask("subdomains", subdomain_matching=matching, static_folder=None)
+    app.config["SERVER_NAME"] = "shop.example"
+    app.url_map.default_subdomain = "www"
+    app.add_url_rule("/", "front", lambda: "front")
+    app.add_url_rule("/", "admin", lambda: "admin", subdomain="admin")
+    assert body(app, "/", base_url="http://admin.shop.example") == found
+
+
+def test_without_a_server_name_every_host_is_ours(app: Flask) -> None:
+    app.add_url_rule("/", "index", lambda: request.host)
+    hosts = ["shop.example", "127.0.0.1:5000"]
+    assert [body(app, "/", base_url=f"http://{host}") for host in hosts] == hosts
+
+
+def test_rules_tell_their_hosts_where_hosts_are_matched() -> None:
+    app = Flask("hosts", host_matching=True, static_folder=None)
+    app.add_url_rule("/", "shop", lambda: "shop", host="shop.example")
+    app.add_url_rule("/", "any", lambda name: f"any {name}", host="<name>.example:8000")
+    hosts = ["shop.example", "ada.example:8000"]
+    assert [body(app, "/", base_url=f"http://{host}") for host in hosts] == ["shop", "any ada"]
+    assert status(app, "/", base_url="http://other.example") == 404
+
+
+# The adapter
+
+
+def test_an_application_may_make_its_own_adapters() -> None:
+    class Other(Flask):
+        def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+            return Map([Rule("/other", endpoint="other")]).bind("other.example", path_info="/other")
+
+    app = Other("other")
+    app.view_functions["other"] = lambda: url_for("other", _external=True)
+    assert body(app, "/anything") == "http://other.example/other"
+
+
+def test_the_adapter_of_a_request_is_bound_to_its_environ(app: Flask) -> None:
+    app.add_url_rule("/page", "page")
+    with app.test_request_context("/", base_url="https://shop.example:8443/root"):
+        assert url_for("page", _external=True) == "https://shop.example:8443/root/page"
+
+
+@pytest.mark.parametrize(
+    ("environ", "default"),
+    [
+        ({}, ""),
+        ({}, "www"),
+        ({"HTTP_HOST": "LocalHost:80"}, ""),
+        ({"HTTP_HOST": "shop.example:8080"}, ""),
+        ({"HTTP_HOST": "shop.example:443", "wsgi.url_scheme": "https"}, ""),
+        ({"HTTP_HOST": "shop.example:80", "wsgi.url_scheme": "https"}, ""),
+        ({"HTTP_HOST": "xn--bcher-kva.example"}, ""),
+        ({"HTTP_HOST": "[::1]:5000"}, ""),
+        ({"HTTP_HOST": ""}, ""),
+        ({"SCRIPT_NAME": "/root"}, ""),
+        ({"SCRIPT_NAME": "/root/", "PATH_INFO": "page"}, ""),
+        ({"PATH_INFO": ""}, ""),
+        ({"PATH_INFO": "//page//two"}, ""),
+        ({"PATH_INFO": "/gr\xc3\xbc\xc3\x9fe"}, ""),
+        ({"PATH_INFO": "/\xff"}, ""),
+        ({"QUERY_STRING": "n=\xc3\xbc&m=\xff"}, ""),
+        ({"REQUEST_METHOD": "DELETE"}, ""),
+        ({"HTTP_UPGRADE": "websocket", "HTTP_CONNECTION": "Upgrade"}, ""),
+    ],
+    ids=str,
+)
+def test_the_adapter_of_a_request_is_what_the_url_map_binds(app: Flask, environ: dict[str, str], default: str) -> None:
+    environ = {**create_environ("/page?n=1"), **environ}
+    app.url_map.default_subdomain = default
+    adapter = app.create_url_adapter(Request(environ))
+    assert vars(adapter) == vars(app.url_map.bind_to_environ(environ, subdomain=default or None))
+
+
+def test_another_url_map_binds_as_it_will() -> None:
+    class OurMap(Map):
+        def bind_to_environ(self, *args: Any, **kwargs: Any) -> MapAdapter:
+            return self.bind("ours.example", path_info="/ours")
+
+    class Ours(Flask):
+        url_map_class = OurMap
+
+    app = Ours("ours")
+    app.add_url_rule("/ours", "ours", lambda: url_for("ours", _external=True))
+    assert body(app, "/anything") == "http://ours.example/ours"
+
+
+def test_a_rule_for_websockets_is_for_requests_that_ask_for_one(app: Flask) -> None:
+    app.add_url_rule("/", "plain", lambda: "plain")
+    app.add_url_rule("/", "socket", lambda: "socket", websocket=True)
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+    assert (body(app, "/"), body(app, "/", headers=upgrade)) == ("plain", "socket")
+
+
+def test_the_adapter_without_a_request_is_bound_to_the_configuration(app: Flask) -> None:
+    app.config.update(SERVER_NAME="shop.example:8443", APPLICATION_ROOT="/root", PREFERRED_URL_SCHEME="https")
+    app.add_url_rule("/page", "page")
+    with app.app_context():
+        assert url_for("page") == "https://shop.example:8443/root/page"
+
+
+def test_without_a_request_and_a_server_name_there_is_no_adapter(app: Flask) -> None:
+    assert app.create_url_adapter(None) is None

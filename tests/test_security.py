@@ -1,0 +1,526 @@
+"""Holes that Flask 1.1.4 and Werkzeug 1 were left with, shown closed; and the promises of docs/security.md."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import threading
+import warnings
+from io import BytesIO
+from typing import Any, Callable
+from unittest import mock
+
+import pytest
+from werkzeug import serving
+from werkzeug.debug import DebuggedApplication
+from werkzeug.sansio.multipart import Data, MultipartDecoder, NeedData
+from werkzeug.security import safe_join
+
+from schlenk import Flask, flash, get_flashed_messages, redirect, request, session, url_for
+from schlenk import json as schlenk_json
+from schlenk.sessions import SecureCookieSession
+from schlenk.testing import FlaskClient
+
+EVIL = "evil.example"
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("secured")
+    app.secret_key = "key"
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def ask(app: Flask, path: str = "/", **environ: Any) -> tuple[str, str]:
+    """Return status and body of the answer to a request as a server would make it, whatever is in it."""
+    started: list[str] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+        started.append(status)
+        return BytesIO().write
+
+    body = b"".join(app({**app.test_request_context(path).request.environ, **environ}, start_response))
+    return started[0], body.decode()
+
+
+def put(app: Flask, **values: Any) -> str:
+    """Return the cookie that holds a session with ``values``, as ``app`` would send it."""
+    serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
+    return f"session={serializer.dumps(values)}"
+
+
+# --- CVE-2023-30861: a cache was let give one client's session cookie to another
+
+
+def test_a_refreshed_cookie_varies_by_cookie(app: Flask) -> None:
+    app.add_url_rule("/", "index", lambda: "nobody looked at the session")
+    answer = app.test_client(use_cookies=False).get("/", headers={"Cookie": put(app, _permanent=True)})
+    assert ("Set-Cookie" in answer.headers, answer.headers.get("Vary")) == (True, "Cookie")
+
+
+def test_a_cookie_taken_away_varies_by_cookie(app: Flask) -> None:
+    app.add_url_rule("/", "index", lambda: session.clear() or "gone")
+    answer = app.test_client(use_cookies=False).get("/", headers={"Cookie": put(app, user="ada")})
+    assert ("Max-Age=0" in answer.headers["Set-Cookie"], answer.headers.get("Vary")) == (True, "Cookie")
+
+
+# --- GHSA-68rp-wp8r-4726: an answer that depends on the session said it didn't
+
+READINGS: dict[str, Callable[[Any], Any]] = {
+    "in": lambda session: "user" in session,
+    "len": len,
+    "bool": bool,
+    "iter": lambda session: list(session),
+    "reversed": lambda session: list(reversed(session)),
+    "==": lambda session: session == {},
+    "!=": lambda session: session != {},
+    "repr": repr,
+    "keys": lambda session: list(session.keys()),
+    "values": lambda session: list(session.values()),
+    "items": lambda session: list(session.items()),
+    "get": lambda session: session.get("user"),
+    "dict()": lambda session: dict(session),
+    "**": lambda session: dict(**session),
+    "copy": lambda session: session.copy(),
+    "copy.copy": lambda session: copy.copy(session),
+    "permanent": lambda session: session.permanent,
+    "flashed": lambda session: get_flashed_messages(),
+}
+
+
+@pytest.mark.parametrize("read", READINGS.values(), ids=READINGS)
+def test_an_answer_that_depends_on_the_session_varies_by_cookie(app: Flask, read: Callable[[Any], Any]) -> None:
+    app.add_url_rule("/", "index", lambda: str(read(session._get_current_object())))  # type: ignore[attr-defined]
+    assert app.test_client().get("/").headers.get("Vary") == "Cookie"
+
+
+@pytest.mark.parametrize("write", [json.dumps, schlenk_json.dumps])
+def test_a_session_is_not_written_elsewhere_unnoticed(write: Callable[[Any], Any]) -> None:
+    kept = SecureCookieSession({"user": "ada"})
+    write(kept)
+    assert kept.accessed
+
+
+def test_an_answer_that_left_the_session_alone_does_not_vary(app: Flask) -> None:
+    app.add_url_rule("/", "index", lambda: "the same for all")
+    assert "Vary" not in app.test_client().get("/").headers
+
+
+# --- Werkzeug's, which the releases that pyproject.toml allows have closed
+
+
+def multipart(*parts: bytes) -> dict[str, Any]:
+    body = b"".join(b"--x\r\nContent-Disposition: form-data; name=a" + part + b"\r\n" for part in parts) + b"--x--\r\n"
+    return {"data": body, "content_type": "multipart/form-data; boundary=x"}
+
+
+@pytest.fixture
+def form(app: Flask) -> FlaskClient:
+    """A client of an application that answers with the sizes of the fields it was sent."""
+    app.add_url_rule("/", "index", lambda: str([*map(len, request.form.getlist("a"))]), methods=["POST"])
+    return app.test_client()
+
+
+def test_a_form_of_many_parts_is_refused(form: FlaskClient) -> None:
+    """CVE-2023-25577: each took its time and memory, however many there were."""
+    assert form.post("/", **multipart(*[b"\r\n\r\n"] * 1000)).status_code == 200
+    assert form.post("/", **multipart(*[b"\r\n\r\n"] * 1001)).status_code == 413
+
+
+def test_a_long_field_of_a_form_is_refused(form: FlaskClient) -> None:
+    """CVE-2024-49767: it was read into memory whole before its size was looked at."""
+    assert form.post("/", **multipart(b"\r\n\r\n" + b"x" * 500_000)).status_code == 200
+    assert form.post("/", **multipart(b"\r\n\r\n" + b"x" * 500_001)).status_code == 413
+
+
+@pytest.mark.parametrize("start", [b"\r", b"\n"])
+def test_a_part_that_begins_with_a_line_break_is_not_piled_up(start: bytes) -> None:
+    """CVE-2023-46136: it was kept and searched from its start with each chunk, in time that grew with its square."""
+    decoder, kept = MultipartDecoder(b"x"), 0
+    decoder.receive_data(b'--x\r\nContent-Disposition: form-data; name=a; filename="a"\r\n\r\n' + start)
+    for _ in range(100):
+        decoder.receive_data(b"x" * 1000)
+        event: Any = None
+        while not isinstance(event, NeedData):
+            event = decoder.next_event()
+            kept += len(event.data) if isinstance(event, Data) else 0
+    assert kept > 95_000
+
+
+def test_a_cookie_without_a_name_is_not_taken_for_one_with_a_name(app: Flask) -> None:
+    """CVE-2023-23934: ``=session=…``, which another host of the domain may set, stood for ``session``."""
+    app.add_url_rule("/", "index", lambda: session.get("user", "nobody"))
+    cookie = f"={put(app, user='mallory')}"
+    assert app.test_client(use_cookies=False).get("/", headers={"Cookie": cookie}).text == "nobody"
+
+
+def test_the_debugger_answers_no_other_host() -> None:
+    """CVE-2024-34069: a page of another host could have it run commands, given its PIN."""
+    debugged = DebuggedApplication(Flask("debugged"), evalex=True)
+    command = f"/?__debugger__=yes&cmd=pinauth&s={debugged.secret}&pin=0"
+    client = FlaskClient(debugged)  # type: ignore[arg-type]
+    client.application = Flask("debugged")
+    answers = []
+    for host in ("localhost", EVIL):
+        environ = client.application.test_request_context(command, base_url=f"http://{host}").request.environ
+        debugged(environ, lambda status, headers, *exc_info: answers.append(status) or answers.append)  # type: ignore
+    assert answers == ["200 OK", "400 BAD REQUEST"]
+
+
+@pytest.mark.parametrize("name", ["//server/share", "CON", "nul.txt", "a/CON", "COM1 .txt", "NUL::$DATA", "NUL:"])
+def test_no_path_on_windows_leads_out_of_its_folder(name: str) -> None:
+    """CVE-2024-49766, CVE-2025-66221, CVE-2026-21860, CVE-2026-27199: shares and devices could be opened."""
+    with mock.patch.object(os, "name", "nt"):
+        assert safe_join("folder", name) is None
+
+
+# --- Secret rotation
+
+
+@pytest.fixture
+def visits(app: Flask) -> FlaskClient:
+    """A client whose answers tell how often it came."""
+
+    @app.route("/")
+    def index() -> str:
+        session["visits"] = session.get("visits", 0) + 1
+        return str(session["visits"])
+
+    return app.test_client()
+
+
+def test_a_cookie_signed_with_a_fallback_key_is_taken(app: Flask, visits: FlaskClient) -> None:
+    visits.get("/")
+    app.config.update(SECRET_KEY="newest", SECRET_KEY_FALLBACKS=["newer", "key"])
+    assert visits.get("/").text == "2"
+
+
+def test_a_cookie_signed_with_a_fallback_key_is_signed_anew_with_the_secret_key(
+    app: Flask, visits: FlaskClient
+) -> None:
+    visits.get("/")
+    app.config.update(SECRET_KEY="newest", SECRET_KEY_FALLBACKS=["newer", "key"])
+    visits.get("/")
+    app.config["SECRET_KEY_FALLBACKS"] = None
+    assert visits.get("/").text == "3"
+
+
+def test_a_fallback_key_that_was_withdrawn_signs_nothing_any_more(app: Flask, visits: FlaskClient) -> None:
+    app.config["SECRET_KEY_FALLBACKS"] = ["old"]
+    forged = Flask("forged")
+    forged.secret_key = "old"
+    cookie = {"Cookie": put(forged, visits=7)}
+    client = app.test_client(use_cookies=False)
+    before = client.get("/", headers=cookie).text
+    app.config["SECRET_KEY_FALLBACKS"].clear()
+    assert (before, client.get("/", headers=cookie).text) == ("8", "1")
+
+
+def test_fallback_keys_alone_sign_nothing(app: Flask) -> None:
+    app.config.update(SECRET_KEY=None, SECRET_KEY_FALLBACKS=["old"])
+    assert app.session_interface.get_signing_serializer(app) is None  # type: ignore[attr-defined]
+
+
+# --- Hosts
+
+
+@pytest.fixture
+def shop(app: Flask) -> FlaskClient:
+    """A client of an application that trusts two hosts, and writes down what its hook was told."""
+    app.config["TRUSTED_HOSTS"] = ["shop.example", ".shop.example"]
+    app.extensions["heard"] = []
+    app.before_request(lambda: app.extensions["heard"].append((request.host, request.url)))
+    app.add_url_rule("/", "index", lambda: url_for("index", _external=True))
+    return app.test_client()
+
+
+@pytest.mark.parametrize("host", ["shop.example", "shop.example:8080", "www.shop.example"])
+def test_a_trusted_host_is_answered(shop: FlaskClient, host: str) -> None:
+    assert shop.get("/", base_url=f"http://{host}").text == f"http://{host}/"
+
+
+@pytest.mark.parametrize("host", [EVIL, f"shop.example.{EVIL}", "notshop.example", f"{EVIL}:80", "", "a b"])
+def test_a_host_that_is_not_trusted_is_refused(shop: FlaskClient, host: str) -> None:
+    assert shop.get("/", headers={"Host": host}).status_code == 400
+
+
+def test_a_hook_is_not_told_a_host_that_is_not_trusted(app: Flask, shop: FlaskClient) -> None:
+    shop.get("/", base_url=f"http://{EVIL}")
+    assert app.extensions["heard"] == [("", "http:///")]
+
+
+def test_a_copied_context_trusts_no_more_hosts(app: Flask, shop: FlaskClient) -> None:
+    environ = app.test_request_context(base_url=f"http://{EVIL}").request.environ
+    assert app.request_context(environ).copy().url_adapter is None
+
+
+def test_a_server_name_of_its_own_is_trusted_no_more_than_a_header(app: Flask, shop: FlaskClient) -> None:
+    environ = app.test_request_context(base_url=f"http://{EVIL}").request.environ
+    del environ["HTTP_HOST"]
+    with app.request_context({**environ, "SERVER_NAME": EVIL}) as context:
+        assert context.url_adapter is None
+
+
+def test_trusted_hosts_of_a_request_class_are_heeded(app: Flask) -> None:
+    class Request(app.request_class):  # type: ignore[name-defined, misc]
+        trusted_hosts = ["shop.example"]
+
+    app.request_class = Request
+    app.add_url_rule("/", "index", lambda: "hello")
+    statuses = [app.test_client().get("/", base_url=f"http://{host}").status_code for host in ("shop.example", EVIL)]
+    assert statuses == [200, 400]
+
+
+@pytest.mark.parametrize("host", ["xn--strae-oqa.example", "xn--a", "xn--a:8080"])
+def test_a_host_that_cannot_be_decoded_is_told_as_it_was_sent(app: Flask, host: str) -> None:
+    """Python decodes the names of 2003; a request for another must not fail for it."""
+
+    @app.route("/page")
+    def page() -> str:
+        return " ".join([request.url, request.base_url, request.root_url, request.host_url, request.host])
+
+    url = f"http://{host}/"
+    assert ask(app, "/page", HTTP_HOST=host, QUERY_STRING="n=1")[1] == f"{url}page?n=1 {url}page {url} {url} {host}"
+
+
+# --- Limits
+
+
+def test_a_body_that_is_too_long_is_refused(app: Flask, form: FlaskClient) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = 10
+    assert form.post("/", data={"a": "12345678"}).status_code == 200
+    assert form.post("/", data={"a": "123456789"}).status_code == 413
+
+
+def test_a_body_whose_length_was_not_told_is_read_no_further_than_allowed(app: Flask, form: FlaskClient) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = 10
+    body = BytesIO(b"a=12345678" + b"9" * 1000)
+    untold = {"wsgi.input": body, "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    assert ask(app, REQUEST_METHOD="POST", CONTENT_TYPE=FORM, **untold) == ("200 OK", "[8]")
+    assert body.tell() == 10
+
+
+def test_the_length_of_a_field_can_be_limited(app: Flask, form: FlaskClient) -> None:
+    app.config["MAX_FORM_MEMORY_SIZE"] = 200_000
+    assert form.post("/", **multipart(b"\r\n\r\n" + b"x" * 200_000)).status_code == 200
+    assert form.post("/", **multipart(b"\r\n\r\n" + b"x" * 200_001)).status_code == 413
+
+
+def test_the_number_of_parts_can_be_limited(app: Flask, form: FlaskClient) -> None:
+    app.config["MAX_FORM_PARTS"] = 2
+    assert form.post("/", **multipart(*[b"\r\n\r\n"] * 2)).status_code == 200
+    assert form.post("/", **multipart(*[b"\r\n\r\n"] * 3)).status_code == 413
+
+
+@pytest.mark.parametrize("limit", ["max_content_length", "max_form_memory_size", "max_form_parts"])
+def test_a_limit_can_be_set_for_one_request(app: Flask, form: FlaskClient, limit: str) -> None:
+    allow = iter([1, None])
+    app.before_request(lambda: setattr(request, limit, next(allow)))
+    body = multipart(*[b"\r\n\r\nxx"] * 2)
+    assert [form.post("/", **body).status_code for _ in range(2)] == [413, 200]
+
+
+def test_limits_without_an_application_are_those_of_werkzeug(app: Flask) -> None:
+    outside = app.test_request_context().request
+    limits = (outside.max_content_length, outside.max_form_memory_size, outside.max_form_parts)
+    assert limits == (None, 500_000, 1_000)
+
+
+def test_a_cookie_that_is_too_long_is_warned_of(app: Flask) -> None:
+    app.add_url_rule("/", "index", lambda: session.update(long=os.urandom(4000).hex()) or "kept")
+    with pytest.warns(UserWarning, match="too large"):
+        app.test_client().get("/")
+
+
+def test_the_length_of_a_cookie_that_is_warned_of_can_be_set(app: Flask) -> None:
+    app.config["MAX_COOKIE_SIZE"] = 0
+    app.add_url_rule("/", "index", lambda: session.update(long=os.urandom(4000).hex()) or "kept")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert app.test_client().get("/").status_code == 200
+
+
+def test_json_that_is_nested_deeply_is_a_bad_request(app: Flask) -> None:
+    app.add_url_rule("/", "index", lambda: str(request.get_json()), methods=["POST"])
+    answer = app.test_client().post("/", data="[" * 200_000, content_type="application/json")
+    assert answer.status_code == 400
+
+
+# --- Nothing goes into a header that isn't part of it
+
+BREAK = "a\r\nX-Evil: yes"
+
+
+def headers(app: Flask, view: Callable[[], Any]) -> list[str]:
+    """Return the headers of the answer, as a server would send them."""
+    app.add_url_rule("/", "index", view)
+    sent: list[str] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+        sent.extend(f"{name}: {value}" for name, value in headers)
+        return BytesIO().write
+
+    for _ in app(app.test_request_context().request.environ, start_response):
+        pass
+    return sent
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda: redirect(BREAK),
+        lambda: redirect(f"/{BREAK}"),
+        lambda: redirect(f"http://localhost/{BREAK}"),
+        lambda: redirect(url_for("index", _anchor=BREAK, n=BREAK)),
+        lambda: flash(BREAK, BREAK) or "flashed",
+        lambda: session.update({BREAK: BREAK}) or "kept",
+        lambda: ("", 200, {"X-Word": BREAK}),
+        lambda: ("", f"200 {BREAK}"),
+        lambda: ("", 302, [("Location", BREAK)]),
+    ],
+)
+def test_no_value_breaks_out_of_its_header(app: Flask, view: Callable[[], Any]) -> None:
+    assert not [line for line in headers(app, view) if "\r" in line or "\n" in line or line.startswith("X-Evil")]
+
+
+@pytest.mark.parametrize("value", [BREAK, "a; Domain=evil.example", "a=b", "a\0"])
+@pytest.mark.parametrize("setting", ["NAME", "DOMAIN", "PATH", "SAMESITE"])
+def test_no_setting_breaks_out_of_its_place_in_the_cookie(app: Flask, setting: str, value: str) -> None:
+    app.config[f"SESSION_COOKIE_{setting}"] = value
+    cookies = [line for line in headers(app, lambda: session.update(user="ada") or "") if line.startswith("Set-Cookie")]
+    for cookie in cookies:
+        assert setting == "PATH", "refused, and so answered with 500"
+        attributes = [part.partition("=")[0] for part in cookie.split("; ")[1:]]
+        assert attributes == ["HttpOnly", "Path"]
+
+
+def test_a_setting_that_breaks_out_of_the_cookie_is_named(app: Flask) -> None:
+    app.testing = True
+    app.session_cookie_name = "a; b"
+    app.add_url_rule("/", "index", lambda: session.update(user="ada") or "")
+    with pytest.raises(ValueError, match="SESSION_COOKIE_NAME"):
+        app.test_client().get("/")
+
+
+@pytest.mark.parametrize("path", ["//evil.example/%2e%2e/folder", "/\\evil.example", "///evil.example", "/%09/evil"])
+def test_no_path_redirects_to_another_host(app: Flask, path: str) -> None:
+    app.add_url_rule("/folder/", "folder")
+    app.add_url_rule("/<path:any>/", "any")
+    answer = app.test_client().get("/", environ_overrides={"PATH_INFO": path})
+    assert not answer.headers.get("Location", "/x").startswith(("//", "/\\", "http://evil"))
+
+
+# --- Nothing inside is shown outside
+
+
+def secretive() -> str:
+    secret = "the secret"
+    raise LookupError(secret)
+
+
+def test_an_error_nobody_handles_shows_nothing_of_itself(app: Flask) -> None:
+    app.add_url_rule("/", "index", secretive)
+    page = app.test_client().get("/").text
+    assert not [word for word in ("secret", "LookupError", "Traceback", "line", __file__, "schlenk") if word in page]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_missing_key_of_a_form_is_not_named(app: Flask, method: str) -> None:
+    app.add_url_rule("/", "index", lambda: request.form["secret"], methods=["GET", "POST"])
+    answer = app.test_client().open("/", method=method)
+    assert (answer.status_code, "secret" in answer.text) == (400, False)
+
+
+def test_json_that_cannot_be_read_is_not_explained(app: Flask) -> None:
+    app.add_url_rule("/", "index", lambda: str(request.get_json()), methods=["POST"])
+    answer = app.test_client().post("/", data="{", content_type="application/json")
+    assert (answer.status_code, "column" in answer.text, "char" in answer.text) == (400, False, False)
+
+
+@pytest.mark.parametrize("path", ["/<script>", "/%3Cscript%3E", "/?<script>"])
+def test_an_error_page_repeats_no_markup(client: FlaskClient, path: str) -> None:
+    assert "<script>" not in client.get(path).text
+
+
+def test_a_redirect_page_repeats_no_markup(app: Flask) -> None:
+    app.add_url_rule("/", "index", lambda: redirect('/"><script>'))
+    assert "<script>" not in app.test_client().get("/").text
+
+
+def test_the_representation_of_a_context_shows_no_session(app: Flask) -> None:
+    with app.test_request_context(headers={"Cookie": put(app, user="the secret")}) as context:
+        assert "secret" not in f"{context!r} {app!r}"
+
+
+# --- The debugger is for whoever asks for it
+
+
+@pytest.fixture
+def asked(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Any, Any, Any]]:
+    """Returns host, debugger and reloader that ``run`` asks of the server."""
+    for name in ("FLASK_ENV", "FLASK_DEBUG", "FLASK_RUN_FROM_CLI"):
+        monkeypatch.delenv(name, raising=False)
+
+    def asked(**keywords: Any) -> tuple[Any, Any, Any]:
+        given: list[Any] = []
+        monkeypatch.setattr(
+            serving, "run_simple", lambda host, port, app, **options: given.extend((host, options)), raising=True
+        )
+        app.run(**keywords)
+        return given[0], given[1]["use_debugger"], given[1]["use_reloader"]
+
+    return asked
+
+
+def test_a_server_listens_to_this_machine_alone_and_has_no_debugger(asked: Callable[..., Any]) -> None:
+    assert asked() == ("127.0.0.1", False, False)
+
+
+@pytest.mark.parametrize("value", ["0", "false", "no"])
+def test_a_debugger_that_is_declined_in_the_environment_is_off(
+    asked: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("FLASK_ENV", "development")
+    monkeypatch.setenv("FLASK_DEBUG", value)
+    assert asked() == ("127.0.0.1", False, False)
+
+
+def test_a_debugger_that_is_declined_in_the_call_is_off(
+    asked: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASK_DEBUG", "1")
+    assert asked(debug=False) == ("127.0.0.1", False, False)
+
+
+def test_testing_turns_no_debugger_on(app: Flask, asked: Callable[..., Any]) -> None:
+    app.testing = True
+    assert asked() == ("127.0.0.1", False, False)
+
+
+def test_a_debugger_that_is_asked_for_is_on(asked: Callable[..., Any]) -> None:
+    assert asked(debug=True) == ("127.0.0.1", True, True)
+
+
+# --- Sessions of one client and another
+
+
+def test_a_session_is_no_other_clients(visits: FlaskClient, app: Flask) -> None:
+    seen: list[list[str]] = []
+
+    def come() -> None:
+        client = app.test_client()
+        seen.append([client.get("/").text for _ in range(5)])
+
+    threads = [threading.Thread(target=come) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [["1", "2", "3", "4", "5"]] * 8

@@ -1,0 +1,685 @@
+"""Sessions: what they notice, the cookie they are kept in, and other places to keep them."""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from datetime import datetime, timedelta, timezone
+from http.cookies import Morsel, SimpleCookie
+from typing import Any, Callable
+
+import pytest
+from itsdangerous import URLSafeTimedSerializer
+
+from schlenk import Flask, Markup, Request, Response, session
+from schlenk.json.tag import TaggedJSONSerializer
+from schlenk.sessions import (
+    NullSession,
+    SecureCookieSession,
+    SecureCookieSessionInterface,
+    SessionInterface,
+    SessionMixin,
+)
+
+Act = Callable[[Any], Any]
+
+
+def application(act: Act = lambda session: None, **settings: Any) -> Flask:
+    """An application whose one view does ``act`` with its session and answers with what that returns."""
+    app = Flask("remembering")
+    app.testing = True
+    app.secret_key = "key"
+    app.config.update(settings)
+    app.add_url_rule("/", "index", lambda: {"got": act(session)})
+    return app
+
+
+def write(session: Any) -> None:
+    session["user"] = "ada"
+
+
+def request_with(app: Flask, cookie: str | None = None, **arguments: Any) -> Any:
+    headers = {} if cookie is None else {"Cookie": f"{app.session_cookie_name}={cookie}"}
+    return app.test_client(use_cookies=False).get("/", headers=headers, **arguments)
+
+
+def cookie_of(response: Any) -> Morsel[str]:
+    ((_, morsel),) = SimpleCookie(response.headers["Set-Cookie"]).items()
+    return morsel
+
+
+def cookie_with(values: Any, app: Flask) -> str:
+    """The session cookie that holds ``values``, as ``app`` would have signed it."""
+    return app.session_interface.get_signing_serializer(app).dumps(values)
+
+
+# What a session notices
+
+READ = {
+    "[]": lambda session: session["user"],
+    "get": lambda session: session.get("user"),
+    "setdefault": lambda session: session.setdefault("user", "eve"),
+    "in": lambda session: "user" in session,
+    "len": len,
+    "bool": bool,
+    "iter": lambda session: next(iter(session)),
+    "reversed": lambda session: list(reversed(session)),
+    "keys": lambda session: session.keys(),
+    "values": lambda session: session.values(),
+    "items": lambda session: session.items(),
+    "copy": lambda session: session.copy(),
+    "==": lambda session: session == {},
+    "!=": lambda session: session != {},
+    "|": lambda session: session | {},
+    "from the right |": lambda session: {} | session,
+    "repr": repr,
+    "permanent": lambda session: session.permanent,
+}
+WRITE = {
+    "[]": write,
+    "del": lambda session: operator.delitem(session, "user"),
+    "pop": lambda session: session.pop("user"),
+    "popitem": lambda session: session.popitem(),
+    "clear": lambda session: session.clear(),
+    "update": lambda session: session.update(user="eve"),
+    "setdefault": lambda session: session.setdefault("age", 36),
+    "|=": lambda session: operator.ior(session, {"user": "eve"}),
+    "permanent": lambda session: setattr(session, "permanent", True),
+}
+
+
+def test_a_session_nobody_used_is_neither_accessed_nor_modified() -> None:
+    session = SecureCookieSession({"user": "ada"})
+    assert (session.new, session.accessed, session.modified) == (False, False, False)
+
+
+@pytest.mark.parametrize("read", READ.values(), ids=READ)
+def test_reading_a_session_is_access_and_no_change(read: Act) -> None:
+    session = SecureCookieSession({"user": "ada"})
+    read(session)
+    assert (session.accessed, session.modified) == (True, False)
+
+
+@pytest.mark.parametrize("change", WRITE.values(), ids=WRITE)
+def test_writing_a_session_is_a_change_and_access(change: Act) -> None:
+    session = SecureCookieSession({"user": "ada"})
+    change(session)
+    assert (session.accessed, session.modified) == (True, True)
+
+
+def test_what_reading_a_session_gives() -> None:
+    session = SecureCookieSession({"user": "ada", "age": 36})
+    assert (session["user"], session.get("name", "none"), "age" in session, "name" in session) == (
+        "ada",
+        "none",
+        True,
+        False,
+    )
+    assert (len(session), list(session), list(session.values())) == (2, ["user", "age"], ["ada", 36])
+    assert session == {"user": "ada", "age": 36}
+
+
+def test_a_change_inside_a_value_is_not_noticed() -> None:
+    session = SecureCookieSession({"names": []})
+    session.modified = False
+    session["names"].append("ada")
+    assert session.modified is False
+
+
+def test_a_session_cannot_be_hashed() -> None:
+    with pytest.raises(TypeError):
+        hash(SecureCookieSession())
+
+
+def test_a_session_that_cannot_tell_is_taken_to_have_been_used() -> None:
+    class Plain(dict, SessionMixin):
+        pass
+
+    assert (Plain().new, Plain().accessed, Plain().modified) == (False, True, True)
+
+
+@pytest.mark.parametrize(("value", "permanent"), [(True, True), (1, True), (False, False), ("", False)])
+def test_permanent_is_kept_in_the_session_as_a_bool(value: Any, permanent: bool) -> None:
+    session = SecureCookieSession()
+    session.permanent = value
+    assert (session.permanent, dict(session)) == (permanent, {"_permanent": permanent})
+
+
+def test_a_session_is_not_permanent_at_first() -> None:
+    assert SecureCookieSession().permanent is False
+
+
+# Null sessions
+
+
+@pytest.mark.parametrize("change", WRITE.values(), ids=WRITE)
+def test_a_null_session_says_what_to_set_when_it_is_written(change: Act) -> None:
+    with pytest.raises(RuntimeError, match="secret_key"):
+        change(NullSession())
+
+
+@pytest.mark.parametrize(
+    ("read", "found"),
+    [
+        (lambda session: session.get("user", "none"), "none"),
+        (lambda session: "user" in session, False),
+        (list, []),
+        (lambda session: session.permanent, False),
+    ],
+)
+def test_a_null_session_can_be_read_and_is_empty(read: Act, found: Any) -> None:
+    assert request_with(application(read, SECRET_KEY=None)).get_json() == {"got": found}
+
+
+@pytest.mark.parametrize("key", [None, "", b""])
+def test_without_a_secret_key_the_session_is_a_null_session(key: Any) -> None:
+    app = application(SECRET_KEY=key)
+    with app.test_request_context():
+        assert type(session._get_current_object()) is NullSession
+
+
+def test_a_null_session_is_not_saved() -> None:
+    response = request_with(application(len, SECRET_KEY=None))
+    assert {"Set-Cookie", "Vary"}.isdisjoint(response.headers.keys())
+
+
+def test_a_null_session_keeps_nobody_from_reading_a_cookie_later() -> None:
+    app = application(lambda session: session.get("user"))
+    cookie = cookie_with({"user": "ada"}, app)
+    app.secret_key = None
+    assert request_with(app, cookie).get_json() == {"got": None}
+    app.secret_key = "key"
+    assert request_with(app, cookie).get_json() == {"got": "ada"}
+
+
+# From one request to the next
+
+
+def test_a_client_has_its_session_again_in_the_next_request() -> None:
+    def count(session: Any) -> int:
+        session["visits"] = session.get("visits", 0) + 1
+        return session["visits"]
+
+    app = application(count)
+    one, other = app.test_client(), app.test_client()
+    visits = [client.get("/").get_json()["got"] for client in (one, one, other, one)]
+    assert visits == [1, 2, 1, 3]
+
+
+VALUES = [
+    None, True, 7, 2.5, "grüße", [1, [2]], {"a": {"b": 1}}, (1, (2, 3)), b"\x00\xff", Markup("<b>"),
+    uuid.UUID(int=7), datetime(2020, 2, 29, 12, 30), {" t": "no tuple"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_a_value_comes_back_as_what_it_was(value: Any) -> None:
+    app = application()
+    with app.test_client() as client:
+        with client.session_transaction() as kept:
+            kept["value"] = value
+        client.get("/")
+        assert (type(session["value"]), session["value"]) == (type(value), value)
+
+
+def test_the_cookie_is_text_of_its_own_kind() -> None:
+    cookie = cookie_of(request_with(application(write))).value
+    assert URLSafeTimedSerializer(
+        "key",
+        salt="cookie-session",
+        serializer=TaggedJSONSerializer(),
+        signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha1},
+    ).loads(cookie) == {"user": "ada"}
+
+
+@pytest.mark.parametrize("key", ["key", b"key", "schlüssel"])
+def test_a_secret_key_may_be_text_or_bytes(key: Any) -> None:
+    app = application(lambda session: session.get("user"), SECRET_KEY=key)
+    assert request_with(app, cookie_with({"user": "ada"}, app)).get_json() == {"got": "ada"}
+
+
+# Cookies that are not good ones of ours
+
+
+def signed(payload: bytes) -> str:
+    """Text with the signature that a cookie of the application would have."""
+    signer = application().session_interface.get_signing_serializer(application()).make_signer("cookie-session")
+    return signer.sign(payload).decode()
+
+
+BAD = {
+    "empty": lambda app: "",
+    "noise": lambda app: "noise",
+    "dots": lambda app: "...",
+    "not latin": lambda app: "gr\xfc\xdfe.\xff.\xfe",
+    "without signature": lambda app: cookie_with({"user": "eve"}, app).rpartition(".")[0],
+    "cut": lambda app: cookie_with({"user": "eve"}, app)[:-1],
+    "cut in half": lambda app: cookie_with({"user": "eve"}, app)[:10],
+    "changed": lambda app: "x" + cookie_with({"user": "eve"}, app)[1:],
+    "of another key": lambda app: cookie_with({"user": "eve"}, application(SECRET_KEY="other")),
+    "of another salt": lambda app: URLSafeTimedSerializer("key", salt="other").dumps({"user": "eve"}),
+    "signed, and a list": lambda app: cookie_with(["user"], app),
+    "signed, and a number": lambda app: cookie_with(7, app),
+    "signed, and a null": lambda app: cookie_with(None, app),
+    "signed, with a bad tag": lambda app: signed(urlsafe_b64encode(b'{"user":{" u":"no uuid"}}').rstrip(b"=")),
+    "signed, and no JSON": lambda app: signed(urlsafe_b64encode(b"no JSON").rstrip(b"=")),
+    "signed, and not base64": lambda app: signed(b"!"),
+    "signed, and not compressed": lambda app: signed(b"." + urlsafe_b64encode(b"not compressed").rstrip(b"=")),
+}
+
+
+@pytest.mark.parametrize("cookie", BAD.values(), ids=BAD)
+def test_a_bad_cookie_gives_an_empty_session(cookie: Callable[[Flask], str]) -> None:
+    app = application(dict)
+    response = request_with(app, cookie(app))
+    assert (response.status_code, response.get_json(), "Set-Cookie" in response.headers) == (200, {"got": {}}, False)
+
+
+def test_a_bad_cookie_is_replaced_when_the_session_is_written() -> None:
+    app = application(write)
+    cookie = cookie_of(request_with(app, "noise")).value
+    assert request_with(application(dict), cookie).get_json() == {"got": {"user": "ada"}}
+
+
+@pytest.mark.parametrize(("age", "found"), [(3600, {"user": "ada"}), (3601, {})])
+def test_a_cookie_lasts_as_long_as_a_permanent_session(
+    monkeypatch: pytest.MonkeyPatch, age: int, found: dict[str, str]
+) -> None:
+    app = application(dict, PERMANENT_SESSION_LIFETIME=3600)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    cookie = cookie_with({"user": "ada"}, app)
+    monkeypatch.setattr(time, "time", lambda: now + age)
+    assert request_with(app, cookie).get_json() == {"got": found}
+
+
+def test_a_cookie_under_another_name_is_not_ours() -> None:
+    app = application(dict, SESSION_COOKIE_NAME="shop")
+    cookie = cookie_with({"user": "ada"}, app)
+    response = app.test_client(use_cookies=False).get("/", headers={"Cookie": f"session={cookie}"})
+    assert response.get_json() == {"got": {}}
+
+
+# Values that can't be kept
+
+
+def test_a_value_that_cannot_be_kept_is_named() -> None:
+    def act(session: Any) -> None:
+        session.update(user="ada", thing={"inner": [object()]}, age=36)
+
+    with pytest.raises(TypeError, match=r"session\['thing'\].*type object") as raised:
+        request_with(application(act))
+    assert isinstance(raised.value.__cause__, TypeError)
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [("\ud800", ValueError), (10**5000, ValueError), ([], RecursionError)],
+    ids=["half a character", "too long a number", "a list that holds itself"],
+)
+def test_a_value_is_named_whatever_keeps_it_from_being_kept(value: Any, error: type[Exception]) -> None:
+    if value == []:
+        value.append(value)
+    with pytest.raises(error, match=r"session\['thing'\]"):
+        request_with(application(lambda session: session.update(user="ada", thing=value), JSON_AS_ASCII=False))
+
+
+def test_a_value_that_cannot_be_kept_becomes_a_500() -> None:
+    response = request_with(application(lambda session: session.update(thing=object()), PROPAGATE_EXCEPTIONS=False))
+    assert (response.status_code, "Set-Cookie" in response.headers, b"object" in response.data) == (500, False, False)
+
+
+def test_keys_that_cannot_be_sorted_are_an_error_that_blames_no_value() -> None:
+    def act(session: Any) -> None:
+        session["user"] = session[7] = "ada"
+
+    with pytest.raises(TypeError, match="'<'") as raised:
+        request_with(application(act))
+    assert "session[" not in str(raised.value)
+
+
+# When the cookie is sent, and what caches are told
+
+
+def permanently(act: Act) -> Act:
+    def act_permanently(session: Any) -> None:
+        session.permanent = True
+        act(session)
+
+    return act_permanently
+
+
+@pytest.mark.parametrize(
+    ("held", "act", "refresh", "sent", "varies"),
+    [
+        ({}, lambda session: None, True, False, False),
+        ({}, lambda session: session.get("user"), True, False, True),
+        ({}, write, True, True, True),
+        ({"user": "ada"}, lambda session: None, True, False, False),
+        ({"user": "ada"}, lambda session: session["user"], True, False, True),
+        ({"user": "ada"}, lambda session: "user" in session, True, False, True),
+        ({"user": "ada"}, len, True, False, True),
+        ({"user": "ada"}, write, True, True, True),
+        ({"user": "ada"}, lambda session: session.clear(), True, True, True),
+        ({"user": "ada", "_permanent": True}, lambda session: None, True, True, True),
+        ({"user": "ada", "_permanent": True}, lambda session: None, False, False, False),
+        ({"user": "ada", "_permanent": True}, write, False, True, True),
+        ({"user": "ada", "_permanent": True}, lambda session: session["user"], False, False, True),
+    ],
+    ids=[
+        "none, untouched", "none, read", "none, written", "untouched", "read", "asked", "counted", "written", "emptied",
+        "permanent, untouched", "permanent without refresh, untouched", "permanent without refresh, written",
+        "permanent without refresh, read",
+    ],
+)  # fmt: skip
+def test_when_the_cookie_is_sent_and_when_the_answer_varies_by_it(
+    held: dict[str, Any], act: Act, refresh: bool, sent: bool, varies: bool
+) -> None:
+    app = application(lambda session: act(session) and None, SESSION_REFRESH_EACH_REQUEST=refresh)
+    response = request_with(app, cookie_with(held, app) if held else None)
+    assert ("Set-Cookie" in response.headers, response.headers.get("Vary")) == (sent, "Cookie" if varies else None)
+
+
+def test_saving_a_session_is_not_access() -> None:
+    app = application()
+    with app.test_client() as client:
+        client.get("/")
+        assert (session.accessed, session.modified) == (False, False)
+
+
+def test_vary_is_added_to() -> None:
+    app = application(write)
+    app.after_request(lambda response: response.vary.add("Accept-Language") or response)
+    assert request_with(app).headers["Vary"] == "Accept-Language, Cookie"
+
+
+def test_a_session_that_cannot_tell_is_sent_each_time() -> None:
+    class Plain(dict, SessionMixin):
+        pass
+
+    app = application(lambda session: None)
+    app.session_interface = type("Plainly", (SecureCookieSessionInterface,), {"session_class": Plain})()
+    response = request_with(app, cookie_with({"user": "ada"}, app))
+    assert (cookie_of(response).key, response.headers["Vary"]) == ("session", "Cookie")
+
+
+def test_an_emptied_session_takes_its_cookie_away() -> None:
+    app = application(lambda session: session.clear())
+    client = app.test_client()
+    with client.session_transaction() as kept:
+        kept["user"] = "ada"
+    client.get("/")
+    with client.session_transaction() as kept:
+        assert dict(kept) == {}
+
+
+def test_the_cookie_is_taken_away_where_it_was_set() -> None:
+    app = application(
+        lambda session: session.clear(),
+        SESSION_COOKIE_NAME="shop", SESSION_COOKIE_DOMAIN="shop.example", SESSION_COOKIE_PATH="/root",
+    )  # fmt: skip
+    morsel = cookie_of(request_with(app, cookie_with({"user": "ada"}, app)))
+    assert (morsel.key, morsel.value, morsel["domain"], morsel["path"]) == ("shop", "", "shop.example", "/root")
+    assert morsel["expires"].startswith("Thu, 01 Jan 1970")
+
+
+# Settings of the cookie
+
+
+def test_the_cookie_unless_told_otherwise() -> None:
+    morsel = cookie_of(request_with(application(write)))
+    assert {key: value for key, value in morsel.items() if value} == {"httponly": True, "path": "/"}
+    assert morsel.key == "session"
+
+
+@pytest.mark.parametrize(
+    ("settings", "attribute", "value"),
+    [
+        ({"SESSION_COOKIE_DOMAIN": "shop.example"}, "domain", "shop.example"),
+        ({"SESSION_COOKIE_DOMAIN": False, "SERVER_NAME": "shop.example"}, "domain", ""),
+        ({"SESSION_COOKIE_PATH": "/root"}, "path", "/root"),
+        ({"APPLICATION_ROOT": "/root"}, "path", "/root"),
+        ({"APPLICATION_ROOT": "/root", "SESSION_COOKIE_PATH": "/"}, "path", "/"),
+        ({"SESSION_COOKIE_HTTPONLY": False}, "httponly", ""),
+        ({"SESSION_COOKIE_SECURE": True}, "secure", True),
+        ({"SESSION_COOKIE_SAMESITE": "Lax"}, "samesite", "Lax"),
+        ({"SESSION_COOKIE_SAMESITE": "Strict"}, "samesite", "Strict"),
+    ],
+    ids=str,
+)
+def test_settings_of_the_cookie(settings: dict[str, Any], attribute: str, value: Any) -> None:
+    response = request_with(application(write, **settings), base_url="http://shop.example/")
+    assert cookie_of(response)[attribute] == value
+
+
+def test_the_cookie_has_the_name_it_is_given() -> None:
+    assert cookie_of(request_with(application(write, SESSION_COOKIE_NAME="shop"))).key == "shop"
+
+
+def test_the_cookie_of_a_permanent_session_expires() -> None:
+    earliest = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(hours=1)
+    morsel = cookie_of(request_with(application(permanently(write), PERMANENT_SESSION_LIFETIME=timedelta(hours=1))))
+    latest = datetime.now(timezone.utc) + timedelta(hours=1)
+    expires = datetime.strptime(morsel["expires"], "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=timezone.utc)
+    assert earliest <= expires <= latest
+
+
+def test_an_expiration_time_is_in_utc_and_does_not_say_so() -> None:
+    app, session = application(), SecureCookieSession({"_permanent": True})
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    expires = app.session_interface.get_expiration_time(app, session)
+    assert expires is not None
+    assert timedelta(0) <= expires - now - app.permanent_session_lifetime < timedelta(minutes=1)
+
+
+def test_a_session_that_is_not_permanent_has_no_expiration_time() -> None:
+    app = application()
+    assert app.session_interface.get_expiration_time(app, SecureCookieSession()) is None
+
+
+# The domain that SERVER_NAME leads to
+
+
+@pytest.mark.parametrize(
+    ("server_name", "root", "domain"),
+    [
+        (None, "/", None),
+        ("", "/", None),
+        ("shop.example", "/", ".shop.example"),
+        ("shop.example:8080", "/", ".shop.example"),
+        (".shop.example", "/", ".shop.example"),
+        ("shop.example", "/root", "shop.example"),
+    ],
+)
+def test_the_domain_is_that_of_the_server_name(server_name: str | None, root: str, domain: str | None) -> None:
+    app = application(SERVER_NAME=server_name, APPLICATION_ROOT=root)
+    assert app.session_interface.get_cookie_domain(app) == domain
+
+
+def test_the_domain_of_the_server_name_is_sent_with_the_cookie() -> None:
+    response = request_with(application(write, SERVER_NAME="shop.example"), base_url="http://shop.example/")
+    assert cookie_of(response)["domain"].lstrip(".") == "shop.example"
+
+
+@pytest.mark.parametrize(("server_name", "kept"), [("shop.example", ".shop.example"), (None, False)])
+def test_the_domain_is_found_once(server_name: str | None, kept: Any) -> None:
+    app = application(SERVER_NAME=server_name)
+    first = app.session_interface.get_cookie_domain(app)
+    assert app.config["SESSION_COOKIE_DOMAIN"] == kept
+    app.config["SERVER_NAME"] = "other.example"
+    assert app.session_interface.get_cookie_domain(app) == first
+
+
+@pytest.mark.parametrize("server_name", ["localhost", "localhost:5000"])
+def test_a_server_name_without_a_dot_is_no_domain_and_warned_of(server_name: str) -> None:
+    app = application(SERVER_NAME=server_name)
+    with pytest.warns(UserWarning, match=r"localhost.*localhost\.localdomain"):
+        domain = app.session_interface.get_cookie_domain(app)
+    assert (domain, app.config["SESSION_COOKIE_DOMAIN"]) == (None, False)
+
+
+@pytest.mark.parametrize("root", ["/", "/root"])
+def test_a_server_name_that_is_an_address_is_the_domain_and_warned_of(root: str) -> None:
+    app = application(SERVER_NAME="127.0.0.1:5000", APPLICATION_ROOT=root)
+    with pytest.warns(UserWarning, match="IP"):
+        assert app.session_interface.get_cookie_domain(app) == "127.0.0.1"
+
+
+def test_a_domain_is_warned_of_once() -> None:
+    app = application(SERVER_NAME="localhost")
+    with pytest.warns(UserWarning, match="localhost"):
+        first = app.session_interface.get_cookie_domain(app)
+    assert app.session_interface.get_cookie_domain(app) is first
+
+
+# Another way to sign
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("salt", "other"),
+        ("digest_method", staticmethod(hashlib.sha256)),
+        ("key_derivation", "concat"),
+        ("serializer", TaggedJSONSerializer()),
+    ],
+)
+def test_how_cookies_are_signed_can_be_replaced(attribute: str, value: Any) -> None:
+    other = type("Otherwise", (SecureCookieSessionInterface,), {attribute: value})()
+    app = application(dict)
+    app.session_interface = other
+    cookie = cookie_with({"user": "ada"}, app)
+    assert request_with(app, cookie).get_json() == {"got": {"user": "ada"}}
+    found = request_with(application(dict), cookie).get_json()["got"]
+    assert found == ({"user": "ada"} if attribute == "serializer" else {})
+
+
+def test_a_serializer_of_another_kind_is_used() -> None:
+    class Reversed:
+        def dumps(self, obj: Any) -> str:
+            return repr(sorted(obj.items()))[::-1]
+
+        def loads(self, text: Any) -> Any:
+            return {"read": text.decode() if isinstance(text, bytes) else text}
+
+    app = application(dict)
+    app.session_interface = type("Otherwise", (SecureCookieSessionInterface,), {"serializer": Reversed()})()
+    cookie = cookie_with({"user": "ada"}, app)
+    assert request_with(app, cookie).get_json() == {"got": {"read": "[('user', 'ada')]"[::-1]}}
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"), [("salt", "other"), ("digest_method", hashlib.sha256), ("key_derivation", "concat")]
+)
+def test_how_cookies_are_signed_can_be_changed_at_any_time(attribute: str, value: Any) -> None:
+    app = application(dict)
+    app.session_interface = SecureCookieSessionInterface()
+    before = cookie_with({"user": "ada"}, app)
+    setattr(app.session_interface, attribute, value)
+    assert request_with(app, before).get_json() == {"got": {}}
+
+
+def test_the_secret_key_can_be_changed_at_any_time() -> None:
+    app = application(dict)
+    before = cookie_with({"user": "ada"}, app)
+    app.secret_key = "other"
+    after = cookie_with({"user": "eve"}, app)
+    assert [request_with(app, cookie).get_json()["got"] for cookie in (before, after)] == [{}, {"user": "eve"}]
+
+
+def test_applications_that_share_an_interface_have_their_own_keys() -> None:
+    one, other = application(dict, SECRET_KEY="one"), application(dict, SECRET_KEY="other")
+    assert one.session_interface is other.session_interface
+    cookies = [cookie_with({"user": "ada"}, app) for app in (one, other)]
+    found = [request_with(app, cookie).get_json()["got"] != {} for app in (one, other) for cookie in cookies]
+    assert found == [True, False, False, True]
+
+
+def test_there_is_nothing_to_sign_with_where_there_is_no_key() -> None:
+    app = application(SECRET_KEY=None)
+    assert app.session_interface.get_signing_serializer(app) is None
+
+
+def test_the_class_of_sessions_can_be_replaced() -> None:
+    class OurSession(SecureCookieSession):
+        pass
+
+    app = application()
+    app.session_interface = type("Ours", (SecureCookieSessionInterface,), {"session_class": OurSession})()
+    for cookie in (None, cookie_with({"user": "ada"}, app)):
+        headers = {} if cookie is None else {"Cookie": f"session={cookie}"}
+        with app.test_request_context(headers=headers):
+            assert type(session._get_current_object()) is OurSession
+
+
+# Another place to keep sessions
+
+
+class InMemory(SessionInterface):
+    """Keeps sessions in a dictionary, by a number in a cookie."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, dict[str, Any]] = {}
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        number = request.cookies.get("number", str(len(self.kept)))
+        session = SecureCookieSession(self.kept.get(number, {}))
+        session.number = number
+        return session
+
+    def save_session(self, app: Flask, session: Any, response: Response) -> None:
+        self.kept[session.number] = dict(session)
+        response.set_cookie("number", session.number)
+
+
+def test_sessions_can_be_kept_in_another_place() -> None:
+    app = application(lambda session: session.setdefault("user", "ada"), SECRET_KEY=None)
+    app.session_interface = InMemory()
+    client = app.test_client()
+    for _ in range(2):
+        client.get("/")
+    app.test_client().get("/")
+    assert app.session_interface.kept == {"0": {"user": "ada"}, "1": {"user": "ada"}}
+
+
+def test_where_no_session_is_given_it_is_a_null_session_that_is_not_saved() -> None:
+    class Nowhere(SessionInterface):
+        def open_session(self, app: Flask, request: Request) -> None:
+            return None
+
+    app = application(lambda session: session.get("user", "none"))
+    app.session_interface = Nowhere()
+    assert request_with(app).get_json() == {"got": "none"}
+
+
+def test_the_class_of_null_sessions_can_be_replaced() -> None:
+    class Nobody(dict, SessionMixin):
+        pass
+
+    class Nowhere(SessionInterface):
+        null_session_class = Nobody
+
+        def open_session(self, app: Flask, request: Request) -> None:
+            return None
+
+    app = application(lambda session: session.update(user="ada") or type(session._get_current_object()).__name__)
+    app.session_interface = Nowhere()
+    assert request_with(app).get_json() == {"got": "Nobody"}
+    assert app.session_interface.is_null_session(Nobody()) is True
+    assert app.session_interface.is_null_session(SecureCookieSession()) is False
+
+
+@pytest.mark.parametrize("method", ["open_session", "save_session"])
+def test_an_interface_has_to_open_and_save_sessions(method: str) -> None:
+    class Unfinished(SessionInterface):
+        pass
+
+    with pytest.raises(NotImplementedError, match=f"Unfinished.*{method}"):
+        getattr(Unfinished(), method)(*[None] * (3 if method == "save_session" else 2))
+
+
+def test_an_interface_is_not_based_on_pickle_unless_it_says_so() -> None:
+    assert SessionInterface.pickle_based is False

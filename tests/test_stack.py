@@ -1,0 +1,195 @@
+"""LocalStack: a stack that each greenlet, or each thread, has for itself."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from schlenk.local import Local, LocalStack, get_ident
+from tests.owners import in_greenlet, in_thread, without
+
+
+@pytest.fixture
+def stack() -> LocalStack[Any]:
+    return LocalStack()
+
+
+def test_top_is_what_was_pushed_last(stack: LocalStack[Any]) -> None:
+    stack.push("a")
+    stack.push("b")
+    assert stack.top == "b"
+
+
+def test_push_returns_the_list_lowest_first(stack: LocalStack[Any]) -> None:
+    assert stack.push("a") == ["a"]
+    assert stack.push("b") == ["a", "b"]
+
+
+def test_pop_returns_what_was_on_top_and_takes_it_off(stack: LocalStack[Any]) -> None:
+    stack.push("a")
+    stack.push("b")
+    assert (stack.pop(), stack.top) == ("b", "a")
+    assert (stack.pop(), stack.top) == ("a", None)
+
+
+def test_pop_and_top_of_an_empty_stack_are_none(stack: LocalStack[Any]) -> None:
+    assert (stack.pop(), stack.top) == (None, None)
+
+
+def test_object_that_is_false_is_still_there(stack: LocalStack[Any]) -> None:
+    stack.push(0)
+    assert (stack.top, stack() + 1, stack.pop()) == (0, 1, 0)
+
+
+def test_storage_is_the_stack_by_ident(stack: LocalStack[Any]) -> None:
+    stack.push("a")
+    stack.push("b")
+    assert stack._local.__storage__ == {get_ident(): {"stack": ["a", "b"]}}
+
+
+def test_storage_is_given_back_when_the_last_object_goes(stack: LocalStack[Any]) -> None:
+    stack.push("a")
+    stack.push("b")
+    stack.pop()
+    assert stack._local.__storage__ == {get_ident(): {"stack": ["a"]}}
+    stack.pop()
+    assert stack._local.__storage__ == {}
+
+
+def test_list_from_push_is_left_whole_when_the_last_object_goes(stack: LocalStack[Any]) -> None:
+    pushed = stack.push("a")
+    stack.pop()
+    assert pushed == ["a"]
+
+
+def test_stack_can_be_used_again_after_the_last_object_went(stack: LocalStack[Any]) -> None:
+    pushed = stack.push("a")
+    stack.pop()
+    assert stack.push("b") == ["b"]
+    assert pushed == ["a"]
+
+
+def test_list_emptied_by_hand_is_an_empty_stack(stack: LocalStack[Any]) -> None:
+    stack.push("a").clear()
+    assert stack.top is None
+    assert repr(stack()) == "<LocalProxy unbound>"
+    assert stack.pop() is None
+    assert stack._local.__storage__ == {}
+
+
+def test_stack_lies_in_its_local(stack: LocalStack[Any]) -> None:
+    stack._local.stack = ["a", "b"]
+    assert stack.top == "b"
+
+
+def test_local_that_is_put_in_place_of_its_own_is_used(stack: LocalStack[Any]) -> None:
+    stack._local = Local()
+    stack.push("a")
+    assert stack._local.__storage__ == {get_ident(): {"stack": ["a"]}}
+    stack._local = Local()
+    assert stack.pop() is None
+
+
+@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
+def test_stack_is_empty_elsewhere(stack: LocalStack[Any], elsewhere: Any) -> None:
+    stack.push("here")
+    assert elsewhere(lambda: (stack.top, stack.pop())) == (None, None)
+
+
+@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
+def test_stack_is_unmoved_by_what_is_pushed_elsewhere(stack: LocalStack[Any], elsewhere: Any) -> None:
+    stack.push("here")
+    assert elsewhere(lambda: stack.push("there")) == ["there"]
+    assert (stack.pop(), stack.top) == ("here", None)
+
+
+def test_stacks_of_threads_are_apart_without_greenlet() -> None:
+    without(
+        "greenlet",
+        """
+        import threading
+        from schlenk.local import LocalStack
+        stack, seen = LocalStack(), []
+        stack.push("here")
+        thread = threading.Thread(target=lambda: seen.extend([stack.top, stack.push("there"), stack.pop()]))
+        thread.start()
+        thread.join()
+        assert seen == [None, ["there"], "there"], seen
+        assert stack._local.__storage__ == {threading.get_ident(): {"stack": ["here"]}}
+        """,
+    )
+
+
+def test_two_stacks_are_apart(stack: LocalStack[Any]) -> None:
+    stack.push("a")
+    assert LocalStack().top is None
+
+
+# --- The proxy to the top
+
+
+def test_proxy_stands_for_whatever_is_on_top(stack: LocalStack[Any]) -> None:
+    top = stack()
+    stack.push(["a"])
+    assert top == ["a"]
+    stack.push(["b"])
+    assert top == ["b"]
+    stack.pop()
+    assert top == ["a"]
+
+
+def test_proxy_stands_for_the_top_that_a_subclass_says() -> None:
+    class Fixed(LocalStack[str]):
+        @property
+        def top(self) -> str:
+            return "fixed"
+
+    assert Fixed()() == "fixed"
+
+
+def test_proxy_to_an_empty_stack_is_unbound(stack: LocalStack[Any]) -> None:
+    top = stack()
+    with pytest.raises(RuntimeError, match="object unbound"):
+        top.name  # noqa: B018
+    assert repr(top) == "<LocalProxy unbound>"
+
+
+def test_proxy_where_none_is_on_top_is_unbound(stack: LocalStack[Any]) -> None:
+    stack.push(None)
+    with pytest.raises(RuntimeError, match="object unbound"):
+        stack()._get_current_object()
+    stack.pop()
+
+
+# --- The choice of ident
+
+
+def test_default_ident_is_get_ident(stack: LocalStack[Any]) -> None:
+    assert stack.__ident_func__ is get_ident
+
+
+def test_chosen_ident_can_be_read_here_and_in_the_local(stack: LocalStack[Any]) -> None:
+    stack.__ident_func__ = threading.get_ident
+    assert stack.__ident_func__ is stack._local.__ident_func__ is threading.get_ident
+
+
+def test_chosen_ident_decides_whose_stack_is_meant(stack: LocalStack[Any]) -> None:
+    owner = ["first"]
+    stack.__ident_func__ = lambda: owner[0]
+    stack.push("a")
+    owner[0] = "second"
+    stack.push("b")
+    assert stack._local.__storage__ == {"first": {"stack": ["a"]}, "second": {"stack": ["b"]}}
+    owner[0] = "first"
+    assert (stack.top, stack.pop(), stack.top) == ("a", "a", None)
+    assert stack._local.__storage__ == {"second": {"stack": ["b"]}}
+
+
+def test_ident_chosen_after_something_was_pushed_leaves_it_with_its_owner(stack: LocalStack[Any]) -> None:
+    stack.push("a")
+    stack.__ident_func__ = lambda: "somebody"
+    assert stack.top is None
+    stack.__ident_func__ = get_ident
+    assert stack.top == "a"

@@ -1,0 +1,359 @@
+"""The storage below Local and LocalStack: what an owner keeps there ends with the owner."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from typing import Any, Callable
+
+import pytest
+
+from schlenk.local import Local, LocalStack, get_ident, release_local
+from tests.owners import in_greenlet, in_thread, without
+
+
+class Value:
+    """Something a weak reference can be had to."""
+
+
+class Owner:
+    """Stands in for a greenlet: an ident that may be dead, and counts how often that is asked."""
+
+    asked = 0
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    @property
+    def dead(self) -> bool:
+        Owner.asked += 1
+        return self.ended
+
+
+@pytest.fixture
+def place() -> Local:
+    return Local()
+
+
+def store_as(place: Local, ident: Any, value: object = None) -> None:
+    place.__ident_func__ = lambda: ident
+    place.value = value
+
+
+# --- A thread, by its number
+
+
+@pytest.fixture
+def by_number(place: Local) -> Local:
+    """Whether or not greenlet is installed, threads tell who is running."""
+    place.__ident_func__ = threading.get_ident
+    return place
+
+
+def test_values_of_a_thread_go_with_it(by_number: Local) -> None:
+    in_thread(lambda: setattr(by_number, "value", 1))
+    assert by_number.__storage__ == {}
+
+
+def test_value_of_an_ended_thread_is_let_go(by_number: Local) -> None:
+    def work() -> weakref.ref[Value]:
+        by_number.value = Value()
+        return weakref.ref(by_number.value)
+
+    assert in_thread(work)() is None
+
+
+def test_values_of_a_thread_that_released_and_stored_again_go_with_it(by_number: Local) -> None:
+    def work() -> None:
+        by_number.value = 1
+        release_local(by_number)
+        by_number.value = 2
+
+    in_thread(work)
+    assert by_number.__storage__ == {}
+
+
+def test_thread_that_stored_again_keeps_its_values_while_it_lives(by_number: Local) -> None:
+    def work() -> dict[int, Any]:
+        by_number.value = 1
+        release_local(by_number)
+        by_number.value = 2
+        return {ident: dict(values) for ident, values in by_number}
+
+    (values,) = in_thread(work).values()
+    assert values == {"value": 2}
+
+
+def test_thread_that_released_ends_without_trouble(by_number: Local) -> None:
+    def work() -> None:
+        by_number.value = 1
+        release_local(by_number)
+
+    in_thread(work)
+    assert by_number.__storage__ == {}
+
+
+def test_no_thread_sees_the_values_of_one_before_it(by_number: Local) -> None:
+    def work() -> bool:
+        seen = hasattr(by_number, "value")
+        by_number.value = 1
+        return seen
+
+    # Most of them are given the number of the one before.
+    assert not any(in_thread(work) for _ in range(50))
+
+
+def test_other_threads_keep_their_values_when_one_ends(by_number: Local) -> None:
+    by_number.value = "main"
+    stored, may_end = threading.Event(), threading.Event()
+
+    def work() -> None:
+        by_number.value = "living"
+        stored.set()
+        may_end.wait(30)
+        assert by_number.value == "living"
+
+    living = threading.Thread(target=work)
+    living.start()
+    assert stored.wait(30)
+    in_thread(lambda: setattr(by_number, "value", "short"))
+    left = {ident: values["value"] for ident, values in by_number}
+    may_end.set()
+    number = living.ident
+    living.join()
+    assert left == {threading.get_ident(): "main", number: "living"}
+
+
+def test_each_local_forgets_an_ended_thread(by_number: Local) -> None:
+    other = Local()
+    other.__ident_func__ = threading.get_ident
+
+    def work() -> None:
+        by_number.value = other.value = 1
+
+    in_thread(work)
+    assert (by_number.__storage__, other.__storage__) == ({}, {})
+
+
+def test_stack_of_an_ended_thread_goes_with_it() -> None:
+    stack: LocalStack[int] = LocalStack()
+    stack.__ident_func__ = threading.get_ident
+    in_thread(lambda: stack.push(1))
+    assert stack._local.__storage__ == {}
+
+
+def test_values_go_with_their_local(by_number: Local) -> None:
+    place = Local()
+    place.__ident_func__ = threading.get_ident
+    place.value = Value()
+    value = weakref.ref(place.value)
+    del place
+    gc.collect()
+    assert value() is None
+
+
+def test_number_chosen_after_values_were_stored_counts_from_then_on(place: Local) -> None:
+    place.value = "before"
+
+    def work() -> None:
+        place.__ident_func__ = threading.get_ident
+        place.value = 1
+
+    in_thread(work)
+    assert [values for _, values in place] == [{"value": "before"}]
+
+
+def test_dead_threads_leave_nothing_without_greenlet() -> None:
+    without(
+        "greenlet",
+        """
+        import threading
+        from schlenk.local import Local, LocalStack
+        place, stack, seen = Local(), LocalStack(), []
+        def work():
+            seen.append((hasattr(place, "value"), stack.top))
+            place.value = 1
+            stack.push(1)
+        for _ in range(50):
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+            assert place.__storage__ == stack._local.__storage__ == {}
+        assert seen == [(False, None)] * 50
+        """,
+    )
+
+
+# --- A greenlet, which is swept out some time after it has died
+
+
+def test_dead_greenlets_are_bounded(place: Local) -> None:
+    for number in range(500):
+        in_greenlet(lambda: setattr(place, "value", number))  # noqa: B023
+        assert len(place.__storage__) <= 64
+
+
+def test_ended_threads_are_bounded_where_greenlets_tell_who_is_running(place: Local) -> None:
+    pytest.importorskip("greenlet")
+    for number in range(200):
+        in_thread(lambda: setattr(place, "value", number))  # noqa: B023
+        assert len(place.__storage__) <= 64
+
+
+def test_greenlets_suspended_in_ended_threads_are_bounded(place: Local) -> None:
+    greenlet = pytest.importorskip("greenlet")
+
+    def work() -> None:
+        place.value = 1
+        greenlet.getcurrent().parent.switch()
+
+    for _ in range(200):
+        in_thread(lambda: in_greenlet(work))
+        assert len(place.__storage__) <= 64
+
+
+def test_stacks_of_dead_greenlets_are_bounded() -> None:
+    stack: LocalStack[int] = LocalStack()
+    for number in range(200):
+        in_greenlet(lambda: stack.push(number))  # noqa: B023
+    assert len(stack._local.__storage__) <= 64
+
+
+def test_living_greenlets_keep_their_values_among_many_dead_ones(place: Local) -> None:
+    greenlet = pytest.importorskip("greenlet")
+
+    def work(number: int) -> int:
+        place.value = number
+        greenlet.getcurrent().parent.switch()
+        return place.value
+
+    living = [greenlet.greenlet(work) for _ in range(100)]
+    for number, owner in enumerate(living):
+        owner.switch(number)
+    for _ in range(500):
+        in_greenlet(lambda: setattr(place, "value", None))
+    assert [owner.switch() for owner in living] == list(range(100))
+
+
+def test_no_greenlet_sees_the_values_of_a_dead_one(place: Local) -> None:
+    def work() -> bool:
+        seen = hasattr(place, "value")
+        place.value = 1
+        return seen
+
+    assert not any(in_greenlet(work) for _ in range(200))
+
+
+def test_sweep_lets_the_values_of_the_dead_go(place: Local) -> None:
+    ended, value = Owner(), Value()
+    kept = weakref.ref(value)
+    store_as(place, ended, value)
+    ended.ended = True
+    del value
+    for _ in range(64):
+        store_as(place, Owner())
+    assert kept() is None
+
+
+def test_idents_that_cannot_die_are_kept(place: Local) -> None:
+    for number in range(500):
+        store_as(place, number)
+    assert len(place.__storage__) == 500
+
+
+def test_dead_among_many_living_are_bounded_by_their_number(place: Local) -> None:
+    living = [Owner() for _ in range(1000)]
+    for owner in living:
+        store_as(place, owner)
+    for _ in range(5000):
+        ended = Owner()
+        store_as(place, ended)
+        ended.ended = True
+        assert len(place.__storage__) <= 2 * len(living) + 48
+    assert set(living) <= place.__storage__.keys()
+
+
+def test_sweeping_looks_at_each_owner_a_bounded_number_of_times(place: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Owner, "asked", 0)
+    for _ in range(5000):
+        store_as(place, Owner())
+    assert 0 < Owner.asked <= 2 * 5000
+
+
+def test_bound_falls_again_when_many_have_died(place: Local) -> None:
+    many = [Owner() for _ in range(1000)]
+    for owner in many:
+        store_as(place, owner)
+    for owner in many:
+        owner.ended = True
+    for _ in range(2000):
+        ended = Owner()
+        store_as(place, ended)
+        ended.ended = True
+    assert len(place.__storage__) <= 64
+
+
+def test_nobody_is_swept_before_there_are_many(place: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Owner, "asked", 0)
+    for _ in range(64):
+        store_as(place, Owner())
+    assert Owner.asked == 0
+
+
+def test_setting_another_value_does_not_sweep(place: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(64):
+        store_as(place, Owner())
+    monkeypatch.setattr(Owner, "asked", 0)
+    place.other = 1
+    assert Owner.asked == 0
+
+
+def test_owner_that_is_released_while_the_dead_are_swept_is_no_trouble(place: Local) -> None:
+    class Releasing(Owner):
+        @property
+        def dead(self) -> bool:
+            place.__storage__.pop(self)
+            return True
+
+    for _ in range(64):
+        store_as(place, Releasing())
+    store_as(place, "newcomer")
+    assert place.__storage__ == {"newcomer": {"value": None}}
+
+
+def test_value_that_stores_something_as_it_goes_is_no_trouble(place: Local) -> None:
+    class Last:
+        def __del__(self) -> None:
+            store_as(place, "heir")
+
+    for _ in range(64):
+        ended = Owner()
+        store_as(place, ended, Last())
+        ended.ended = True
+    store_as(place, "newcomer")
+    assert place.__storage__.keys() == {"heir", "newcomer"}
+
+
+@pytest.mark.parametrize("ident", [get_ident, threading.get_ident])
+def test_threads_that_come_and_go_at_once_keep_their_own_values(place: Local, ident: Callable[[], Any]) -> None:
+    place.__ident_func__ = ident
+    together, wrong = threading.Barrier(8, timeout=30), []
+
+    def work(number: int) -> None:
+        for turn in range(20):
+            together.wait()
+            in_thread(lambda: setattr(place, "value", number))
+            place.value = (number, turn)
+            together.wait()
+            if place.value != (number, turn):
+                wrong.append(number)
+            release_local(place)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert len(place.__storage__) <= 64

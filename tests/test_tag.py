@@ -1,0 +1,248 @@
+"""The tagged serializer, which keeps what JSON can't say."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from markupsafe import Markup
+
+from schlenk import Flask
+from schlenk.json.tag import JSONTag, PassDict, PassList, TaggedJSONSerializer, TagTuple
+
+
+@pytest.fixture
+def serializer() -> TaggedJSONSerializer:
+    return TaggedJSONSerializer()
+
+
+class TagComplex(JSONTag):
+    key = " c"
+
+    def check(self, value: Any) -> bool:
+        return isinstance(value, complex)
+
+    def to_json(self, value: Any) -> Any:
+        return [value.real, value.imag]
+
+    def to_python(self, value: Any) -> Any:
+        return complex(*value)
+
+
+class Pair(tuple):  # type: ignore[type-arg]
+    """A special kind of tuple, which has a tag of its own here."""
+
+    __slots__ = ()
+
+
+class TagPair(JSONTag):
+    key = " p"
+
+    def check(self, value: Any) -> bool:
+        return isinstance(value, Pair)
+
+    def to_json(self, value: Any) -> Any:
+        return [self.serializer.tag(inner) for inner in value]
+
+    def to_python(self, value: Any) -> Any:
+        return Pair(value)
+
+
+def test_star_import_gives_the_public_names() -> None:
+    names: dict[str, Any] = {}
+    exec("from schlenk.json.tag import *", names)
+    tags = "JSONTag PassDict PassList TagBytes TagDateTime TagDict TagMarkup TagTuple TagUUID"
+    assert names.keys() - {"__builtins__"} == {"TaggedJSONSerializer", *tags.split()}
+
+
+# --- What is written for each kind of value: Flask's own, so that each reads the other's
+
+
+WRITTEN = [
+    (None, "null"),
+    ("text", '"text"'),
+    ([1, [2]], "[1,[2]]"),
+    ({"b": 1, "a": 2}, '{"a":2,"b":1}'),
+    ({}, "{}"),
+    ((1, (2,)), '{" t":[1,{" t":[2]}]}'),
+    ((), '{" t":[]}'),
+    (b"\x00\xff", '{" b":"AP8="}'),
+    (Markup("<b>"), '{" m":"<b>"}'),
+    (UUID(int=7), '{" u":"00000000000000000000000000000007"}'),
+    (datetime(2020, 1, 2, 3, 4, 5), '{" d":"Thu, 02 Jan 2020 03:04:05 GMT"}'),
+    ({" t": [1]}, '{" di":{" t__":[1]}}'),
+    ({" di": (1,)}, '{" di":{" di__":{" t":[1]}}}'),
+    ({" t": 1, " b": 2}, '{" b":2," t":1}'),
+    ([(1,), {"a": (b"",)}], '[{" t":[1]},{"a":{" t":[{" b":""}]}}]'),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), WRITTEN)
+def test_value_is_written(serializer: TaggedJSONSerializer, value: Any, text: str) -> None:
+    assert serializer.dumps(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), WRITTEN)
+def test_value_is_read_back_as_what_it_was(serializer: TaggedJSONSerializer, value: Any, text: str) -> None:
+    read = serializer.loads(text)
+    assert read == value
+    assert type(read) is type(value)
+
+
+def test_bytes_are_read_too(serializer: TaggedJSONSerializer) -> None:
+    assert serializer.loads(b'{" t":[1]}') == (1,)
+
+
+def test_object_with_html_comes_back_as_markup(serializer: TaggedJSONSerializer) -> None:
+    class Widget:
+        def __html__(self) -> str:
+            return "<b>"
+
+    assert serializer.loads(serializer.dumps(Widget())) == Markup("<b>")
+
+
+def test_class_of_objects_with_html_is_not_one_of_them(serializer: TaggedJSONSerializer) -> None:
+    class NoWidget:
+        __html__ = None
+
+    with pytest.raises(TypeError):
+        serializer.dumps(NoWidget())
+
+
+def test_date_with_a_time_zone_comes_back_in_utc_without_one(serializer: TaggedJSONSerializer) -> None:
+    value = datetime(2020, 1, 2, 3, tzinfo=timezone(timedelta(hours=2)))
+    assert serializer.loads(serializer.dumps(value)) == datetime(2020, 1, 2, 1)
+
+
+def test_date_that_is_none_is_read_as_none(serializer: TaggedJSONSerializer) -> None:
+    assert serializer.loads('{" d":"yesterday"}') is None
+
+
+def test_value_that_cannot_be_held_is_a_type_error(serializer: TaggedJSONSerializer) -> None:
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        serializer.dumps([object()])
+
+
+def test_object_of_an_unknown_tag_is_left_as_it_is(serializer: TaggedJSONSerializer) -> None:
+    assert serializer.loads('{" x":[1]}') == {" x": [1]}
+
+
+def test_object_of_two_keys_is_no_tag(serializer: TaggedJSONSerializer) -> None:
+    assert serializer.loads('{" t":[1]," b":""}') == {" t": [1], " b": ""}
+
+
+def test_untag_takes_one_dictionary(serializer: TaggedJSONSerializer) -> None:
+    assert serializer.untag({" t": [1]}) == (1,)
+    assert serializer.untag({"a": 1}) == {"a": 1}
+
+
+def test_json_is_written_as_the_application_wants_it(serializer: TaggedJSONSerializer) -> None:
+    app = Flask("tagged")
+    app.config.update(JSON_SORT_KEYS=False, JSON_AS_ASCII=False)
+    with app.app_context():
+        assert serializer.dumps({"é": 1, "a": 2}) == '{"é":1,"a":2}'
+
+
+dates = st.datetimes(datetime(1000, 1, 1)).map(lambda date: date.replace(microsecond=0, fold=0))
+leaves = st.none() | st.integers() | st.text() | st.binary() | st.text().map(Markup) | st.uuids() | dates
+keys = st.text() | st.sampled_from([" t", " di", " di__", " b"])
+values = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner)
+        | st.lists(inner).map(tuple)
+        | st.dictionaries(keys, inner, max_size=2).map(lambda unsorted: dict(sorted(unsorted.items())))
+    ),
+    max_leaves=10,
+)
+
+
+@settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(values)
+def test_whatever_was_written_is_read_back(value: Any) -> None:
+    serializer = TaggedJSONSerializer()
+    assert repr(serializer.loads(serializer.dumps(value))) == repr(value)
+
+
+# --- Tags of one's own
+
+
+def test_registered_tag_is_used(serializer: TaggedJSONSerializer) -> None:
+    serializer.register(TagComplex)
+    assert serializer.dumps([1j]) == '[{" c":[0.0,1.0]}]'
+    assert serializer.loads('[{" c":[0.0,1.0]}]') == [1j]
+
+
+def test_tag_is_registered_for_one_serializer_alone(serializer: TaggedJSONSerializer) -> None:
+    serializer.register(TagComplex)
+    assert TagComplex.key not in TaggedJSONSerializer().tags
+
+
+def test_tag_knows_its_serializer(serializer: TaggedJSONSerializer) -> None:
+    assert {tag.serializer for tag in serializer.order} == {serializer}
+
+
+def test_registered_tag_comes_last(serializer: TaggedJSONSerializer) -> None:
+    serializer.register(TagPair)
+    assert isinstance(serializer.order[-1], TagPair)
+    assert serializer.dumps(Pair([1])) == '{" t":[1]}'
+
+
+def test_tag_for_a_special_case_is_registered_before_that_for_the_type(serializer: TaggedJSONSerializer) -> None:
+    serializer.register(TagPair, index=0)
+    assert type(serializer.loads(serializer.dumps(Pair([(1,)])))) is Pair
+
+
+def test_key_that_is_taken_is_refused_and_nothing_changes(serializer: TaggedJSONSerializer) -> None:
+    class Other(TagComplex):
+        key = " t"
+
+    before = list(serializer.order)
+    with pytest.raises(KeyError, match="TagTuple"):
+        serializer.register(Other)
+    assert serializer.order == before
+    assert isinstance(serializer.tags[" t"], TagTuple)
+
+
+def test_key_that_is_taken_is_given_to_another_by_force(serializer: TaggedJSONSerializer) -> None:
+    class Reversed(TagTuple):
+        def to_python(self, value: Any) -> Any:
+            return tuple(reversed(value))
+
+    serializer.register(Reversed, force=True)
+    assert serializer.loads('{" t":[1,2]}') == (2, 1)
+
+
+def test_empty_key_is_a_key(serializer: TaggedJSONSerializer) -> None:
+    class Unnamed(TagComplex):
+        key = ""
+
+    serializer.register(Unnamed)
+    assert serializer.loads(serializer.dumps(1j)) == 1j
+
+
+def test_class_without_a_key_needs_no_tag(serializer: TaggedJSONSerializer) -> None:
+    assert PassDict not in {type(tag) for tag in serializer.tags.values()}
+    assert PassDict in {type(tag) for tag in serializer.order}
+
+
+def test_default_tags_decide_what_a_serializer_has() -> None:
+    class Bare(TaggedJSONSerializer):
+        default_tags = [PassList]
+
+    assert [type(tag) for tag in Bare().order] == [PassList]
+    with pytest.raises(TypeError):
+        Bare().dumps([b"bytes"])
+
+
+@pytest.mark.parametrize("method", ["check", "to_json", "to_python"])
+def test_tag_has_to_define(serializer: TaggedJSONSerializer, method: str) -> None:
+    class TagNothing(JSONTag):
+        pass
+
+    with pytest.raises(NotImplementedError, match=rf"TagNothing.*{method}\(\)"):
+        getattr(TagNothing(serializer), method)(None)

@@ -1,0 +1,588 @@
+"""The test client and the environ builder: what is asked, what is kept, and what is left behind."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import suppress
+from importlib.metadata import version
+from io import BytesIO
+from typing import Any
+
+import pytest
+import werkzeug.test
+from werkzeug.test import Client, create_environ
+
+from schlenk import (
+    Flask,
+    Request,
+    Response,
+    _app_ctx_stack,
+    _request_ctx_stack,
+    current_app,
+    g,
+    has_request_context,
+    redirect,
+    request,
+    session,
+)
+from schlenk.json import JSONEncoder
+from schlenk.sessions import SecureCookieSession, SessionInterface
+from schlenk.testing import EnvironBuilder, FlaskClient
+
+PATIENCE = 30
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("tested", static_folder=None)
+    app.secret_key = "key"
+
+    @app.route("/", defaults={"page": ""}, methods=["GET", "POST"])
+    @app.route("/<path:page>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+    def index(page: str) -> str:
+        g.page = page
+        return f"{request.method} {request.url}"
+
+    @app.route("/visits")
+    def visits() -> dict[str, int]:
+        session["visits"] = session.get("visits", 0) + 1
+        return {"visits": session["visits"]}
+
+    @app.route("/fails")
+    def fails() -> str:
+        raise ZeroDivisionError
+
+    return app
+
+
+@pytest.fixture
+def ended(app: Flask) -> list[str]:
+    """The paths of the requests whose contexts have gone."""
+    paths: list[str] = []
+    app.teardown_request(lambda error: paths.append(request.path))
+    return paths
+
+
+# The environ builder
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "url"),
+    [
+        ({}, {}, "http://localhost/"),
+        ({}, {"path": "/page?n=1"}, "http://localhost/page?n=1"),
+        ({}, {"path": "/page?"}, "http://localhost/page"),
+        ({}, {"path": "page"}, "http://localhost/page"),
+        ({}, {"subdomain": "admin"}, "http://admin.localhost/"),
+        ({}, {"url_scheme": "https"}, "https://localhost/"),
+        ({}, {"path": "https://shop.example:8443/page?n=1"}, "https://shop.example:8443/page?n=1"),
+        ({}, {"path": "https://shop.example/page", "url_scheme": "http"}, "https://shop.example/page"),
+        ({}, {"path": "//shop.example/page"}, "http://shop.example/page"),
+        ({}, {"base_url": "https://shop.example/root/", "path": "/page"}, "https://shop.example/root/page"),
+        ({"SERVER_NAME": "shop.example:8080"}, {}, "http://shop.example:8080/"),
+        ({"SERVER_NAME": "shop.example"}, {"subdomain": "admin"}, "http://admin.shop.example/"),
+        ({"SERVER_NAME": "shop.example"}, {"path": "http://other.example/"}, "http://other.example/"),
+        ({"SERVER_NAME": "shop.example"}, {"base_url": "http://other.example/"}, "http://other.example/"),
+        ({"APPLICATION_ROOT": "/root"}, {"path": "/page"}, "http://localhost/root/page"),
+        ({"PREFERRED_URL_SCHEME": "https"}, {}, "https://localhost/"),
+        ({"PREFERRED_URL_SCHEME": "https"}, {"url_scheme": "http"}, "http://localhost/"),
+    ],
+    ids=str,
+)
+def test_the_url_of_a_request_is_that_of_the_configuration_unless_it_is_given(
+    app: Flask, settings: dict[str, Any], arguments: dict[str, Any], url: str
+) -> None:
+    app.config.update(settings)
+    builder = EnvironBuilder(app, **arguments)
+    assert Request(builder.get_environ()).url == url
+    builder.close()
+
+
+def test_of_a_whole_url_the_uri_that_is_asked_for_begins_with_its_path(app: Flask) -> None:
+    builder = EnvironBuilder(app, "https://shop.example/page?n=1")
+    assert builder.get_environ()["REQUEST_URI"] == "/page?n=1"
+    builder.close()
+
+
+@pytest.mark.parametrize("more", [{"subdomain": "admin"}, {"url_scheme": "https"}])
+def test_a_base_url_leaves_nothing_else_to_say(app: Flask, more: dict[str, str]) -> None:
+    with pytest.raises(AssertionError, match="base_url"):
+        EnvironBuilder(app, "/", base_url="http://localhost/", **more)
+
+
+def test_the_builder_takes_what_werkzeugs_takes(app: Flask) -> None:
+    builder = EnvironBuilder(app, "/", None, None, None, {"n": "1"}, method="POST", headers={"X-Test": "yes"})
+    asked = Request(builder.get_environ())
+    assert (asked.method, asked.args["n"], asked.headers["X-Test"]) == ("POST", "1", "yes")
+    builder.close()
+
+
+def test_the_builder_knows_its_application(app: Flask) -> None:
+    builder = EnvironBuilder(app)
+    assert builder.app is app
+    builder.close()
+
+
+def test_json_is_written_as_the_application_writes_it(app: Flask) -> None:
+    class Sets(JSONEncoder):
+        def default(self, o: Any) -> Any:
+            return sorted(o) if isinstance(o, set) else super().default(o)
+
+    app.json_encoder = Sets
+    with app.test_request_context(method="POST", json={"b": {2, 1}, "a": "ä"}):
+        assert (request.mimetype, request.get_data()) == ("application/json", b'{"a": "\\u00e4", "b": [1, 2]}')
+
+
+def test_json_may_be_written_with_options_of_its_own(app: Flask) -> None:
+    builder = EnvironBuilder(app)
+    assert builder.json_dumps({"a": 1}, indent=1) == '{\n "a": 1\n}'
+    builder.close()
+
+
+def test_test_request_context_closes_the_files_it_is_given(app: Flask) -> None:
+    file = BytesIO(b"picture")
+    with app.test_request_context(method="POST", data={"photo": (file, "me.png")}):
+        assert (file.closed, request.files["photo"].read()) == (True, b"picture")
+
+
+def test_test_request_context_is_told_as_the_builder_is(app: Flask) -> None:
+    with app.test_request_context("/page?n=1", subdomain="admin", method="POST", data={"name": "ada"}):
+        assert (request.method, request.url) == ("POST", "http://admin.localhost/page?n=1")
+        assert request.form["name"] == "ada"
+
+
+# The client
+
+
+def test_the_client_asks_its_application(app: Flask) -> None:
+    client = app.test_client()
+    assert client.application is app
+    assert client.get("/page?n=1").get_data(as_text=True) == "GET http://localhost/page?n=1"
+
+
+@pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
+def test_the_client_has_a_method_for_each(app: Flask, method: str) -> None:
+    response = getattr(app.test_client(), method)("/page")
+    assert response.get_data(as_text=True) == f"{method.upper()} http://localhost/page"
+
+
+def test_the_url_of_a_request_may_be_told_as_to_the_builder(app: Flask) -> None:
+    response = app.test_client().get("/page", subdomain="admin", url_scheme="https")
+    assert response.get_data(as_text=True) == "GET https://admin.localhost/page"
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [(("/page", "http://shop.example/"), {}), ((), {"path": "/page", "base_url": "http://shop.example/"})],
+)
+def test_the_client_is_told_as_the_builder_is(app: Flask, args: tuple[str, ...], kwargs: dict[str, str]) -> None:
+    assert app.test_client().open(*args, **kwargs).get_data(as_text=True) == "GET http://shop.example/page"
+
+
+def test_an_answer_is_of_the_response_class(app: Flask) -> None:
+    class OurResponse(Response):
+        pass
+
+    app.response_class = OurResponse
+    assert isinstance(app.test_client().get("/"), OurResponse)
+
+
+def test_the_class_of_clients_can_be_replaced_and_is_given_what_test_client_is(app: Flask) -> None:
+    class OurClient(FlaskClient):
+        def __init__(self, *args: Any, user: str, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.user = user
+
+    app.test_client_class = OurClient
+    client = app.test_client(user="ada")
+    assert (type(client), client.user) == (OurClient, "ada")
+
+
+def test_a_client_is_one_of_werkzeugs_and_of_ours(app: Flask) -> None:
+    assert type(app.test_client()) is FlaskClient
+    assert issubclass(FlaskClient, Client)
+
+
+def test_the_client_keeps_cookies(app: Flask) -> None:
+    client = app.test_client()
+    assert [client.get("/visits").get_json() for _ in range(2)] == [{"visits": 1}, {"visits": 2}]
+
+
+def test_clients_have_cookies_of_their_own(app: Flask) -> None:
+    assert [app.test_client().get("/visits").get_json() for _ in range(2)] == [{"visits": 1}] * 2
+
+
+def test_the_client_may_be_told_to_keep_no_cookies(app: Flask) -> None:
+    client = app.test_client(use_cookies=False)
+    assert [client.get("/visits").get_json() for _ in range(2)] == [{"visits": 1}] * 2
+
+
+def test_redirects_may_be_followed(app: Flask) -> None:
+    app.add_url_rule("/first", "first", lambda: redirect("/second"))
+    app.add_url_rule("/second", "second", lambda: redirect("/third"))
+    response = app.test_client().get("/first", follow_redirects=True)
+    assert response.get_data(as_text=True) == "GET http://localhost/third"
+
+
+def test_redirects_are_not_followed_unless_they_are_to_be(app: Flask) -> None:
+    app.add_url_rule("/first", "first", lambda: redirect("/second"))
+    assert app.test_client().get("/first").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("arguments", "at_once"), [({}, False), ({"buffered": False}, False), ({"buffered": True}, True)]
+)
+def test_an_answer_may_be_taken_in_at_once_and_closed(app: Flask, arguments: dict[str, bool], at_once: bool) -> None:
+    closed: list[str] = []
+    response = Response("hello")
+    response.call_on_close(lambda: closed.append("closed"))
+    app.add_url_rule("/closing", "closing", lambda: response)
+    answer = app.test_client().get("/closing", **arguments)
+    assert closed == ["closed"] * at_once
+    answer.close()
+
+
+# What goes into the environ
+
+
+def environ_of(app: Flask, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """The environ that a request of the application's client arrived with."""
+    return asked(app.test_client(), *args, **kwargs)
+
+
+def asked(client: FlaskClient, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    with client:
+        client.open(*args, **kwargs)
+        return request.environ
+
+
+def test_requests_come_from_this_host(app: Flask) -> None:
+    environ = environ_of(app, "/")
+    assert environ["REMOTE_ADDR"] == "127.0.0.1"
+    assert environ["HTTP_USER_AGENT"] == f"werkzeug/{version('werkzeug')}"
+
+
+def test_environ_base_goes_into_every_request(app: Flask) -> None:
+    client = app.test_client()
+    client.environ_base["REMOTE_ADDR"] = "10.0.0.1"
+    client.environ_base["test.key"] = "yes"
+    for _ in range(2):
+        environ = asked(client, "/")
+        assert (environ["REMOTE_ADDR"], environ["test.key"]) == ("10.0.0.1", "yes")
+
+
+def test_each_client_has_its_own_environ_base(app: Flask) -> None:
+    app.test_client().environ_base["REMOTE_ADDR"] = "10.0.0.1"
+    assert app.test_client().environ_base["REMOTE_ADDR"] == "127.0.0.1"
+
+
+def test_a_request_may_have_another_environ_base(app: Flask) -> None:
+    environ = environ_of(app, "/", environ_base={"REMOTE_ADDR": "10.0.0.1"})
+    assert (environ["REMOTE_ADDR"], "HTTP_USER_AGENT" in environ) == ("10.0.0.1", False)
+
+
+def test_environ_overrides_come_last(app: Flask) -> None:
+    environ = environ_of(app, "/", environ_overrides={"REMOTE_ADDR": "10.0.0.1", "test.key": "yes"})
+    assert (environ["REMOTE_ADDR"], environ["test.key"]) == ("10.0.0.1", "yes")
+
+
+def described(app: Flask, how: str) -> Any:
+    environ = create_environ("/page?n=1", method="POST", data="body", environ_overrides={"test.key": "yes"})
+    if how == "environ":
+        return environ
+    if how == "request":
+        return Request(environ)
+    builder = werkzeug.test.EnvironBuilder if how == "werkzeug" else lambda *a, **k: EnvironBuilder(app, *a, **k)
+    return builder("/page?n=1", method="POST", data="body", environ_overrides={"test.key": "yes"})
+
+
+@pytest.mark.parametrize("how", ["environ", "request", "werkzeug", "builder"])
+def test_a_request_may_be_described_as_a_whole(app: Flask, how: str) -> None:
+    bodies: list[bytes] = []
+    app.before_request(lambda: bodies.append(request.get_data()))
+    environ = asked(app.test_client(), described(app, how))
+    assert (environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"]) == ("POST", "/page", "n=1")
+    assert (environ["test.key"], environ["REMOTE_ADDR"], bodies) == ("yes", "127.0.0.1", [b"body"])
+
+
+def test_a_request_described_as_a_whole_may_say_where_it_comes_from(app: Flask) -> None:
+    environ = create_environ("/", environ_base={"REMOTE_ADDR": "10.0.0.1"})
+    assert environ_of(app, environ)["REMOTE_ADDR"] == "10.0.0.1"
+
+
+@pytest.mark.parametrize("how", ["environ", "request", "werkzeug", "builder"])
+def test_a_request_described_as_a_whole_has_the_cookies_of_the_client(app: Flask, how: str) -> None:
+    client = app.test_client()
+    client.get("/visits")
+    asked(client, described(app, how))
+    with client:
+        client.open(described(app, how))
+        assert session["visits"] == 1
+
+
+def test_a_builder_can_be_used_more_than_once(app: Flask) -> None:
+    builder = EnvironBuilder(app, "/page")
+    client = app.test_client()
+    bodies = [client.open(builder).get_data(as_text=True) for _ in range(2)]
+    assert bodies == ["GET http://localhost/page"] * 2
+    builder.close()
+
+
+# with
+
+
+def test_without_with_the_context_goes_when_the_request_is_answered(app: Flask, ended: list[str]) -> None:
+    app.test_client().get("/page")
+    assert (has_request_context(), ended) == (False, ["/page"])
+
+
+def test_with_it_stays_to_be_looked_at(app: Flask, ended: list[str]) -> None:
+    with app.test_client() as client:
+        client.get("/page")
+        assert (request.path, g.page, current_app.name, ended) == ("/page", "page", "tested", [])
+        assert _request_ctx_stack.top.preserved is True
+
+
+def test_it_goes_at_the_end_of_the_block(app: Flask, ended: list[str]) -> None:
+    with app.test_client() as client:
+        client.get("/page")
+    assert (_request_ctx_stack.top, _app_ctx_stack.top, ended) == (None, None, ["/page"])
+
+
+def test_it_goes_when_the_next_request_comes(app: Flask, ended: list[str]) -> None:
+    with app.test_client() as client:
+        client.get("/one")
+        client.get("/two")
+        assert (request.path, ended) == ("/two", ["/one"])
+
+
+def test_it_goes_when_the_block_fails(app: Flask, ended: list[str]) -> None:
+    with suppress(ZeroDivisionError), app.test_client() as client:
+        client.get("/page")
+        raise ZeroDivisionError
+    assert (has_request_context(), ended) == (False, ["/page"])
+
+
+def test_after_the_block_no_context_is_kept(app: Flask) -> None:
+    with app.test_client() as client:
+        client.get("/page")
+    client.get("/page")
+    assert has_request_context() is False
+
+
+def test_the_context_of_a_failed_request_stays_too(app: Flask, ended: list[str]) -> None:
+    app.testing = True
+    with app.test_client() as client:
+        with pytest.raises(ZeroDivisionError):
+            client.get("/fails")
+        assert (request.path, ended) == ("/fails", [])
+    assert ended == ["/fails"]
+
+
+def test_of_redirects_that_are_followed_the_last_context_stays(app: Flask, ended: list[str]) -> None:
+    app.add_url_rule("/first", "first", lambda: redirect("/second"))
+    with app.test_client() as client:
+        client.get("/first", follow_redirects=True)
+        assert (request.path, ended) == ("/second", ["/first"])
+
+
+def test_a_block_without_a_request_has_no_context(app: Flask) -> None:
+    with app.test_client() as client:
+        assert client.preserve_context is True
+        assert has_request_context() is False
+
+
+def test_a_context_that_was_there_before_stays_when_the_block_ends(app: Flask) -> None:
+    with app.test_request_context("/outer"):
+        with app.test_client() as client:
+            client.get("/page")
+        assert request.path == "/outer"
+
+
+def test_a_context_that_its_request_pushed_again_goes_too(app: Flask, ended: list[str]) -> None:
+    app.add_url_rule("/again", "again", lambda: _request_ctx_stack.top.push() or "")
+    with app.test_client() as client:
+        client.get("/again")
+        assert (request.path, ended) == ("/again", [])
+    assert (_request_ctx_stack.top, _app_ctx_stack.top, ended) == (None, None, ["/again"])
+
+
+def test_a_client_cannot_be_in_two_blocks(app: Flask) -> None:
+    client = app.test_client()
+    with client:
+        with pytest.raises(RuntimeError, match="client"):
+            client.__enter__()
+
+
+def test_a_client_can_be_in_one_block_after_another(app: Flask) -> None:
+    client = app.test_client()
+    for page in ("one", "two"):
+        with client:
+            client.get(f"/{page}")
+            assert g.page == page
+
+
+def test_two_clients_can_be_in_one_block(app: Flask, ended: list[str]) -> None:
+    with app.test_client() as one, app.test_client() as other:
+        one.get("/one")
+        other.get("/other")
+        assert (request.path, ended) == ("/other", ["/one"])
+    assert (has_request_context(), ended) == (False, ["/one", "/other"])
+
+
+def test_clients_of_two_applications_can_be_in_one_block(app: Flask) -> None:
+    second = Flask("second")
+    with app.test_client() as one, second.test_client() as other:
+        one.get("/one")
+        other.get("/other")
+        assert (current_app.name, request.path) == ("second", "/other")
+        one.get("/one")
+        assert (current_app.name, request.path) == ("tested", "/one")
+    assert _app_ctx_stack.top is None
+
+
+def test_each_thread_has_the_context_of_its_own_client(app: Flask) -> None:
+    both_asked, seen = threading.Barrier(2, timeout=PATIENCE), {}
+
+    def look(page: str) -> None:
+        with app.test_client() as client:
+            client.get(f"/{page}")
+            both_asked.wait()
+            seen[page] = (request.path, g.page)
+
+    threads = [threading.Thread(target=look, args=(page,)) for page in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert seen == {"one": ("/one", "one"), "two": ("/two", "two")}
+
+
+# session_transaction
+
+
+def test_a_transaction_changes_the_session_of_the_next_request(app: Flask) -> None:
+    client = app.test_client()
+    with client.session_transaction() as kept:
+        kept["visits"] = 41
+    assert client.get("/visits").get_json() == {"visits": 42}
+
+
+def test_a_transaction_sees_the_session_of_the_last_request(app: Flask) -> None:
+    client = app.test_client()
+    client.get("/visits")
+    with client.session_transaction() as kept:
+        assert dict(kept) == {"visits": 1}
+
+
+def test_a_transaction_may_take_things_out(app: Flask) -> None:
+    client = app.test_client()
+    client.get("/visits")
+    with client.session_transaction() as kept:
+        kept.clear()
+    assert client.get("/visits").get_json() == {"visits": 1}
+
+
+def test_a_transaction_of_one_client_is_of_no_account_to_another(app: Flask) -> None:
+    with app.test_client().session_transaction() as kept:
+        kept["visits"] = 41
+    assert app.test_client().get("/visits").get_json() == {"visits": 1}
+
+
+def test_a_transaction_that_fails_changes_nothing(app: Flask) -> None:
+    client = app.test_client()
+    with suppress(ZeroDivisionError), client.session_transaction() as kept:
+        kept["visits"] = 41
+        raise ZeroDivisionError
+    assert (client.get("/visits").get_json(), has_request_context()) == ({"visits": 1}, False)
+
+
+def test_a_transaction_leaves_no_context(app: Flask) -> None:
+    with app.test_client().session_transaction():
+        assert has_request_context() is False
+    assert (_request_ctx_stack.top, _app_ctx_stack.top) == (None, None)
+
+
+def test_in_a_transaction_the_context_kept_by_the_client_is_still_seen(app: Flask) -> None:
+    with app.test_client() as client:
+        client.get("/page")
+        outer = request._get_current_object()
+        with client.session_transaction():
+            inner = request._get_current_object() if has_request_context() else None
+        assert inner is outer
+
+
+def test_in_a_transaction_a_context_pushed_by_hand_is_still_seen(app: Flask) -> None:
+    with app.test_request_context("/outer"):
+        with app.test_client().session_transaction():
+            assert request.path == "/outer"
+        assert request.path == "/outer"
+
+
+def test_a_transaction_that_fails_leaves_the_context_that_was_there(app: Flask) -> None:
+    with app.test_request_context("/outer") as outer:
+        with suppress(ZeroDivisionError), app.test_client().session_transaction():
+            raise ZeroDivisionError
+        assert _request_ctx_stack._local.stack == [outer]
+
+
+def test_a_transaction_may_be_told_its_request(app: Flask) -> None:
+    seen: list[str] = []
+
+    class Looking(type(app.session_interface)):
+        def open_session(self, app: Flask, request: Request) -> Any:
+            seen.append(f"{request.method} {request.url}")
+            return super().open_session(app, request)
+
+    app.session_interface = Looking()
+    with app.test_client().session_transaction("/page", method="POST", subdomain="admin"):
+        pass
+    assert seen[-1] == "POST http://admin.localhost/page"
+
+
+def test_a_transaction_is_for_the_host_it_is_told(app: Flask) -> None:
+    client = app.test_client()
+    with client.session_transaction(base_url="http://shop.example:8080/") as kept:
+        kept["visits"] = 41
+    visits = [
+        client.get("/visits", base_url=f"http://{host}/").get_json()["visits"] for host in ("shop.example", "localhost")
+    ]
+    assert visits == [42, 1]
+
+
+def test_a_client_that_keeps_no_cookies_has_no_transactions(app: Flask) -> None:
+    with pytest.raises(RuntimeError, match="use_cookies"), app.test_client(use_cookies=False).session_transaction():
+        pass
+
+
+def test_an_application_that_gives_no_session_has_no_transactions(app: Flask) -> None:
+    app.secret_key = None
+    with pytest.raises(RuntimeError, match="secret key"), app.test_client().session_transaction():
+        pass
+    assert has_request_context() is False
+
+
+def test_a_null_session_is_not_saved_by_a_transaction(app: Flask) -> None:
+    class Nothing(SessionInterface):
+        null_session_class = SecureCookieSession
+
+        def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
+            return SecureCookieSession()
+
+        def save_session(self, app: Flask, session: Any, response: Response) -> None:
+            raise AssertionError("a null session is not saved")
+
+    app.session_interface = Nothing()
+    with app.test_client().session_transaction() as kept:
+        kept["visits"] = 41
+
+
+def test_json_of_an_answer_is_read_as_the_application_reads_it(app: Flask) -> None:
+    class Numbers(json.JSONDecoder):
+        def __init__(self, **keywords: Any) -> None:
+            super().__init__(parse_int=str, **keywords)
+
+    app.json_decoder = Numbers
+    with app.test_client() as client:
+        assert client.get("/visits").get_json() == {"visits": "1"}
