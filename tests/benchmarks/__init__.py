@@ -1,0 +1,1 @@
+"""What schlenk costs beside its peers: ``python -m tests.benchmarks``."""

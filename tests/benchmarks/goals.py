@@ -1,0 +1,87 @@
+"""How far schlenk is to be ahead. A goal that is missed is shown, never an error: times are not for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from tests.benchmarks.work import ROUTES
+
+NEWER = (3, 12)
+"""Since this Python a missing attribute is cheap, so the newest Flask's proxies are."""
+
+
+class Goal(NamedTuple):
+    work: str
+    peer: str
+    limit: float
+    newer: float | None = None
+    """The limit on newer Pythons, where it is another."""
+    against: str | None = None
+    """The peer's work, where it is another."""
+
+
+GOALS = [
+    Goal("proxy read", "Flask", 0.25, 0.5),
+    Goal("proxy read", "dictionary", 3.0, 2.5),
+    Goal("request.method", "Flask", 0.30, 0.5),
+    Goal("request.method", "dictionary", 3.0, 2.5),
+    Goal("current_app.name", "Flask", 0.30, 0.5),
+    Goal("g.user", "Flask", 0.30, 0.5),
+    Goal("g.user = 1", "Flask", 0.6),
+    Goal("stack top", "Flask", 1.2),
+    Goal("stack top", "dictionary", 1.6),
+    Goal("push + pop, non-empty", "Flask", 0.9),
+    Goal("push + pop, empty", "Flask", 1.1),
+    Goal("Local get", "Flask", 0.35),
+    Goal("Local set", "Flask", 0.7),
+    Goal("application context", "Flask", 0.8),
+    Goal("request context", "Flask", 0.35),
+    Goal("hello", "Flask", 0.40),
+    Goal("hello", "Werkzeug", 1.0),
+    Goal(f"one of {ROUTES} routes", "Flask", 0.45),
+    Goal(f"one of {ROUTES} routes", "Werkzeug", 1.0),
+    Goal("hooks", "Flask", 0.5),
+    Goal("hooks", "Werkzeug", 1.15, against="hello"),
+    Goal("40 proxy reads", "Flask", 0.4),
+    Goal("session read and write", "Flask", 0.5),
+    Goal("error handler", "Flask", 0.5),
+    Goal("404", "Flask", 0.6),
+    Goal("404", "Werkzeug", 1.2),
+]
+FLAT = 1.2
+"""What a request may cost beside many others, to what it costs beside one."""
+
+
+class Outcome(NamedTuple):
+    work: str
+    against: str
+    limit: float
+    measured: float
+
+    @property
+    def met(self) -> bool:
+        return self.measured <= self.limit
+
+
+def outcomes(results: dict[str, Any], python: str) -> Iterator[Outcome]:
+    """Hold what was measured against the goals; what wasn't measured is left out."""
+    newer = tuple(map(int, python.split(".")[:2])) >= NEWER
+    peers = results["peers"]
+    ours = peers.get("schlenk", {})
+    for goal in GOALS:
+        theirs = peers.get(goal.peer, {}).get("times", {}).get(goal.against or goal.work)
+        mine = ours.get("times", {}).get(goal.work)
+        if mine is not None and theirs is not None:
+            limit = goal.newer if newer and goal.newer is not None else goal.limit
+            yield Outcome(
+                goal.work, f"{goal.peer}, {goal.against}" if goal.against else goal.peer, limit, mine / theirs
+            )
+    for among in ("threads", "greenlets"):
+        costs = {int(count): cost for count, cost in ours.get("scale", {}).get(among, {}).items()}
+        for count in sorted(costs)[1:]:
+            yield Outcome(f"hello, {among}: {count}", f"{among}: {min(costs)}", FLAT, costs[count] / costs[min(costs)])
+    if "scale" in ours and "scale" in peers.get("Flask", {}):
+        yield Outcome(
+            "bytes of an open context", "Flask", 1.0, ours["scale"]["bytes"] / peers["Flask"]["scale"]["bytes"]
+        )

@@ -1,0 +1,193 @@
+"""Measures one peer, in a process and an environment of its own.
+
+``python -m tests.benchmarks.measure PEER WHAT SETTINGS`` prints what it found as JSON. The least time counts: whatever
+else the machine does only ever adds to it. The garbage collector stays on, as in a server; what it does is part of the
+price.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from tests.benchmarks.applications import Call, environ, flask_calls
+from tests.benchmarks.peers import PEERS, Peer
+from tests.benchmarks.work import KINDS, Work, answer
+
+PACKAGES = ("schlenk", "flask", "werkzeug", "bottle", "greenlet", "blinker", "itsdangerous", "asgiref", "gevent")
+Settings = dict[str, Any]
+
+
+def loop(work: Work) -> Callable[[int], int]:
+    """Return a function that does the work so many times over and tells the nanoseconds it took.
+
+    What the statement names is global to it, as ``request`` is to a view.
+    """
+    body = f"        {work.statement}\n" * work.unrolled
+    source = f"def run(count):\n    begin = clock()\n    for _ in range(count):\n{body}    return clock() - begin\n"
+    names = {**work.names, "clock": time.perf_counter_ns}
+    exec(compile(source, work.statement, "exec"), names)
+    run: Callable[[int], int] = names["run"]
+    return run
+
+
+def least(work: Work, batch: float, repeats: int) -> float:
+    """Return the nanoseconds of doing it once, in the best of ``repeats`` batches of about ``batch`` seconds."""
+    run = loop(work)
+    count = 1
+    while run(count) < batch * 1e9 / 2:
+        count *= 2
+    gc.collect()
+    return min(run(count) for _ in range(repeats)) / count / work.unrolled
+
+
+def times(peer: Peer, settings: Settings) -> dict[str, float]:
+    """Nanoseconds of each piece of work."""
+    return {
+        name: least(work, settings["batch"], settings["repeats"])
+        for name, work in KINDS[peer.kind](peer.module)
+        if settings["only"] in name
+    }
+
+
+def instructions(peer: Peer, settings: Settings) -> list[tuple[str, int]]:
+    """Do each piece of work between marks that callgrind counts from and to; return each, and how often it was done.
+
+    Between the marks it is done for a number of times, then for three times that number: the difference between the
+    two is free of what surrounds it. Collections would come at any time, so there are none.
+    """
+    gc.disable()
+    done = []
+    for name, work in KINDS[peer.kind](peer.module):
+        if settings["only"] in name:
+            run = loop(work)
+            run(settings["count"])
+            mark()
+            run(settings["count"])
+            mark()
+            run(3 * settings["count"])
+            mark()
+            done.append((name, 2 * settings["count"] * work.unrolled))
+    return done
+
+
+def mark() -> None:
+    """Call a function of the C library that nothing else here calls."""
+    os.getpgid(0)
+
+
+def scale(peer: Peer, settings: Settings) -> dict[str, Any]:
+    """What a request costs while others have contexts open, how many bytes each of these takes; and the import."""
+    hello = flask_calls(peer.module)["hello"]
+    return {
+        "threads": {count: in_threads(hello, count, settings) for count in settings["threads"]},
+        "greenlets": {count: beside_greenlets(hello, count, settings) for count in settings["greenlets"]},
+        "bytes": bytes_of_a_context(hello, settings["contexts"]),
+        "import": min(import_time(peer.module) for _ in range(settings["repeats"])),
+    }
+
+
+def in_threads(call: Call, threads: int, settings: Settings) -> float:
+    """Nanoseconds of a request where that many threads answer at the same time, each with another context open.
+
+    It takes too long to find the machine idle all the while, so the processor's time is taken instead of the clock's.
+    """
+    run = loop(answer(call))
+    count = max(1, settings["requests"] // threads)
+    moments: list[int] = []
+    together = threading.Barrier(threads, lambda: moments.append(time.process_time_ns()))
+
+    def work() -> None:
+        with call.application.request_context(environ()):
+            together.wait()
+            run(count)
+            together.wait()
+
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    begin, end = moments
+    return (end - begin) / count / threads
+
+
+@contextmanager
+def greenlets(count: int, body: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
+    """Have greenlets that are each inside what ``body`` returns."""
+    from greenlet import getcurrent, greenlet
+
+    here = getcurrent()
+
+    def hold() -> None:
+        with body():
+            here.switch()
+
+    holders = [greenlet(hold) for _ in range(count)]
+    for holder in holders:
+        holder.switch()
+    yield
+    for holder in holders:
+        holder.switch()
+
+
+def beside_greenlets(call: Call, count: int, settings: Settings) -> float:
+    """Nanoseconds of a request where that many greenlets have a context open."""
+    with greenlets(count, lambda: call.application.request_context(environ())):
+        return least(answer(call), settings["batch"], settings["repeats"])
+
+
+def bytes_of_a_context(call: Call, count: int) -> float:
+    """What each of many open contexts takes, apart from the greenlet that it is in and the environ."""
+
+    def traced(body: Callable[[Any], AbstractContextManager[Any]]) -> int:
+        environs = iter([environ() for _ in range(count)])
+        tracemalloc.start()
+        with greenlets(count, lambda: body(next(environs))):
+            gc.collect()
+            size, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return size
+
+    return (traced(call.application.request_context) - traced(nullcontext)) / count
+
+
+def import_time(module: str) -> float:
+    """Nanoseconds of the processor's time for importing ``module`` in a new interpreter."""
+    source = f"from time import process_time_ns as clock; begin = clock(); import {module}; print(clock() - begin)"
+    return float(subprocess.check_output([sys.executable, "-I", "-c", source], text=True))
+
+
+def versions(peer: Peer) -> dict[str, str]:
+    found = {"Python": platform.python_version()}
+    for package in PACKAGES:
+        if package != "blinker" or peer.blinker:
+            with suppress(PackageNotFoundError):
+                found[package] = version(package)
+    return found
+
+
+WHATS: dict[str, Callable[[Peer, Settings], Any]] = {what.__name__: what for what in (times, instructions, scale)}
+
+
+def main(name: str, what: str, settings: str) -> None:
+    peer = PEERS[name]
+    if not peer.blinker:
+        # None in its place makes its import fail, as it would if it weren't installed.
+        sys.modules["blinker"] = None  # type: ignore[assignment]
+    json.dump({"versions": versions(peer), what: WHATS[what](peer, json.loads(settings))}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,97 @@
+"""Measures the peers in turn, several times over, and keeps the least of each number."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.peers import ROOT
+
+TIMES = {"batch": 0.002, "repeats": 10, "only": ""}
+SCALE = {
+    "threads": [1, 4, 16, 64], "requests": 6400, "greenlets": [1, 100, 10_000], "contexts": 1000, "batch": 0.002,
+    "repeats": 3,
+}  # fmt: skip
+SCALED = ("schlenk", "Flask", "Flask 1.1.4")
+COUNTED = {"count": 20, "only": ""}
+
+
+def command(interpreter: str, peer: str, what: str, settings: dict[str, Any]) -> list[str]:
+    return [interpreter, "-m", "tests.benchmarks.measure", peer, what, json.dumps(settings)]
+
+
+def measure(interpreter: str, peer: str, what: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Measure a peer in a process of its own."""
+    told = subprocess.run(command(interpreter, peer, what, settings), cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    found: dict[str, Any] = json.loads(told.stdout)
+    return found
+
+
+def merge(found: Any, again: Any) -> Any:
+    """Take the least of each number, and of all else the newest."""
+    if isinstance(found, dict):
+        return {**found, **{key: merge(found[key], again[key]) if key in found else again[key] for key in again}}
+    return min(found, again) if isinstance(found, (float, int)) else again
+
+
+def rounds(
+    interpreters: dict[str, str],
+    count: int,
+    times: dict[str, Any] = TIMES,
+    scale: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return what was measured of each peer whose interpreter is given."""
+    peers: dict[str, Any] = {}
+    for number in range(1, count + 1):
+        for peer, interpreter in interpreters.items():
+            tell(f"round {number} of {count}: {peer}")
+            peers[peer] = merge(peers.get(peer), measure(interpreter, peer, "times", times))
+            if scale is not None and peer in SCALED:
+                peers[peer] = merge(peers[peer], measure(interpreter, peer, "scale", scale))
+    return peers
+
+
+def tell(progress: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{progress:60}\r", end="", file=sys.stderr, flush=True)
+
+
+def instructions(interpreter: str, peer: str, settings: dict[str, Any] = COUNTED) -> dict[str, float]:
+    """Count the instructions of each piece of work with callgrind, which writes down a part at each mark.
+
+    :raises FileNotFoundError: valgrind isn't installed.
+    """
+    if shutil.which("valgrind") is None:
+        raise FileNotFoundError("valgrind")
+    with tempfile.TemporaryDirectory() as place:
+        under = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={place}/part", "--dump-before=getpgid"]
+        told = subprocess.run(
+            [*under, *command(interpreter, peer, "instructions", settings)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        done = json.loads(told.stdout)["instructions"]
+        return counts(done, Path(place))
+
+
+def counts(done: list[tuple[str, int]], place: Path) -> dict[str, float]:
+    """Read callgrind's parts. Each piece of work has three: up to its first mark, to its second, and to its third."""
+    found = {}
+    for first, (name, times) in enumerate(done):
+        once, thrice = (total(place / f"part.{3 * first + number}") for number in (2, 3))
+        found[name] = (thrice - once) / times
+    return found
+
+
+def total(part: Path) -> int:
+    with part.open(encoding="utf-8") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("totals:"))
