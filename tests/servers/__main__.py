@@ -1,0 +1,144 @@
+"""Serve the application with every server there is, and see whether any request gets what belongs to another.
+
+``python -m tests.servers`` makes an environment for each server from PyPI, with schlenk as it is in this checkout,
+tries one server after the other, and prints what came of it. It fails if anything was not as it has to be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Iterable
+from pathlib import Path
+from signal import SIGKILL
+
+from tests.servers.journal import Process
+from tests.servers.server import ROOT, SERVERS, Server
+from tests.servers.trial import Result, under_load
+
+MARK = "<!-- python -m tests.servers -->\n"
+SECONDS = 1800
+"""How long a load may take."""
+
+Row = dict[str, object]
+
+
+def environment(server: Server, directory: Path) -> Path:
+    """Return the interpreter of an environment in which the server and schlenk, as it is now, are installed."""
+    major, minor = sys.version_info[:2]
+    python = directory / f"{'-'.join(server.packages)}-{major}.{minor}" / "bin" / "python"
+    if not python.exists():
+        venv.create(python.parents[1], with_pip=True)
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, str(ROOT), *server.packages], check=True)
+    subprocess.run([*pip, "--force-reinstall", "--no-deps", str(ROOT)], check=True)
+    return python
+
+
+def release(server: Server, python: Path) -> str:
+    """Return the server's name and the version of it that is installed."""
+    program = "import sys; from importlib.metadata import version; print(version(sys.argv[1]))"
+    said = subprocess.run([str(python), "-c", program, server.packages[0]], check=True, capture_output=True, text=True)
+    return f"{server.name}, {server.packages[0]} {said.stdout.strip()}"
+
+
+def requests(processes: Iterable[Process]) -> str:
+    counted = [(process.begun["request"], process.ended["request"]) for process in processes]
+    return " / ".join(f"{sum(column):,}" for column in zip(*counted))
+
+
+def load_row(name: str, result: Result) -> Row:
+    """Return what a server did under load."""
+    did = result.load.did
+    return {
+        "server": name,
+        "answers": f"{result.load.answered:,}",
+        "a second": f"{result.load.answered / result.load.seconds:.0f}",
+        "at the same time": result.most,
+        "connections": f"{did['connect']:,}",
+        "slow clients": did["slow"],
+        "left in the request": did["leave the request"],
+        "left in the stream (cut there)": f"{did['leave the stream']} ({result.cut})",
+        "wrong answers": len(result.load.wrong),
+        "requests begun / torn down": requests(result.finished),
+        "all contexts": f"{sum(result.begun.values()):,} / {sum(result.ended.values()):,}",
+        "owners left": result.owners,
+        "MiB": "; ".join(f"{early:.1f} → {late:.1f}" for early, late in result.memory) or "too few requests a process",
+    }
+
+
+def kill_row(name: str, result: Result) -> Row:
+    """Return what became of a worker that was killed, and of the answers."""
+    number = result.killed.number
+    return {
+        "server": name,
+        "signal": result.killed.signal.name,
+        "requests it had": result.killed.in_flight,
+        "begun / torn down by it": requests([result.processes[number]]),
+        "begun / torn down by the others": requests(
+            process for other, process in result.processes.items() if other != number
+        ),
+        "answers": f"{result.load.answered:,}",
+        "connections broken": len(result.load.broken),
+        "wrong answers": len(result.load.wrong),
+    }
+
+
+def table(rows: list[Row]) -> str:
+    """Return the rows as a table in Markdown."""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(map(str, row.values()) for row in rows)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def record(page: Path, text: str) -> None:
+    """Put ``text`` between the two marks of the page."""
+    before, _, after = page.read_text(encoding="utf-8").split(MARK)
+    page.write_text(f"{before}{MARK}\n{text}\n{MARK}{after}", encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.servers", description=__doc__)
+    parser.add_argument("--requests", type=int, default=20_000, help="answers wanted of each server (%(default)s)")
+    parser.add_argument("--clients", type=int, default=64, help="how many ask at the same time (%(default)s)")
+    parser.add_argument(
+        "--server", action="append", choices=SERVERS, metavar="NAME", help=f"one of {', '.join(SERVERS)}"
+    )
+    parser.add_argument(
+        "--environments",
+        type=Path,
+        default=Path(tempfile.gettempdir(), "schlenk-servers"),
+        help="where the servers are installed, and kept for the next time (%(default)s)",
+    )
+    parser.add_argument("--record", type=Path, metavar="PAGE", help="write the tables into this page, too")
+    arguments = parser.parse_args()
+    loads, kills, problems = [], [], []
+    for server in map(SERVERS.__getitem__, arguments.server or SERVERS):
+        try:
+            python = environment(server, arguments.environments)
+        except subprocess.CalledProcessError as error:
+            problems.append(f"{server.name} can't be installed: {error}")
+            continue
+        name = release(server, python)
+        trials = [(None, arguments.requests)]
+        trials += [(signal, arguments.requests // 10) for signal in (server.leave, SIGKILL) if server.leave]
+        for kill, answers in trials:
+            result = under_load(server, answers, arguments.clients, SECONDS, python, kill)
+            (rows, row) = (loads, load_row) if kill is None else (kills, kill_row)
+            rows.append(row(name, result))
+            print(table(rows[-1:]), flush=True)
+            problems += [f"{name}, {kill or 'no signal'}: {problem}" for problem in result.problems()]
+    text = f"Python {platform.python_version()}, {arguments.clients} clients.\n"
+    text += "".join(f"\n{table(rows)}" for rows in (loads, kills) if rows)
+    print(text)
+    if arguments.record:
+        record(arguments.record, text)
+    print(*problems[:50], sep="\n", file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

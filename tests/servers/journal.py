@@ -1,0 +1,112 @@
+"""What the processes of a server began and ended, written down as it happens.
+
+Every process appends lines to one file. A line is with the kernel as soon as it is written, so the journal knows of
+processes that have ended, that were forked for one request, or that were killed in the middle of one.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+def resident() -> int:
+    """Return how much memory this process has, in KiB, or 0 where the system doesn't say."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+    except FileNotFoundError:
+        return 0
+
+
+class Journal:
+    """The writing end: which contexts are there, and what is left when a request has been closed.
+
+    :param path: the file, which all processes of a server write to.
+    :param stacks: the two stacks of contexts.
+    """
+
+    def __init__(self, path: str, stacks: tuple[Any, Any]) -> None:
+        self.stacks = stacks
+        self.file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self.there: dict[object, str] = {}
+        self.lock = threading.Lock()
+
+    def write(self, event: str) -> None:
+        os.write(self.file, f"{os.getpid()} {event}\n".encode())
+
+    def begin(self, kind: str, context: object) -> None:
+        if context not in self.there:
+            self.there[context] = kind
+            self.write(f"begun {kind}")
+
+    def end(self, context: object) -> None:
+        self.write(f"ended {self.there.pop(context, 'unknown')}")
+
+    def rest(self) -> None:
+        """Note how many owners the two storages have, and how much memory the process has, in KiB."""
+        # One at a time, or the last line might be what was seen before another request was closed.
+        with self.lock:
+            owners = [len(stack._local.__storage__) for stack in self.stacks]
+            self.write("rest {} {} {}".format(*owners, resident()))
+
+
+@dataclass
+class Process:
+    """What one process wrote."""
+
+    begun: Counter[str] = field(default_factory=Counter)
+    ended: Counter[str] = field(default_factory=Counter)
+    cut: int = 0
+    """Streams that were closed before they had been read."""
+    most: int = 0
+    """The most requests that were there at the same time."""
+    owners: tuple[int, int] = (0, 0)
+    """How many owners the storages of the two stacks had when the last request was closed."""
+    memory: list[int] = field(default_factory=list)
+    """How much memory the process had, in KiB, as each request was closed."""
+
+    def read(self, event: str, *values: str) -> None:
+        if event == "begun":
+            self.begun[values[0]] += 1
+            self.most = max(self.most, self.in_flight)
+        elif event == "ended":
+            self.ended[values[0]] += 1
+        elif event == "cut":
+            self.cut += 1
+        else:
+            self.owners = int(values[0]), int(values[1])
+            self.memory.append(int(values[2]))
+
+    @property
+    def in_flight(self) -> int:
+        return self.begun["request"] - self.ended["request"]
+
+    @property
+    def is_at_rest(self) -> bool:
+        return self.begun == self.ended and self.owners == (0, 0)
+
+
+class Record:
+    """The reading end, which may be read while it is being written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.position = 0
+        self.processes: dict[int, Process] = {}
+
+    def read(self) -> dict[int, Process]:
+        """Return what each process, by its number, has written so far."""
+        with self.path.open("rb") as file:
+            file.seek(self.position)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self.position += len(line)
+                number, *event = line.decode().split()
+                self.processes.setdefault(int(number), Process()).read(*event)
+        return self.processes

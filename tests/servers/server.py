@@ -1,0 +1,199 @@
+"""The servers that the application is tried under, and one of them while it is running."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGHUP, SIGKILL, SIGTERM, Signals
+from types import TracebackType
+from typing import Callable
+
+from tests.servers.journal import Process, Record
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60
+"""How long a server may take to start, to come to rest and to stop, in seconds."""
+LIFE = 3600
+"""When a server ends by itself, in seconds, should nobody be left to stop it."""
+
+Command = Callable[[Path, int], "list[str]"]
+
+
+@dataclass(frozen=True)
+class Server:
+    """How to start a server.
+
+    :param packages: what it needs, the one whose version counts in front.
+    :param command: gives the command for an interpreter and a port.
+    :param concurrent: whether one of its processes answers several requests at the same time.
+    :param leave: the signal on which a worker finishes what it is doing; ``None`` where there are no workers.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    command: Command
+    concurrent: bool = True
+    leave: Signals | None = None
+
+
+def _served(how: str) -> Command:
+    return lambda python, port: [str(python), "-m", "tests.servers.serve", how, str(port)]
+
+
+def _gunicorn(*options: str) -> Command:
+    return lambda python, port: [
+        str(python), "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "2", "--log-level", "warning",
+        *options, "tests.servers.application",
+    ]  # fmt: skip
+
+
+def _waitress(python: Path, port: int) -> list[str]:
+    return [
+        str(python), "-m", "waitress", "--listen", f"127.0.0.1:{port}", "--threads", "16",
+        "tests.servers.application:application",
+    ]  # fmt: skip
+
+
+def _uwsgi(*options: str) -> Command:
+    # Its threads and Python's end don't go together: left to end Python, a worker dies of a segmentation fault.
+    return lambda python, port: [
+        str(python.with_name("uwsgi")), "--virtualenv", str(python.parents[1]), "--module", "tests.servers.application",
+        "--http", f"127.0.0.1:{port}", "--http-keepalive", "--http-auto-chunked", "--http-timeout", "3",
+        "--master", "--no-orphans", "--die-on-term", "--skip-atexit-teardown", "--disable-logging",
+        "--processes", "2", "--enable-threads", *options,
+    ]  # fmt: skip
+
+
+SERVERS = {
+    server.name: server
+    for server in [
+        Server("run_simple threaded", ("werkzeug",), _served("run_simple-threaded")),
+        Server("run_simple processes", ("werkzeug",), _served("run_simple-processes"), concurrent=False),
+        Server("gunicorn sync", ("gunicorn",), _gunicorn(), concurrent=False, leave=SIGTERM),
+        Server("gunicorn gthread", ("gunicorn",), _gunicorn("--threads", "16"), leave=SIGTERM),
+        Server(
+            "gunicorn gevent", ("gunicorn", "gevent", "packaging"), _gunicorn("--worker-class", "gevent"), leave=SIGTERM
+        ),
+        Server("waitress", ("waitress",), _waitress),
+        Server("gevent.pywsgi", ("gevent",), _served("pywsgi")),
+        Server("gevent.pywsgi patched", ("gevent",), _served("pywsgi-patched")),
+        Server("uwsgi threads", ("uwsgi",), _uwsgi("--threads", "16"), leave=SIGHUP),
+        Server(
+            "uwsgi gevent", ("uwsgi", "gevent"), _uwsgi("--gevent", "64", "--gevent-early-monkey-patch"), leave=SIGHUP
+        ),
+    ]
+}
+
+
+class Running:
+    """A server for as long as a ``with`` block lasts, and its journal.
+
+    :param directory: where its journal and what it says are written; has to exist, and be its own.
+    :param python: the interpreter that it is started with.
+    :param life: when it ends by itself.
+    :param environment: variables for it, beside those it gets anyway.
+    """
+
+    def __init__(
+        self, server: Server, directory: Path, python: Path = Path(sys.executable), life: int = LIFE, **environment: str
+    ) -> None:
+        self.server = server
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.said = directory / "said"
+        self.record = Record(directory / "journal")
+        self.record.path.touch()
+        # A server that is killed has no use for measuring what it covers.
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+        self.environment.update(
+            PYTHONPATH=str(ROOT), JOURNAL=str(self.record.path), **{"SECRET_KEY": "a secret", **environment}
+        )
+        # An alarm is still set in the program that takes this one's place.
+        alarm = "import os, signal, sys; signal.alarm(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
+        self.command = [sys.executable, "-c", alarm, str(life), *server.command(python, self.port)]
+
+    def __enter__(self) -> Running:
+        with self.said.open("wb") as said:
+            self.process = subprocess.Popen(
+                self.command, env=self.environment, cwd=self.said.parent, stdin=subprocess.DEVNULL, stdout=said,
+                stderr=said, start_new_session=True,
+            )  # fmt: skip
+        try:
+            self._wait(self._accepts, "accept a connection")
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            # The session was made for this server, so that nothing else is in it.
+            os.killpg(self.process.pid, SIGKILL)
+            self.process.wait()
+
+    def processes(self) -> dict[int, Process]:
+        """Return what its processes have written by now."""
+        return self.record.read()
+
+    def busiest(self) -> tuple[int, int]:
+        """Wait for a process to be in the middle of something; return its number and how many requests it has."""
+        counts: dict[int, int] = {}
+
+        def busy() -> bool:
+            counts.update((number, process.in_flight) for number, process in self.processes().items())
+            return any(counts.values())
+
+        self._wait(busy, "begin anything")
+        return max(counts.items(), key=lambda item: item[1])
+
+    def come_to_rest(self, without: int | None = None) -> dict[int, Process]:
+        """Wait until all that was begun has ended, or nothing more happens; return what its processes have written.
+
+        :param without: the number of a process that was killed, and will end nothing any more.
+        """
+        quiet = 0
+        position = -1
+
+        def still() -> bool:
+            nonlocal quiet, position
+            processes = self.processes()
+            quiet = quiet + 1 if position == self.record.position else 0
+            position = self.record.position
+            at_rest = all(process.is_at_rest for number, process in processes.items() if number != without)
+            return quiet >= (10 if at_rest else 100)
+
+        self._wait(still, "come to rest")
+        return self.record.processes
+
+    def _accepts(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    def _wait(self, until: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not until():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.server.name} does not {what}:\n{self.tail()}")
+            # There is no event of another process to wait for; this only keeps the loop from spinning.
+            time.sleep(0.05)
+
+    def tail(self) -> str:
+        """Return the last of what the server said."""
+        return self.said.read_text(errors="replace")[-3000:]

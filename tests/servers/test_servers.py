@@ -1,0 +1,139 @@
+"""The application under real servers, as often as an ordinary run of the suite has time for.
+
+``python -m tests.servers`` does the same at length. Servers that aren't installed are passed over here.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from signal import SIGKILL, Signals
+
+import pytest
+
+from tests.servers.load import Load
+from tests.servers.server import SERVERS, Running, Server
+from tests.servers.trial import Result, under_load
+
+REQUESTS = 300
+CLIENTS = 16
+SECONDS = 60
+GREENLETS = find_spec("greenlet") is not None
+
+
+def installed(server: Server) -> bool:
+    uwsgi = "uwsgi" not in server.packages or Path(sys.executable).with_name("uwsgi").exists()
+    return uwsgi and all(find_spec(package) for package in server.packages if package != "uwsgi")
+
+
+def run(server: Server, kill: Signals | None = None) -> Result:
+    if not installed(server):
+        pytest.skip(f"needs {' and '.join(server.packages)}")
+    return under_load(server, REQUESTS, CLIENTS, SECONDS, kill=kill, greenlets=GREENLETS)
+
+
+def name_of(server: Server) -> str:
+    return server.name
+
+
+@pytest.fixture(scope="module", params=SERVERS.values(), ids=name_of)
+def result(request: pytest.FixtureRequest) -> Result:
+    return run(request.param)
+
+
+def test_no_answer_has_what_belongs_to_another_request(result: Result) -> None:
+    assert result.load.wrong == []
+    assert result.load.answered >= REQUESTS
+
+
+def test_no_connection_is_broken_by_the_server(result: Result) -> None:
+    assert result.load.broken == []
+
+
+def test_every_context_is_torn_down_once(result: Result) -> None:
+    assert result.ended == result.begun
+
+
+def test_every_request_that_was_answered_or_left_in_its_stream_was_begun(result: Result) -> None:
+    did = result.load.did
+    assert result.begun["request"] >= result.load.answered + did["leave the stream"]
+
+
+def test_both_storages_are_empty_in_the_end(result: Result) -> None:
+    assert result.owners == 0
+
+
+def test_requests_were_there_at_the_same_time(result: Result) -> None:
+    assert (result.most > 1) == result.server.concurrent
+
+
+def test_clients_left_in_the_middle_of_requests_and_streams(result: Result) -> None:
+    did = result.load.did
+    assert did["leave the request"]
+    assert did["leave the stream"]
+    assert result.cut
+
+
+# --- A worker that is killed
+
+with_workers = pytest.mark.parametrize("server", [server for server in SERVERS.values() if server.leave], ids=name_of)
+
+
+@with_workers
+def test_worker_that_is_told_to_leave_tears_down_all_it_has_begun(server: Server) -> None:
+    result = run(server, kill=server.leave)
+    assert result.processes[result.killed.number].is_at_rest
+    assert result.load.wrong == []
+
+
+@with_workers
+def test_others_answer_on_when_a_worker_is_killed(server: Server) -> None:
+    result = run(server, kill=SIGKILL)
+    assert result.load.wrong == []
+    assert result.load.answered >= REQUESTS
+    assert result.ended == result.begun
+    assert result.owners == 0
+
+
+# --- Two servers
+
+
+def visit_in_turn(directory: Path, *secrets: str) -> Load:
+    """Have clients ask servers with these secrets in turn."""
+    with ExitStack() as stack:
+        ports = []
+        for number, secret in enumerate(secrets):
+            own = directory / str(number)
+            own.mkdir()
+            server = Running(SERVERS["run_simple threaded"], own, SECRET_KEY=secret)
+            ports.append(stack.enter_context(server).port)
+        load = Load(ports, requests=40, clients=4, seconds=SECONDS, greenlets=GREENLETS)
+        load.start()
+        load.join()
+    return load
+
+
+def test_servers_with_one_secret_share_sessions(tmp_path: Path) -> None:
+    load = visit_in_turn(tmp_path, "the same", "the same")
+    assert (load.wrong, load.broken) == ([], [])
+    assert load.answered >= 40
+
+
+def test_servers_with_different_secrets_do_not(tmp_path: Path) -> None:
+    load = visit_in_turn(tmp_path, "one", "another")
+    first_visit_again = re.compile(r"'session': \['client\d', 1\].* which should be .*'session': \['client\d', [2-9]")
+    assert any(map(first_visit_again.search, load.wrong))
+
+
+# --- What all this would find
+
+
+def test_requests_that_are_not_kept_apart_are_found_out() -> None:
+    server = SERVERS["run_simple threaded"]
+    # Some may never be answered, so that their clients are not to wait for long.
+    result = under_load(server, 50, CLIENTS, seconds=5, greenlets=GREENLETS, EVERYBODY_IS_THE_SAME="yes")
+    assert result.load.wrong
+    assert result.ended != result.begun

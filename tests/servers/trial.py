@@ -1,0 +1,132 @@
+"""One server under one load: what happened, and what of it must not."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGKILL, Signals
+
+from tests.servers.journal import Process
+from tests.servers.load import Load
+from tests.servers.server import Running, Server
+
+TOLERANCE = 8.0
+"""How much more memory a process may have in the last quarter of its requests than in the first, in MiB.
+
+That is 1,600 contexts with their requests, of the 5,000 and more that come in between in the long form.
+"""
+ENOUGH = 2000
+"""How many requests a process has to have answered for its memory to tell anything."""
+
+
+@dataclass
+class Killed:
+    """A worker that was sent a signal while it was answering."""
+
+    number: int
+    in_flight: int
+    signal: Signals
+
+
+@dataclass
+class Result:
+    """What came of a load."""
+
+    server: Server
+    load: Load
+    processes: dict[int, Process]
+    killed: Killed | None = None
+
+    @property
+    def lost(self) -> int | None:
+        """The number of the process that could not finish what it was doing, if there is one."""
+        return self.killed.number if self.killed and self.killed.signal == SIGKILL else None
+
+    @property
+    def finished(self) -> list[Process]:
+        """The processes that could finish what they were doing."""
+        return [process for number, process in self.processes.items() if number != self.lost]
+
+    @property
+    def begun(self) -> Counter[str]:
+        """How many contexts of each kind there were."""
+        return sum((process.begun for process in self.finished), Counter())
+
+    @property
+    def ended(self) -> Counter[str]:
+        """How many contexts of each kind were torn down, each time being counted."""
+        return sum((process.ended for process in self.finished), Counter())
+
+    @property
+    def owners(self) -> int:
+        """How many owners both storages of all processes had at the end."""
+        return sum(sum(process.owners) for process in self.finished)
+
+    @property
+    def most(self) -> int:
+        """The most requests that one process was answering at the same time."""
+        return max((process.most for process in self.processes.values()), default=0)
+
+    @property
+    def cut(self) -> int:
+        """How many streams were closed before they had been read."""
+        return sum(process.cut for process in self.processes.values())
+
+    @property
+    def memory(self) -> list[tuple[float, float]]:
+        """The most memory of each process that answered enough, in the first and the last quarter of its requests."""
+        series = [process.memory for process in self.finished if len(process.memory) >= ENOUGH]
+        quarters = [(memory[: len(memory) // 4], memory[-len(memory) // 4 :]) for memory in series]
+        return [(max(first) / 1024, max(last) / 1024) for first, last in quarters]
+
+    def problems(self) -> list[str]:
+        """Return what must not be, each in a sentence."""
+        found = list(self.load.wrong)
+        if self.killed is None:
+            found += self.load.broken
+        if self.begun != self.ended:
+            found.append(f"begun: {dict(self.begun)}, but torn down: {dict(self.ended)}")
+        if self.owners:
+            found.append(f"{self.owners} owners are left in the storages")
+        if self.server.concurrent and self.most < 2:
+            found.append("no two requests were there at the same time")
+        found += [
+            f"memory grew from {early:.1f} to {late:.1f} MiB" for early, late in self.memory if late - early > TOLERANCE
+        ]
+        return found
+
+
+def under_load(
+    server: Server,
+    requests: int,
+    clients: int,
+    seconds: float,
+    python: Path = Path(sys.executable),
+    kill: Signals | None = None,
+    greenlets: bool = True,
+    **environment: str,
+) -> Result:
+    """Start the server, put it under load, wait until it is at rest again, and stop it.
+
+    :param python: an interpreter that has the server and schlenk.
+    :param kill: the signal to send to a worker when half of the answers are there.
+    :param greenlets: whether greenlet is installed there.
+    :param environment: variables for the application.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        with Running(server, Path(directory), python, **environment) as running:
+            load = Load([running.port], requests, clients, seconds, greenlets)
+            load.start()
+            killed = None
+            if kill is not None:
+                load.half.wait(seconds)
+                killed = Killed(*running.busiest(), kill)
+                os.kill(killed.number, kill)
+            load.join()
+            result = Result(server, load, {}, killed)
+            result.processes = running.come_to_rest(without=result.lost)
+            return result
