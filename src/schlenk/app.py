@@ -411,8 +411,8 @@ class Flask(Scaffold):
         context = cast(RequestContext, _request_ctx_stack.top)
         assert context.request is not None
         for preprocess in self.url_value_preprocessors.get(None, ()):
-            # Asked anew each time: the one before may have left another context on top.
-            request = cast(RequestContext, _request_ctx_stack.top).request
+            # Asked anew each time: the one before may have left another context on top, or none.
+            request = _current_request()
             preprocess(request.endpoint, request.view_args)
         for function in self.before_request_funcs.get(None, ()):
             value = function()

@@ -437,3 +437,19 @@ def context_popped_inside_an_except_block_of_a_view(side: Side, trace: Trace) ->
         return "nested"
 
     trace.serve(app, "/nested")
+
+
+@scenario
+def preprocessor_that_leaves_no_context(side: Side, trace: Trace) -> None:
+    """What the second URL value preprocessor meets where the first has taken the request context off the stack."""
+    app = trace.app()
+    app.url_value_preprocessor(lambda endpoint, values: side.globals._request_ctx_stack.pop())
+    app.url_value_preprocessor(lambda endpoint, values: trace("second", endpoint))
+    context = app.test_request_context("/")
+    context.push()
+    try:
+        app.preprocess_request()
+    except Exception as error:
+        trace("ends with", type(error).__name__)
+    side.globals._request_ctx_stack.push(context)
+    context.pop()
