@@ -338,7 +338,7 @@ class RequestContext:
         """
         below = _request_ctx_stack._peek()
         if below is not None and below.preserved:
-            below.pop(below._preserved_exc)
+            below._end_under_others(below.pop, below._preserved_exc)
 
         app_context: AppContext | None = None
         current = _app_ctx_stack._peek()
