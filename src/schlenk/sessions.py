@@ -12,10 +12,10 @@ import re
 import warnings
 from collections.abc import MutableMapping
 from datetime import datetime, timezone
-from functools import wraps
+from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData, Signer, TimestampSigner, URLSafeTimedSerializer
 from werkzeug.datastructures import CallbackDict
 
 from .json.tag import TaggedJSONSerializer
@@ -229,6 +229,31 @@ class SessionInterface:
         raise NotImplementedError(f"{type(self).__name__} has to say where sessions go: define save_session().")
 
 
+class _Signer(TimestampSigner):
+    """Derives the key of each secret once, not with every cookie (two hashes, 4 µs)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.derived: dict[Any, bytes] = {}
+
+    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
+        key = self.derived.get(secret_key)
+        if key is None:
+            key = self.derived[secret_key] = super().derive_key(secret_key)
+        return key
+
+
+class _Serializer(URLSafeTimedSerializer):
+    """Makes one signer for all cookies."""
+
+    @cached_property
+    def own_signer(self) -> Signer:
+        return super().make_signer()
+
+    def make_signer(self, salt: str | bytes | None = None) -> Signer:
+        return self.own_signer if salt is None or salt == self.salt else super().make_signer(salt)
+
+
 class SecureCookieSessionInterface(SessionInterface):
     """Keeps sessions in signed cookies: the client can read them, and can't change them. As in Flask 1.1.
 
@@ -261,16 +286,17 @@ class SecureCookieSessionInterface(SessionInterface):
         secret_key = app.secret_key
         if not secret_key:
             return None
-        # The last one signs, all of them check.
-        keys = (*(app.config.get("SECRET_KEY_FALLBACKS") or ()), secret_key)
         # Making one takes as long as all the rest of a small request (15 µs): it is kept while what it's made of stays.
-        ingredients = (keys, self.salt, self.serializer, self.key_derivation, self.digest_method)
+        fallbacks = tuple(app.config.get("SECRET_KEY_FALLBACKS") or ())
+        ingredients = (secret_key, fallbacks, self.salt, self.serializer, self.key_derivation, self.digest_method)
         made_of, serializer = self._made
         if serializer is None or made_of != ingredients:
-            serializer = URLSafeTimedSerializer(
-                keys,
+            serializer = _Serializer(
+                # The last one signs, all of them check.
+                (*fallbacks, secret_key),
                 salt=self.salt,
                 serializer=self.serializer,
+                signer=_Signer,
                 signer_kwargs={"key_derivation": self.key_derivation, "digest_method": self.digest_method},
             )
             self._made = (ingredients, serializer)
@@ -309,10 +335,11 @@ class SecureCookieSessionInterface(SessionInterface):
         # To ask was an access too, and not one of the application's.
         session.accessed = accessed
         if accessed:
-            response.vary.add("Cookie")
+            _vary_by_cookie(response)
         if not (session.modified if empty else self.should_set_cookie(app, session)):
             return
-        response.vary.add("Cookie")
+        if not accessed:
+            _vary_by_cookie(response)
         for setting in (app.session_cookie_name, domain or ""):
             if _ends_a_cookie_pair.search(setting):
                 raise ValueError(
@@ -350,6 +377,14 @@ class SecureCookieSessionInterface(SessionInterface):
                 f"The session can't be kept in the cookie, though each value could be alone: {error}. Its keys have to "
                 "be strings."
             ) from error
+
+
+def _vary_by_cookie(response: Response) -> None:
+    if "Vary" in response.headers:
+        response.vary.add("Cookie")
+    else:
+        # To make a set of no header and a header of that set takes 7 µs.
+        response.headers["Vary"] = "Cookie"
 
 
 # What JSON is refused with: of another type, too deep, or a number or text that can't be written out.
