@@ -12,12 +12,11 @@ import threading
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import cached_property, lru_cache
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import BadRequest, BadRequestKeyError, HTTPException, InternalServerError, SecurityError
-from werkzeug.routing import BuildError, Map, MapAdapter, RequestRedirect, RoutingException
+from werkzeug.routing import BuildError, Map, MapAdapter, RequestRedirect, RoutingException, Rule
 from werkzeug.sansio.utils import get_host
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -162,6 +161,7 @@ class Flask(Scaffold):
         """What extensions keep here, by their names."""
         self._before_request_lock = threading.Lock()
         self._first_request_ident: Any = None
+        self._known: tuple[Map, dict[Any, Rule]] = (self.url_map, {})
 
     @cached_property
     def name(self) -> str:
@@ -365,7 +365,11 @@ class Flask(Scaffold):
             and "REQUEST_METHOD" in environ
             and "HTTP_UPGRADE" not in environ
         ):
-            return _bind(self.url_map, request, host)
+            adapter = _bind(self.url_map, request, host)
+            if self._known[0] is not self.url_map:
+                self._known = self.url_map, {}
+            adapter.known = self._known[1]
+            return adapter
         if host and not request.host:
             raise BadRequest(_BAD_HOST)
         subdomain = None if self.subdomain_matching else self.url_map.default_subdomain or None
@@ -559,7 +563,12 @@ class Flask(Scaffold):
         if isinstance(rv, self.response_class):
             response = rv
         elif isinstance(rv, (str, bytes, bytearray)):
-            response = self.response_class(cast(str, rv), status=status, headers=headers)
+            try:
+                response = self.response_class(cast(str, rv), status=status, headers=headers)
+            except (TypeError, ValueError) as error:
+                if not headers:
+                    raise
+                raise _wrong_headers(headers, error) from error
             status = headers = None
         elif isinstance(rv, dict):
             response = jsonify(rv)
@@ -585,7 +594,7 @@ class Flask(Scaffold):
             try:
                 response.headers.extend(headers)
             except (TypeError, ValueError) as error:
-                raise type(error)(f"{_answer()} has the headers {headers!r}, which are none: {error}") from error
+                raise _wrong_headers(headers, error) from error
         return response
 
     def process_response(self, response: Response) -> Response:
@@ -594,7 +603,9 @@ class Flask(Scaffold):
         :returns: what the last of them returned.
         """
         context = cast(RequestContext, _request_ctx_stack.top)
-        for function in chain(context._after_request_functions, reversed(self.after_request_funcs.get(None, ()))):
+        for function in context._after_request_functions:
+            response = function(response)
+        for function in reversed(self.after_request_funcs.get(None, ())):
             response = function(response)
         interface = self.session_interface
         if not interface.is_null_session(context.session):
@@ -670,13 +681,35 @@ def _is_trusted(request: Request) -> bool:
 _BAD_HOST = "The Host header names no host."
 
 
-def _bind(url_map: Map, request: Request, host: str) -> MapAdapter:
+class Adapter(MapAdapter):
+    """Remembers the rules of URLs without variables, each of which Werkzeug would look for anew (2.3 µs; so, 0.4).
+
+    A rule that is the path itself goes on being the one that matches, whatever rules are added.
+    """
+
+    __slots__ = ("known",)
+    known: dict[tuple[str | None, str, str], Rule]
+
+    def match(self, path_info: str | None = None, method: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        if path_info is not None or method is not None or args or kwargs != {"return_rule": True}:
+            return super().match(path_info, method, *args, **kwargs)
+        key = self.subdomain, self.path_info, self.default_method
+        rule = self.known.get(key)
+        if rule is not None and self.default_method in rule.methods:  # type: ignore[operator]
+            return rule, {}
+        rule, values = super().match(return_rule=True)
+        if type(rule) is Rule and rule.rule == self.path_info and not rule.arguments and rule.methods:
+            self.known[key] = rule
+        return rule, values
+
+
+def _bind(url_map: Map, request: Request, host: str) -> Adapter:
     """Return what ``bind_to_environ`` comes to for an application at the root of its host, in a quarter of the time.
 
     Most of the 4 µs that takes go to the host, which is the same in nearly every request.
     """
     scheme = request.scheme
-    return MapAdapter(
+    return Adapter(
         url_map,
         _server_name(scheme, host),
         "/",
@@ -700,6 +733,10 @@ def _server_name(scheme: str, host: str) -> str:
 def _current_request() -> Request:
     """Return the request itself, where the proxy would be asked for it several times over."""
     return cast(Request, _lookup_req_object("request"))
+
+
+def _wrong_headers(headers: Any, error: Exception) -> Exception:
+    return type(error)(f"{_answer()} has the headers {headers!r}, which are none: {error}")
 
 
 def _answer() -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Callable
 
-from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
+from werkzeug.datastructures import FileStorage, Headers, ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.sansio.http import parse_cookie
 from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as RequestBase
 from werkzeug.wrappers import Response as ResponseBase
@@ -17,6 +19,7 @@ from . import json
 from .globals import _app_ctx_stack
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from werkzeug.routing import Rule
 
     from .app import Flask
@@ -122,8 +125,9 @@ class Request(RequestBase):
     @cached_property
     def cookies(self) -> ImmutableMultiDict[str, str]:
         """Cookies that were sent, by their names."""
-        # Most requests bring none, and to find that out takes Werkzeug as long as to make a response (5 µs).
-        return super().cookies if "HTTP_COOKIE" in self.environ else _no_cookies
+        # Werkzeug looks through all headers, which takes it as long as to make a response (5 µs).
+        cookie = self.environ.get("HTTP_COOKIE")
+        return parse_cookie(cookie, self.dict_storage_class) if cookie else _no_cookies  # type: ignore[return-value]
 
     @cached_property
     def args(self) -> MultiDict[str, str]:
@@ -201,6 +205,32 @@ class Request(RequestBase):
             vars(self)["files"] = _NoFiles(self)
 
 
+class _Body(list[bytes]):
+    """A body that is there as a whole, and what to call when it has been sent."""
+
+    __slots__ = ("close",)
+    close: Callable[[], None]
+
+
+# What Werkzeug goes through when it makes a response and when it calls one, and what a subclass may do otherwise.
+_making = ("set_data", "status", "status_code", "automatically_set_content_length")
+_calling = ("get_wsgi_response", "get_wsgi_headers", "get_app_iter", "iter_encoded", "is_sequence")
+# Of these, and of all below 200, nothing but headers is sent.
+_empty = frozenset((204, 304))
+# Answers with these headers are finished by Werkzeug, which quotes what is in them.
+_places = frozenset(("location", "content-location"))
+# What a response consists of. A Werkzeug that made it of something else would go its own way.
+_parts = {"headers", "response", "direct_passthrough", "_status", "_status_code", "_on_close"}
+_known = vars(Headers()) == {"_list": []} and vars(ResponseBase("")).keys() == _parts
+
+
+@lru_cache(maxsize=64)
+def _blank(mimetype: str, status: int) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Return the attributes and the headers of a response of a class with these defaults that has no body yet."""
+    response = ResponseBase(status=status, mimetype=mimetype)
+    return vars(response), response.headers.to_wsgi_list()
+
+
 class Response(ResponseBase):
     """What the client is answered: HTML, unless it says otherwise.
 
@@ -209,6 +239,15 @@ class Response(ResponseBase):
 
     default_mimetype = "text/html"
     json_module = json
+
+    # Whether Werkzeug's way of making a response, and that of calling one, are those of the class too.
+    _made_plainly = _known
+    _called_plainly = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._made_plainly = _known and all(getattr(cls, step) is getattr(Response, step) for step in _making)
+        cls._called_plainly = all(getattr(cls, step) is getattr(Response, step) for step in _calling)
 
     def __init__(
         self,
@@ -220,9 +259,44 @@ class Response(ResponseBase):
         direct_passthrough: bool = False,
     ) -> None:
         if not headers and mimetype is None and content_type is None:
-            # What Werkzeug comes to as well, after it has looked for the type among no headers (1.2 µs).
             mimetype = self.default_mimetype
+            if type(response) is str and status is None and mimetype and not direct_passthrough and self._made_plainly:
+                # What Werkzeug comes to as well, after it has set each header by itself (3.8 µs; so, 1.2).
+                attributes, defaults = _blank(mimetype, self.default_status)
+                data = response.encode()
+                known = vars(self)
+                known.update(attributes)
+                known["_on_close"] = []
+                known["response"] = [data]
+                known["headers"] = made = Headers()
+                vars(made)["_list"] = [*defaults, ("Content-Length", str(len(data)))]
+                return
         super().__init__(response, status, headers, mimetype, content_type, direct_passthrough)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer the server.
+
+        Most answers are one string with its length, and need none of what Werkzeug does to a response first: copy the
+        headers, look for places in them, count the body (5.2 µs; so, 1.4).
+        """
+        body = self.response
+        code = self.status_code
+        if (
+            type(body) is list
+            and self._called_plainly
+            and not self.direct_passthrough
+            and code >= 200
+            and code not in _empty
+            and environ["REQUEST_METHOD"] != "HEAD"
+        ):
+            headers = self.headers.to_wsgi_list()
+            names = {name.lower() for name, _ in headers}
+            if "content-length" in names and names.isdisjoint(_places) and all(type(part) is bytes for part in body):
+                parts = _Body(body)
+                parts.close = self.close
+                start_response(self.status, headers)
+                return parts
+        return super().__call__(environ, start_response)
 
     def set_data(self, value: bytes | bytearray | str) -> None:
         """Set the body. A ``bytearray`` is copied: servers take nothing but bytes."""

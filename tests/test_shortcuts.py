@@ -1,0 +1,266 @@
+"""What is done sooner than Werkzeug does it comes to the same, and is not done where a subclass does something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.datastructures import Headers
+from werkzeug.routing import BaseConverter, Map, Rule
+from werkzeug.test import create_environ
+from werkzeug.wrappers import Request as WerkzeugRequest
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from schlenk import Flask, Request, Response, wrappers
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+latin = st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]))
+names = st.sampled_from(["Content-Length", "content-length", "Location", "Content-Location", "X-Made", "Vary"])
+bodies = st.one_of(texts, st.binary(), st.lists(st.one_of(texts, st.binary()), max_size=3), st.none())
+statuses = st.sampled_from([100, 199, 200, 204, 299, 302, 304, 404, 500])
+
+
+class Html(WerkzeugResponse):
+    """Werkzeug's, where it makes what ours does."""
+
+    default_mimetype = "text/html"
+
+
+def told(response: WerkzeugResponse, method: str) -> tuple[Any, ...]:
+    """What a server is told by a response: status, headers, body."""
+    answers: list[Any] = []
+
+    def start_response(*arguments: Any) -> Any:
+        answers.extend(arguments)
+
+    body = response(create_environ(method=method), start_response)
+    sent = b"".join(body)
+    getattr(body, "close", lambda: None)()
+    return (*answers, sent)
+
+
+# Making a response
+
+
+@given(texts)
+def test_a_response_of_text_is_made_as_werkzeug_makes_it(text: str) -> None:
+    ours, theirs = vars(Response(text)), vars(Html(text))
+    # Headers say that they are equal in any order; a client is sent them in this one.
+    assert list(ours.pop("headers")) == list(theirs.pop("headers"))
+    assert ours == theirs
+
+
+def test_responses_of_text_share_nothing() -> None:
+    first, second = Response("a"), Response("b")
+    first.headers["X-Made"] = "yes"
+    first.call_on_close(lambda: pytest.fail("called for another response"))
+    first.set_data("longer")
+    assert ("X-Made" in second.headers, second.get_data(), second.headers["Content-Length"]) == (False, b"b", "1")
+    second.close()
+    assert "X-Made" not in Response("c").headers
+
+
+def test_a_response_of_text_has_the_defaults_of_its_class_when_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ours(Response):
+        default_status = 201
+        default_mimetype = "text/plain"
+
+    assert Ours("made").headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert Ours("made").status == "201 CREATED"
+    monkeypatch.setattr(Ours, "default_mimetype", None)
+    assert "Content-Type" not in Ours("made").headers
+
+
+def test_a_response_without_automatic_length_has_none() -> None:
+    class Unmeasured(Response):
+        automatically_set_content_length = False
+
+    assert "Content-Length" not in Unmeasured("made").headers
+
+
+def test_a_response_of_text_is_made_by_what_a_subclass_overrides() -> None:
+    class Shouting(Response):
+        def set_data(self, value: bytes | bytearray | str) -> None:
+            super().set_data(value.upper())
+
+    class Quiet(Shouting):
+        pass
+
+    assert (Shouting("made").get_data(), Quiet("made").get_data()) == (b"MADE", b"MADE")
+
+
+def test_a_werkzeug_that_makes_responses_of_something_else_goes_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wrappers, "_known", False)
+
+    class Ours(Response):
+        pass
+
+    assert not Ours._made_plainly
+    assert list(Ours("made").headers) == list(Response("made").headers)
+
+
+# Calling a response
+
+
+@given(bodies, statuses, st.lists(st.tuples(names, latin), max_size=3), st.sampled_from(["GET", "HEAD", "POST"]))
+def test_a_response_tells_the_server_what_werkzeugs_tells_it(
+    body: Any, status: int, headers: list[tuple[str, str]], method: str
+) -> None:
+    assert told(Response(body, status, headers), method) == told(Html(body, status, headers), method)
+
+
+@given(texts)
+def test_a_response_without_headers_of_its_own_tells_the_server_what_werkzeugs_tells_it(text: str) -> None:
+    assert told(Response(text), "GET") == told(Html(text), "GET")
+
+
+@pytest.mark.parametrize("body", ["whole", ["in ", "parts"], iter(["stream"])], ids=["text", "list", "iterator"])
+def test_what_waits_for_the_end_of_a_response_is_called_when_the_server_closes_it(body: Any) -> None:
+    closed: list[str] = []
+    response = Response(body)
+    response.call_on_close(lambda: closed.append("closed"))
+    sent = response(create_environ(), lambda *arguments: None)  # type: ignore[arg-type, return-value]
+    b"".join(sent)
+    assert closed == []
+    sent.close()  # type: ignore[attr-defined]
+    assert closed == ["closed"]
+
+
+def test_a_response_whose_headers_are_taken_away_meanwhile_has_told_of_them_all() -> None:
+    response = Response("made")
+    answers: list[Any] = []
+    response(create_environ(), lambda *arguments: answers.extend(arguments))  # type: ignore[arg-type]
+    response.headers.clear()
+    assert [name for name, _ in answers[1]] == ["Content-Type", "Content-Length"]
+
+
+def test_a_response_is_told_to_the_server_by_what_a_subclass_overrides() -> None:
+    class Marked(Response):
+        def get_wsgi_headers(self, environ: Any) -> Headers:
+            headers = super().get_wsgi_headers(environ)
+            headers["X-Made"] = "by subclass"
+            return headers
+
+    class Doubled(Response):
+        def iter_encoded(self) -> Iterable[bytes]:  # type: ignore[override]
+            return (part * 2 for part in super().iter_encoded())
+
+    assert ("X-Made", "by subclass") in told(Marked("made"), "GET")[1]
+    assert told(Doubled("made"), "GET")[-1] == b"mademade"
+
+
+# Finding a rule
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("finding")
+    app.add_url_rule("/page", "page", lambda: "page")
+    return app
+
+
+def body(app: Flask, path: str, method: str = "GET") -> str:
+    """The answer, the second time that it is asked for."""
+    client = app.test_client()
+    client.open(path, method=method)
+    return client.open(path, method=method).get_data(as_text=True)
+
+
+def test_a_rule_without_variables_is_looked_for_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert body(app, "/page") == "page"
+    monkeypatch.setattr(Map, "update", lambda self: pytest.fail("looked for again"))
+    assert body(app, "/page") == "page"
+
+
+def test_each_request_has_values_of_its_own_for_the_view(app: Flask) -> None:
+    for _ in range(2):
+        with app.test_request_context("/page") as context:
+            assert context.request.view_args == {}
+            context.request.view_args["kept"] = True
+
+
+def test_a_method_that_a_rule_has_no_more_is_refused(app: Flask) -> None:
+    assert body(app, "/page") == "page"
+    next(app.url_map.iter_rules("page")).methods.remove("GET")  # type: ignore[union-attr]
+    assert app.test_client().get("/page").status_code == 405
+
+
+def test_a_rule_added_later_is_found_where_another_was_a_makeshift(app: Flask) -> None:
+    app.add_url_rule("/folder/", "folder", lambda: "folder", strict_slashes=False)
+    assert body(app, "/folder") == "folder"
+    app.add_url_rule("/folder", "file", lambda: "file")
+    assert (body(app, "/folder"), body(app, "/folder/")) == ("file", "folder")
+
+
+def test_a_rule_added_later_does_not_take_what_another_has(app: Flask) -> None:
+    before = body(app, "/page")
+    app.add_url_rule("/page", "newcomer", lambda: "newcomer", methods=["GET", "POST"])
+    app._known = app.url_map, {}
+    assert (before, body(app, "/page"), body(app, "/page", "POST")) == ("page", "page", "newcomer")
+
+
+def test_another_map_has_its_own_rules(app: Flask) -> None:
+    assert body(app, "/page") == "page"
+    app.view_functions["other"] = lambda: "other"
+    app.url_map = Map([Rule("/page", endpoint="other")])
+    assert body(app, "/page") == "other"
+
+
+def test_a_subdomain_has_its_own_rules(app: Flask) -> None:
+    app.add_url_rule("/page", "shop", lambda: "shop", subdomain="shop")
+    assert body(app, "/page") == "page"
+    app.url_map.default_subdomain = "shop"
+    assert body(app, "/page") == "shop"
+
+
+def test_a_rule_with_variables_is_asked_each_time(app: Flask) -> None:
+    asked = []
+
+    class Counting(BaseConverter):
+        def to_python(self, value: str) -> str:
+            asked.append(value)
+            return value
+
+    app.url_map.converters["counting"] = Counting
+    app.add_url_rule("/<counting:name>", "name", lambda name: name)
+    assert (body(app, "/ada"), asked) == ("ada", ["ada", "ada"])
+
+
+def test_a_rule_that_is_of_another_class_is_asked_each_time(app: Flask) -> None:
+    class OurRule(Rule):
+        pass
+
+    app.url_rule_class = OurRule
+    app.add_url_rule("/ours", "ours", lambda: "ours")
+    with app.test_request_context("/ours") as context:
+        assert body(app, "/ours") == "ours"
+        assert list(context.url_adapter.known) == []  # type: ignore[union-attr]
+
+
+def test_a_rule_for_any_method_is_not_remembered_for_each_that_is_asked_for(app: Flask) -> None:
+    app.url_map.add(Rule("/any", endpoint="page"))
+    with app.test_request_context() as context:
+        assert body(app, "/any", "BREW") == "page"
+        assert list(context.url_adapter.known) == []  # type: ignore[union-attr]
+
+
+def test_an_adapter_answers_other_questions_too(app: Flask) -> None:
+    with app.test_request_context("/page") as context:
+        adapter = context.url_adapter
+        assert adapter is not None
+        assert adapter.match() == ("page", {})
+        assert adapter.match("/page", "GET") == ("page", {})
+        assert adapter.match(method="GET", return_rule=True)[0].endpoint == "page"
+        assert adapter.match(return_rule=True, query_args={"n": "1"})[0].endpoint == "page"
+
+
+# Reading cookies
+
+
+@given(st.one_of(latin, st.lists(st.tuples(latin, latin)).map(lambda pairs: "; ".join(map("=".join, pairs)))))
+def test_cookies_are_read_as_werkzeug_reads_them(header: str) -> None:
+    environ = create_environ(headers={"Cookie": header})
+    assert Request(environ).cookies == WerkzeugRequest(environ).cookies
