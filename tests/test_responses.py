@@ -273,3 +273,12 @@ def test_a_view_that_returns_nothing_is_answered_with_500() -> None:
     app = Flask("answering")
     app.add_url_rule("/", "index", lambda: None)
     assert app.test_client().get("/").status_code == 500
+
+
+def test_an_error_of_a_response_class_of_ones_own_is_its_own_to_tell() -> None:
+    class Strict(Response):
+        def __init__(self, response: Any = None, **about: Any) -> None:
+            raise ValueError("too strict")
+
+    with pytest.raises(ValueError, match=r"^too strict$"):
+        answer("body", Strict)

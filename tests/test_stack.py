@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schlenk.local import Local, LocalStack, get_ident
+from schlenk.local import Local, LocalProxy, LocalStack, get_ident
 from tests.owners import in_greenlet, in_thread, without
 
 
@@ -193,3 +193,40 @@ def test_ident_chosen_after_something_was_pushed_leaves_it_with_its_owner(stack:
     assert stack.top is None
     stack.__ident_func__ = get_ident
     assert stack.top == "a"
+
+
+def test_proxies_of_a_stack_are_of_one_class_and_named_as_others_are(stack: LocalStack[Any]) -> None:
+    assert type(stack()) is type(stack()) is not type(LocalStack()())
+    assert isinstance(stack(), LocalProxy)
+    assert (type(stack()).__name__, type(stack()).__module__) == ("LocalProxy", "schlenk.local")
+
+
+def test_attribute_of_a_proxy_where_none_is_on_top_is_an_error_that_says_so(stack: LocalStack[Any]) -> None:
+    with pytest.raises(RuntimeError, match="unbound"):
+        stack().anything  # noqa: B018
+    stack.push(None)
+    with pytest.raises(RuntimeError, match="unbound"):
+        stack().anything  # noqa: B018
+
+
+def test_proxy_of_a_stack_has_what_was_set_on_itself(stack: LocalStack[Any]) -> None:
+    top = stack()
+    object.__setattr__(top, "note", "kept")
+    assert top.note == "kept"
+
+
+def test_proxy_of_a_stack_follows_when_its_local_is_replaced(stack: LocalStack[Any]) -> None:
+    top = stack()
+    stack.push(1)
+    stack._local = Local()
+    stack.push(2)
+    assert (top.real, top + 0) == (2, 2)
+
+
+def test_discard_takes_off_only_what_is_on_top(stack: LocalStack[Any]) -> None:
+    first, second = object(), object()
+    assert stack._discard(first) is False
+    stack.push(first)
+    stack.push(second)
+    assert (stack._discard(first), stack._discard(second), stack._discard(first)) == (False, True, True)
+    assert list(stack._local) == []

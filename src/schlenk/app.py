@@ -412,8 +412,7 @@ class Flask(Scaffold):
 
         :returns: what one of the latter answered; ``None`` if none did.
         """
-        context = cast(RequestContext, _request_ctx_stack.top)
-        assert context.request is not None
+        assert _request_ctx_stack.top.request is not None  # type: ignore[union-attr]
         for preprocess in self.url_value_preprocessors.get(None, ()):
             # Asked anew each time: the one before may have left another context on top, or none.
             request = _current_request()
@@ -426,7 +425,7 @@ class Flask(Scaffold):
 
     def dispatch_request(self) -> Any:
         """Return what the view for the current request returns, whatever that is."""
-        request = cast(RequestContext, _request_ctx_stack.top).request
+        request = _request_ctx_stack.top.request  # type: ignore[union-attr]
         if request.routing_exception is not None:
             self.raise_routing_exception(request)
         rule = request.url_rule
@@ -554,10 +553,10 @@ class Flask(Scaffold):
                     f"{_answer()} is a tuple of {len(rv)}, which is none of (body, status, headers), (body, status) "
                     "and (body, headers)."
                 )
-        if isinstance(status, (bytes, bytearray)):
-            status = status.decode("latin1")
-        if not isinstance(status, (int, str, type(None))):
-            raise TypeError(f"{_answer()} has the status {status!r}: a status is a number, or a str such as '200 OK'.")
+            if isinstance(status, (bytes, bytearray)):
+                status = status.decode("latin1")
+            if not isinstance(status, (int, str, type(None))):
+                raise TypeError(f"{_answer()} has the status {status!r}: a status is a number, or a str like '200 OK'.")
         if rv is None:
             raise TypeError(f"{_answer()} is None: there is nothing to send. Does it end without a return statement?")
         if isinstance(rv, self.response_class):
@@ -602,14 +601,14 @@ class Flask(Scaffold):
 
         :returns: what the last of them returned.
         """
-        context = cast(RequestContext, _request_ctx_stack.top)
-        for function in context._after_request_functions:
+        context = _request_ctx_stack.top
+        for function in context._after_request_functions:  # type: ignore[union-attr]
             response = function(response)
         for function in reversed(self.after_request_funcs.get(None, ())):
             response = function(response)
-        interface = self.session_interface
-        if not interface.is_null_session(context.session):
-            interface.save_session(self, context.session, response)
+        interface, session = self.session_interface, context.session  # type: ignore[union-attr]
+        if not interface.is_null_session(session):
+            interface.save_session(self, session, response)
         return response
 
     def should_ignore_error(self, error: BaseException | None) -> bool:

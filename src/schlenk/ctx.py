@@ -411,16 +411,15 @@ class RequestContext:
         :raises AssertionError: contexts were pushed in the meantime and not popped. They are off the stacks then, so
             that no other request meets them; their teardown functions have not run.
         """
-        end: Callable[[BaseException | None], None] = self.pop
-        if self.request.environ.get("flask._preserve_context") or (
+        keep = self.request.environ.get("flask._preserve_context") or (
             exc is not None and self.app.preserve_context_on_exception
-        ):
-            end = self._preserve
+        )
+        end = self._preserve if keep else self.pop
         above = _request_ctx_stack.top
         own = self._implicit_app_ctx_stack[-1] if self._implicit_app_ctx_stack else None
-        if above is self and (end == self._preserve or own is None or _app_ctx_stack.top is own):
+        if above is self and (keep or own is None or _app_ctx_stack.top is own):
             end(exc)
-        elif above is not None and above is not self and above.preserved and end == self._preserve:
+        elif keep and above is not None and above is not self and above.preserved:
             # Both stay until the next push, or the end of the client's block, which takes them one by one.
             end(exc)
         else:
@@ -492,8 +491,7 @@ def _uncover(stack: LocalStack[Any], context: object) -> list[Any]:
 
 def _take_off(stack: LocalStack[Any], context: object) -> list[Any]:
     """Take ``context`` off the stack, and with it what is above it, which is returned."""
-    if stack.top is context:
-        stack.pop()
+    if stack._discard(context):
         return []
     above = _uncover(stack, context)
     if above:

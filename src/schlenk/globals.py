@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, cast
 
-from .local import _OWN, LocalProxy, LocalStack, _hidden, _Storage
+from .local import _OWN, LocalProxy, LocalStack, _hidden, _kind, _Storage
 
 if TYPE_CHECKING:
     from .app import Flask
@@ -119,6 +119,14 @@ def _read_g(self: LocalProxy[Any], name: str) -> Any:
         return _hidden(self, name)
 
 
+def _write_g(self: LocalProxy[Any], name: str, value: Any) -> None:
+    try:
+        context = _apps.values[_apps.ident()]["stack"][-1] or _no_application
+    except (KeyError, IndexError):
+        context = _no_application
+    setattr(context.g, name, value)
+
+
 def _find(storage: _Storage, name: str, outside: Any) -> Callable[[], Any]:
     def find() -> Any:
         try:
@@ -134,12 +142,7 @@ def _proxy(
     lookup: Callable[[], Any], find: Callable[[], Any], read: Callable[[LocalProxy[Any], str], Any]
 ) -> LocalProxy[Any]:
     """Return ``LocalProxy(lookup)``, with what is faster than ``lookup`` in its place."""
-    kind = type(
-        "LocalProxy",
-        (LocalProxy,),
-        {"__slots__": (), "__getattribute__": read, "__module__": LocalProxy.__module__, "__doc__": LocalProxy.__doc__},
-    )
-    proxy: LocalProxy[Any] = kind(lookup)
+    proxy = _kind(read)(lookup)
     object.__setattr__(proxy, "_LocalProxy__resolve", find)
     return proxy
 
@@ -154,3 +157,5 @@ session = cast(
     _proxy(partial(_lookup_req_object, "session"), _find(_requests, "session", _no_request), _read_session),
 )
 g = cast("_AppCtxGlobals", _proxy(partial(_lookup_app_object, "g"), _find(_apps, "g", _no_application), _read_g))
+# The one of them that is written to in every other view (300 ns; so, 200).
+type(g).__setattr__ = _write_g  # type: ignore[method-assign, assignment]

@@ -287,8 +287,10 @@ class Scaffold:
         """Return the handler for ``e``: by its status if there is one, else by its class; nearest class first."""
         # Handlers answer a request: without one there is nothing to be handled, and this says so.
         _lookup_req_object("request")
+        by_code = self.error_handler_spec.get(None)
+        if not by_code:
+            return None
         classes, code = self._get_exc_class_and_code(type(e))
-        by_code = self.error_handler_spec.get(None, {})
         for kind in (None,) if code is None else (code, None):
             handlers = by_code.get(kind, {})
             for exception in classes.__mro__:

@@ -84,9 +84,10 @@ class SecureCookieSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
 
     modified = False
     accessed = False
+    on_update = staticmethod(_changed)
 
     def __init__(self, initial: Any = None) -> None:
-        super().__init__(initial, _changed)
+        dict.__init__(self, () if initial is None else initial)
 
     def __getitem__(self, key: str) -> Any:
         self.accessed = True

@@ -116,6 +116,9 @@ OTHERWISE = {
     "isinstance(x, collections.abc.Reversible)": {"True": EVERY},
     "isinstance(x, typing.SupportsBytes)": {"True": EVERY},
     "isinstance(x, typing.SupportsRound)": {"True": EVERY},
+    # A proxy to what is on top of a stack is of a class of its own, of the same name, as the four globals are.
+    "type(x) is type(bare)": {"False": "proxy/stack"},
+    "x.__class__ is bare.__class__": {"False": "proxy/stack"},
     # A class statement asks for this one as for any attribute, so it can't be left to the object.
     "hasattr(x, '__mro_entries__')": {"True": EVERY},
 }
