@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import socket
 import threading
 import warnings
 from io import BytesIO
@@ -161,6 +162,39 @@ def test_a_cookie_without_a_name_is_not_taken_for_one_with_a_name(app: Flask) ->
     assert app.test_client(use_cookies=False).get("/", headers={"Cookie": cookie}).text == "nobody"
 
 
+def test_the_name_of_a_cookie_is_taken_as_it_was_sent(app: Flask) -> None:
+    """No number: ``"\\137_Secure-…"`` stood for ``__Secure-…``, which browsers let only secure hosts set."""
+    app.add_url_rule("/", "index", lambda: str("__Secure-user" in request.cookies))
+    client = app.test_client(use_cookies=False)
+    cookies = ("__Secure-user=ada", r'"\137_Secure-user"=mallory')
+    assert [client.get("/", headers={"Cookie": cookie}).text for cookie in cookies] == ["True", "False"]
+
+
+def test_a_body_that_was_not_read_is_not_taken_for_a_request(app: Flask) -> None:
+    """CVE-2022-29361: what a proxy in front took for a part of one request was answered as another."""
+
+    class Handler(serving.WSGIRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log(self, *args: Any) -> None:
+            pass
+
+    asked: list[str] = []
+    app.before_request(lambda: asked.append(request.path) or "not read")
+    server = serving.make_server("127.0.0.1", 0, app, request_handler=Handler)
+    serve = threading.Thread(target=server.handle_request)
+    serve.start()
+    hidden = b"GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.create_connection(server.server_address, timeout=30) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(hidden) + hidden)
+        client.shutdown(socket.SHUT_WR)
+        while client.recv(4096):
+            pass
+    serve.join()
+    server.server_close()
+    assert asked == ["/"]
+
+
 def test_the_debugger_answers_no_other_host() -> None:
     """CVE-2024-34069: a page of another host could have it run commands, given its PIN."""
     debugged = DebuggedApplication(Flask("debugged"), evalex=True)
@@ -174,11 +208,17 @@ def test_the_debugger_answers_no_other_host() -> None:
     assert answers == ["200 OK", "400 BAD REQUEST"]
 
 
-@pytest.mark.parametrize("name", ["//server/share", "CON", "nul.txt", "a/CON", "COM1 .txt", "NUL::$DATA", "NUL:"])
-def test_no_path_on_windows_leads_out_of_its_folder(name: str) -> None:
-    """CVE-2024-49766, CVE-2025-66221, CVE-2026-21860, CVE-2026-27199: shares and devices could be opened."""
+@pytest.mark.parametrize("name", ["CON", "nul.txt", "a/CON", "COM1 .txt", "NUL::$DATA", "NUL:"])
+def test_no_path_on_windows_leads_to_a_device(name: str) -> None:
+    """CVE-2025-66221, CVE-2026-21860, CVE-2026-27199, GHSA-g6x2-hccm-hh4m: to read from one takes for ever."""
     with mock.patch.object(os, "name", "nt"):
         assert safe_join("folder", name) is None
+
+
+def test_no_path_on_windows_leads_to_another_machine() -> None:
+    """CVE-2024-49766: Python before 3.11 does not take the path of a share for an absolute one."""
+    with mock.patch.object(os, "name", "nt"), mock.patch.object(os.path, "isabs", return_value=False):
+        assert safe_join("folder", "//server/share") is None
 
 
 # --- Secret rotation
@@ -317,6 +357,13 @@ def test_the_number_of_parts_can_be_limited(app: Flask, form: FlaskClient) -> No
     app.config["MAX_FORM_PARTS"] = 2
     assert form.post("/", **multipart(*[b"\r\n\r\n"] * 2)).status_code == 200
     assert form.post("/", **multipart(*[b"\r\n\r\n"] * 3)).status_code == 413
+
+
+def test_a_form_that_is_not_multipart_is_limited_with_its_body_alone(app: Flask, form: FlaskClient) -> None:
+    app.config.update(MAX_FORM_MEMORY_SIZE=10, MAX_FORM_PARTS=1)
+    assert form.post("/", data={"a": ["x" * 1000] * 2}).text == "[1000, 1000]"
+    app.config["MAX_CONTENT_LENGTH"] = 1000
+    assert form.post("/", data={"a": ["x" * 1000] * 2}).status_code == 413
 
 
 @pytest.mark.parametrize("limit", ["max_content_length", "max_form_memory_size", "max_form_parts"])
