@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pytest
 
 import schlenk
+from tests import test_security
 from tests.fidelity.scenarios import departures
 
 ROOT = Path(__file__).parents[1]
@@ -92,6 +93,12 @@ def test_every_departure_from_flask_is_in_the_table() -> None:
     pinned = {name for name, value in vars(departures).items() if hasattr(value, "needs")}
     rows = re.findall(r"^\|.*\|([^|]+)\|$", (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(re.findall(r"`(\w+_\w+)`", " ".join(rows))) == pinned
+
+
+def test_every_test_that_the_page_on_security_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "security.md").read_text(encoding="utf-8")))
+    assert named
+    assert not [name for name in named if not callable(getattr(test_security, name, None))]
 
 
 def test_a_page_with_a_wrong_answer_is_noticed() -> None:
