@@ -114,8 +114,10 @@ class Local:
 
     Iterating gives ``(ident, values)`` for every ident; calling it with a name gives a :class:`LocalProxy` to the
     value of that name. ``__storage__`` is the dictionary below it all. ``__ident_func__`` tells who is running and may
-    be set to any callable that returns something hashable, at any time: values are kept under the ident that was
-    current when they were set.
+    be set to any callable without parameters, at any time: values are kept under the ident that was current when they
+    were set. What it returns has to be hashable, equal for the same owner, and different for all owners that are alive
+    at once; best an object that lives as long as its owner, as a number is given to another some day. Values of an
+    ident whose ``dead`` has become true are swept out some time later; those of any other stay until they are released.
 
     As in Werkzeug 1.0, where attributes of a dead thread stayed for ever; here they go with their owner.
     """
