@@ -384,11 +384,13 @@ def many(owner: Callable[[Callable[[], None]], object], ident: Callable[[], Any]
     early = 0
     for number in range(SHORT_LIVED):
         if number == SHORT_LIVED // 4:
+            gc.collect()
             early = sys.getallocatedblocks()
         owner(work)
         assert len(local.__storage__) <= 64
         assert len(contexts._local.__storage__) <= 64
         assert Value.alive <= 128
+    gc.collect()
     # One block kept for each of the dead would be more. A tracer, which measures coverage, keeps more than that itself.
     assert sys.gettrace() or sys.getallocatedblocks() - early < SHORT_LIVED // 2
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable
 
 import pytest
@@ -357,3 +359,41 @@ def test_threads_that_come_and_go_at_once_keep_their_own_values(place: Local, id
         thread.join()
     assert not wrong
     assert len(place.__storage__) <= 64
+
+
+def test_the_dead_are_swept_and_all_listed_while_others_store_and_release(place: Local) -> None:
+    pretended: dict[int, Owner] = {}
+    place.__ident_func__ = lambda: pretended.get(threading.get_ident()) or get_ident()
+    wrong: list[str] = []
+
+    def live(number: int) -> None:
+        for turn in range(200):
+            place.value = (number, turn)
+            if place.value != (number, turn):
+                wrong.append("a living owner was shown what it had not stored")
+            release_local(place)
+            if hasattr(place, "value"):
+                wrong.append("what was released was still there")
+
+    def die(number: int) -> None:
+        for turn in range(200):
+            pretended[threading.get_ident()] = owner = Owner()
+            if hasattr(place, "value"):
+                wrong.append("a newcomer found something")
+            place.value = turn
+            owner.ended = True
+        del pretended[threading.get_ident()]
+
+    def look(number: int) -> None:
+        for _ in range(200):
+            if len(place.__storage__.copy()) > 2 * 64:
+                wrong.append("the dead were kept")
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(12) as pool:
+            list(pool.map(lambda number: [live, die, look][number % 3](number), range(12)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert not wrong
