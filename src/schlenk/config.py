@@ -89,8 +89,11 @@ class Config(dict[str, Any]):
     def from_envvar(self, variable_name: str, silent: bool = False) -> bool:
         """Read the Python file that an environment variable names; see :meth:`from_pyfile`.
 
+        :param variable_name: the environment variable.
         :param silent: return ``False`` where there is no such variable or file.
+        :returns: whether the file was read.
         :raises RuntimeError: the variable is not set.
+        :raises OSError: the file can't be read.
         """
         file = os.environ.get(variable_name)
         if file:
@@ -123,19 +126,31 @@ class Config(dict[str, Any]):
         """Take the upper-case attributes of ``obj``: a module, a class, any object, or the dotted name of one.
 
         :raises ImportError: there is nothing of that name.
+
+        >>> class Testing:
+        ...     TESTING = True
+        ...     motto = "not upper case"
+        >>> config = Config("/srv/app")
+        >>> config.from_object(Testing); config
+        <Config {'TESTING': True}>
         """
         if isinstance(obj, str):
             obj = import_string(obj)
         self._take((key, getattr(obj, key)) for key in dir(obj))
 
     def from_json(self, filename: str | os.PathLike[str], silent: bool = False) -> bool:
-        """Take the upper-case keys of the object in a JSON file; parameters and result as of :meth:`from_pyfile`."""
+        """Take the upper-case keys of the object in a JSON file.
+
+        Parameters, result and errors are those of :meth:`from_pyfile`; ``ValueError`` where the file isn't JSON.
+        """
         source = self._read(filename, silent)
         return source is not None and self.from_mapping(json.loads(source))
 
     def from_mapping(self, *mapping: Mapping[str, Any] | Iterable[tuple[str, Any]], **kwargs: Any) -> bool:
         """Take the upper-case keys of a mapping (or pairs), and those of the keywords.
 
+        :param mapping: none or one.
+        :param kwargs: more of them, which go before those of the mapping.
         :returns: ``True``.
         :raises TypeError: more than one mapping is given.
         """

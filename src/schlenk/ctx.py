@@ -320,6 +320,13 @@ class RequestContext:
         """Return a new context of the same application with the same request and the same session.
 
         It can be pushed in another greenlet or thread; one and the same context must not be in two.
+
+        >>> from schlenk import Flask, request
+        >>> with Flask(__name__).test_request_context("/page") as context:
+        ...     copied = context.copy()
+        >>> with copied:
+        ...     request.path
+        '/page'
         """
         return type(self)(self.app, self.request.environ, request=self.request, session=self.session)
 
@@ -334,7 +341,8 @@ class RequestContext:
     def push(self) -> None:
         """Put the context on top of the stack, open its session, and match its URL.
 
-        A preserved context that is on top goes first.
+        A preserved context that is on top goes first. An error of the session's, or of a URL converter, is raised, and
+        the context is on the stack: :meth:`pop` it, which a ``with`` statement does.
         """
         below = _request_ctx_stack._peek()
         if below is not None and below.preserved:

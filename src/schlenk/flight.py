@@ -19,7 +19,7 @@ class Pushed(NamedTuple):
     """A context on a stack: how many seconds ago it was pushed, and of which request it is.
 
     ``method`` and ``path`` are ``None`` for an application context; ``age`` is, for one that lies on the stack without
-    having been pushed by its own ``push()``.
+    having been pushed by its own ``push()``. Flask has nothing of the kind.
     """
 
     context: AppContext | RequestContext
@@ -37,7 +37,7 @@ class Flight(NamedTuple):
     """A thread or greenlet that has contexts: they, lowest first, and the ``stack`` of what it is doing.
 
     ``stack`` is empty where that can't be told: of who has ended, or of an ident that is neither a greenlet nor the
-    number of a thread.
+    number of a thread. Flask has nothing of the kind.
     """
 
     ident: Any

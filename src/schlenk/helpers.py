@@ -32,7 +32,7 @@ def url_for(endpoint: str, **values: Any) -> str:
     """Return the URL of an endpoint.
 
     :param endpoint: the endpoint's name; a dot in front means the same blueprint, which is none here.
-    :param values: those of the rule's variables; any others make the query string. Five are for this function:
+    :param values: those of the rule's variables; any others make the query string. Four are for this function:
         ``_external`` (whether to give scheme and host too; the default outside a request), ``_scheme`` (instead of
         ``PREFERRED_URL_SCHEME`` or the request's; only with ``_external``), ``_anchor``, and ``_method`` (choose the
         rule for this HTTP method).
@@ -109,8 +109,9 @@ def make_response(*args: Any) -> Response:
 
 
 def flash(message: str, category: str = "message") -> None:
-    """Keep a message in the session for the next request to show.
+    """Keep a message in the session for the next request to show, which takes it with :func:`get_flashed_messages`.
 
+    :param message: what to show: a string, or anything else that the session can keep.
     :param category: a word for the kind of message, such as ``"error"``.
     :raises RuntimeError: there is no request, or no secret key to keep a session with.
 
@@ -239,6 +240,7 @@ def get_load_dotenv(default: bool = True) -> bool:
 def get_root_path(import_name: str) -> str:
     """Return the folder that a module lies in, or the current one for a module that isn't in a file.
 
+    :param import_name: the module's name, with dots.
     :raises ImportError: the package that the module would be in can't be imported.
     :raises RuntimeError: the module is in no folder that could be told.
 

@@ -287,7 +287,10 @@ class LocalStack(Generic[T]):
         return stack
 
     def pop(self) -> T | None:
-        """Take the object off the top and return it, or ``None`` where there is none."""
+        """Take the object off the top and return it, or ``None`` where there is none.
+
+        With the last object the ident's storage goes.
+        """
         storage = self._storage
         ident = storage.ident()
         try:

@@ -27,7 +27,10 @@ default_handler.setFormatter(logging.Formatter("[%(asctime)s] %(levelname)s in %
 
 
 def has_level_handler(logger: logging.Logger) -> bool:
-    """Return whether ``logger``, or one above it, has a handler that what it lets through will reach."""
+    """Return whether ``logger``, or one above it, has a handler that what it lets through will reach.
+
+    As in Flask 1.1.
+    """
     level = logger.getEffectiveLevel()
     current: logging.Logger | None = logger
     while current is not None:
@@ -40,7 +43,8 @@ def has_level_handler(logger: logging.Logger) -> bool:
 def create_logger(app: Flask) -> logging.Logger:
     """Return the logger called ``app.name``, as it was set up, or else writing to :data:`default_handler`.
 
-    In debug mode it lets everything through, unless a level was set. As in Flask 1.1.
+    In debug mode it lets everything through, unless a level was set. :attr:`schlenk.Flask.logger` is it. As in
+    Flask 1.1.
     """
     logger = logging.getLogger(app.name)
     undecided = logger.level == logging.NOTSET

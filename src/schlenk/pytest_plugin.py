@@ -2,7 +2,7 @@
 
 It does nothing until asked: for a whole suite by ``schlenk_leaks = true`` among pytest's settings; for a test, a class
 or a module by the marker ``schlenk_leaks``. The marker goes before the setting, and ``schlenk_leaks(False)`` excepts a
-test. What is checked is :func:`schlenk.testing.no_context_left`.
+test. What is checked is :func:`schlenk.testing.no_context_left`. Flask has nothing of the kind.
 """
 
 from __future__ import annotations

@@ -23,7 +23,12 @@ Functions = dict[Union[str, None], list[Callable[..., Any]]]
 
 
 def setupmethod(f: F) -> F:
-    """Refuse, in debug mode, a call that would come too late: after the first request. As in Flask 1.1."""
+    """Refuse, in debug mode, a call that would come too late: after the first request.
+
+    :param f: the method that registers something; what is returned does the same, and raises ``AssertionError`` then.
+
+    As in Flask 1.1.
+    """
 
     @wraps(f)
     def before_first_request_only(self: Scaffold, *args: Any, **kwargs: Any) -> Any:
@@ -42,6 +47,9 @@ class Scaffold:
 
     :param import_name: the name of the module the application is made in.
     :param root_path: the folder it lies in; default: found out.
+
+    In debug mode its methods raise ``AssertionError`` after the first request. As in Flask 1.1, where they are
+    ``Flask``'s own.
     """
 
     url_rule_class: type[Rule] = Rule
@@ -73,7 +81,10 @@ class Scaffold:
         self.url_default_functions: Functions = {}
 
     def route(self, rule: str, **options: Any) -> Callable[[F], F]:
-        """Have the decorated function answer requests for ``rule``; see :meth:`add_url_rule` for the options.
+        """Have the decorated function answer requests for ``rule``.
+
+        :param rule: the path, with variables such as ``<int:number>``.
+        :param options: ``endpoint``, ``methods`` and the others of :meth:`add_url_rule`, which may raise an error.
 
         >>> from schlenk import Flask
         >>> app = Flask(__name__)
@@ -146,6 +157,15 @@ class Scaffold:
     def endpoint(self, endpoint: str) -> Callable[[F], F]:
         """Have the decorated function answer for ``endpoint``, whose rules are in ``url_map`` or will be.
 
+        >>> from schlenk import Flask
+        >>> app = Flask(__name__)
+        >>> app.add_url_rule("/", endpoint="index")
+        >>> @app.endpoint("index")
+        ... def view():
+        ...     return "hello"
+        >>> app.test_client().get("/").get_data(as_text=True)
+        'hello'
+
         As in Flask 1.1.
         """
 
@@ -170,7 +190,18 @@ class Scaffold:
         """Have ``f`` called before each request, without arguments.
 
         If it returns anything but ``None``, that is the answer, as if a view had returned it; no view is called, and
-        no further function of this kind. As in Flask 1.1.
+        no further function of this kind.
+
+        >>> from schlenk import Flask, request
+        >>> app = Flask(__name__)
+        >>> @app.before_request
+        ... def members_only():
+        ...     if "user" not in request.args:
+        ...         return "who is there?", 401
+        >>> app.test_client().get("/").status, app.test_client().get("/?user=ada").status
+        ('401 UNAUTHORIZED', '404 NOT FOUND')
+
+        As in Flask 1.1.
         """
         self.before_request_funcs.setdefault(None, []).append(f)
         return f
@@ -179,7 +210,18 @@ class Scaffold:
     def after_request(self, f: F) -> F:
         """Have ``f`` called with the response to each request; it returns the response to send, most often the same.
 
-        The last registered runs first. Not run where an error was neither handled nor became a 500. As in Flask 1.1.
+        The last registered runs first. Not run where an error was neither handled nor became a 500.
+
+        >>> from schlenk import Flask
+        >>> app = Flask(__name__)
+        >>> @app.after_request
+        ... def not_in_frames(response):
+        ...     response.headers["X-Frame-Options"] = "DENY"
+        ...     return response
+        >>> app.test_client().get("/").headers["X-Frame-Options"]
+        'DENY'
+
+        As in Flask 1.1.
         """
         self.after_request_funcs.setdefault(None, []).append(f)
         return f
@@ -189,7 +231,18 @@ class Scaffold:
         """Have ``f`` called when the request context goes, with the error that nobody handled, or ``None``.
 
         The last registered runs first. Should ``f`` fail, the error is raised, and those after it don't run; the
-        contexts go all the same. As in Flask 1.1.
+        contexts go all the same.
+
+        >>> from schlenk import Flask
+        >>> app = Flask(__name__)
+        >>> @app.teardown_request
+        ... def close(error):
+        ...     print("closed after", error)
+        >>> with app.test_request_context():
+        ...     pass
+        closed after None
+
+        As in Flask 1.1.
         """
         self.teardown_request_funcs.setdefault(None, []).append(f)
         return f
@@ -207,7 +260,20 @@ class Scaffold:
     def url_value_preprocessor(self, f: F) -> F:
         """Have ``f`` called with the endpoint and the values in the URL, before :meth:`before_request` is seen to.
 
-        It may change the values; both are ``None`` where no rule matched. As in Flask 1.1.
+        It may change the values; both are ``None`` where no rule matched.
+
+        >>> from schlenk import Flask, g
+        >>> app = Flask(__name__)
+        >>> @app.url_value_preprocessor
+        ... def take_language(endpoint, values):
+        ...     g.language = values.pop("language")
+        >>> @app.route("/<language>/")
+        ... def index():
+        ...     return g.language
+        >>> app.test_client().get("/en/").get_data(as_text=True)
+        'en'
+
+        As in Flask 1.1.
         """
         self.url_value_preprocessors.setdefault(None, []).append(f)
         return f
@@ -216,6 +282,16 @@ class Scaffold:
     def url_defaults(self, f: F) -> F:
         """Have ``f`` called with the endpoint and the values whenever a URL is built; it may add values.
 
+        >>> from schlenk import Flask, url_for
+        >>> app = Flask(__name__)
+        >>> app.add_url_rule("/<language>/", "index")
+        >>> @app.url_defaults
+        ... def add_language(endpoint, values):
+        ...     values.setdefault("language", "en")
+        >>> with app.test_request_context():
+        ...     url_for("index")
+        '/en/'
+
         As in Flask 1.1.
         """
         self.url_default_functions.setdefault(None, []).append(f)
@@ -223,7 +299,9 @@ class Scaffold:
 
     @setupmethod
     def errorhandler(self, code_or_exception: type[Exception] | int) -> Callable[[F], F]:
-        """Have the decorated function answer where an error was raised; see :meth:`register_error_handler`.
+        """Have the decorated function answer where an error was raised.
+
+        :param code_or_exception: as for :meth:`register_error_handler`, which raises the same errors.
 
         >>> from schlenk import Flask
         >>> app = Flask(__name__)

@@ -1,6 +1,7 @@
 """The signals an application sends: blinker's, or silent ones where blinker is not installed.
 
-The silent ones can be sent, at the price of a call that does nothing; connecting to one says what to install.
+The silent ones can be sent, at the price of a call that does nothing; connecting to one says what to install. As in
+Flask 1.1.
 """
 
 from __future__ import annotations

@@ -70,13 +70,19 @@ class EnvironBuilder(werkzeug.test.EnvironBuilder):
         super().__init__(path, base_url, *args, **kwargs)
 
     def json_dumps(self, obj: Any, **kwargs: Any) -> str:
-        """Return ``obj`` as JSON, as the application writes it."""
+        """Return ``obj`` as JSON, as the application writes it.
+
+        :param kwargs: for :func:`schlenk.json.dumps`, which raises the same errors.
+        """
         text: str = json.dumps(obj, app=self.app, **kwargs)
         return text
 
 
 class FlaskClient(Client):
-    """A client for tests.
+    """A client for tests, made by :meth:`schlenk.Flask.test_client`.
+
+    :param args: with ``kwargs``, as for :class:`werkzeug.test.Client`: the application, the class of answers, and
+        ``use_cookies``.
 
     In a ``with`` block the context of the last request stays until the next request, or the end of the block, so that
     ``request``, ``session`` and ``g`` can be looked at. ``environ_base`` goes into the environ of every request.
@@ -150,6 +156,7 @@ class FlaskClient(Client):
         :param args: with ``kwargs``, as for :class:`EnvironBuilder`; or one builder, request or environ instead.
         :param buffered: take the whole answer in at once, and close it.
         :param follow_redirects: make the requests that redirects lead to, too, and return the last answer.
+        :raises Exception: what nobody handled, where the application is under test or in debug mode.
         """
         (described,) = args if len(args) == 1 and not kwargs else (None,)
         builder: werkzeug.test.EnvironBuilder
@@ -170,7 +177,10 @@ class FlaskClient(Client):
         return super().open(builder, buffered=buffered, follow_redirects=follow_redirects)
 
     def run_wsgi_app(self, environ: WSGIEnvironment, buffered: bool = False) -> Any:
-        """Hand the request to the application, telling it whether to keep the context."""
+        """Hand the request that ``environ`` describes to the application, telling it whether to keep the context.
+
+        :param buffered: take the whole answer in at once, and close it.
+        """
         return super().run_wsgi_app({**environ, "flask._preserve_context": self.preserve_context}, buffered)
 
     def __enter__(self) -> FlaskClient:

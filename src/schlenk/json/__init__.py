@@ -84,7 +84,10 @@ def dumps(obj: Any, app: Flask | None = None, **kwargs: Any) -> Any:
 
 
 def dump(obj: Any, fp: IO[Any], app: Flask | None = None, **kwargs: Any) -> None:
-    """Write what :func:`dumps` returns to the file ``fp``: text, or bytes where an ``encoding`` is given."""
+    """Write what :func:`dumps` returns to the file ``fp``: text, or bytes where an ``encoding`` is given.
+
+    Other parameters and errors are those of :func:`dumps`. As in Flask 1.1.
+    """
     fp.write(dumps(obj, app, **kwargs))
 
 
@@ -114,12 +117,17 @@ def loads(s: str | bytes, app: Flask | None = None, **kwargs: Any) -> Any:
 
 
 def load(fp: IO[Any], app: Flask | None = None, **kwargs: Any) -> Any:
-    """Return what the JSON in the file ``fp`` stands for; see :func:`loads`."""
+    """Return what the JSON in the file ``fp``, of text or bytes, stands for.
+
+    Other parameters and errors are those of :func:`loads`. As in Flask 1.1.
+    """
     return loads(fp.read(), app, **kwargs)
 
 
 def htmlsafe_dumps(obj: Any, app: Flask | None = None, **kwargs: Any) -> str:
     r"""Return what :func:`dumps` does, with nothing in it that could end the ``<script>`` it is put in.
+
+    Parameters and errors are those of :func:`dumps`.
 
     >>> print(htmlsafe_dumps("</script>"))
     "\u003c/script\u003e"
@@ -131,7 +139,10 @@ def htmlsafe_dumps(obj: Any, app: Flask | None = None, **kwargs: Any) -> str:
 
 
 def htmlsafe_dump(obj: Any, fp: IO[str], app: Flask | None = None, **kwargs: Any) -> None:
-    """Write what :func:`htmlsafe_dumps` returns to the text file ``fp``."""
+    """Write what :func:`htmlsafe_dumps` returns to the text file ``fp``; parameters and errors are its own.
+
+    As in Flask 1.1.
+    """
     fp.write(htmlsafe_dumps(obj, app, **kwargs))
 
 

@@ -33,7 +33,8 @@ class JSONTag:
 
     :param serializer: the :class:`TaggedJSONSerializer` it works for, with which it may tag what the value holds.
 
-    ``key`` is the tag; a class without one only prepares a value that needs no tag, such as a list.
+    ``key`` is the tag; a class without one only prepares a value that needs no tag, such as a list. :meth:`check`,
+    :meth:`to_json` and :meth:`to_python` have to be written: until then they raise ``NotImplementedError``.
 
     >>> class TagComplex(JSONTag):
     ...     key = " c"
@@ -64,7 +65,7 @@ class JSONTag:
         raise NotImplementedError(f"{type(self).__name__} has to say what to write: define to_json().")
 
     def to_python(self, value: Any) -> Any:
-        """Return the value again, from what :meth:`to_json` made of it."""
+        """Return the value again, from ``value``, which is what :meth:`to_json` made of it."""
         raise NotImplementedError(f"{type(self).__name__} has to say how to read what it wrote: define to_python().")
 
     def tag(self, value: Any) -> Any:
@@ -73,7 +74,7 @@ class JSONTag:
 
 
 class TagDict(JSONTag):
-    """A dictionary of one key that looks like a tag: the key is marked, so that it isn't taken for one."""
+    """A dictionary of one key that looks like a tag: the key is marked, so that it isn't one. As in Flask 1.0."""
 
     __slots__ = ()
     key = " di"
@@ -91,7 +92,7 @@ class TagDict(JSONTag):
 
 
 class PassDict(JSONTag):
-    """Any other dictionary: needs no tag, but what is in it may."""
+    """Any other dictionary: needs no tag, but what is in it may. As in Flask 1.0."""
 
     __slots__ = ()
 
@@ -105,7 +106,7 @@ class PassDict(JSONTag):
 
 
 class TagTuple(JSONTag):
-    """A tuple, which JSON would make a list."""
+    """A tuple, which JSON would make a list. As in Flask 1.0."""
 
     __slots__ = ()
     key = " t"
@@ -121,7 +122,7 @@ class TagTuple(JSONTag):
 
 
 class PassList(JSONTag):
-    """A list: needs no tag, but what is in it may."""
+    """A list: needs no tag, but what is in it may. As in Flask 1.0."""
 
     __slots__ = ()
 
@@ -135,7 +136,7 @@ class PassList(JSONTag):
 
 
 class TagBytes(JSONTag):
-    """Bytes, as base64."""
+    """Bytes, as base64. As in Flask 1.0."""
 
     __slots__ = ()
     key = " b"
@@ -151,7 +152,7 @@ class TagBytes(JSONTag):
 
 
 class TagMarkup(JSONTag):
-    """Anything with ``__html__``, as :class:`markupsafe.Markup`."""
+    """Anything with ``__html__``, as :class:`markupsafe.Markup`. As in Flask 1.0."""
 
     __slots__ = ()
     key = " m"
@@ -167,7 +168,7 @@ class TagMarkup(JSONTag):
 
 
 class TagUUID(JSONTag):
-    """A UUID, as its hexadecimal digits."""
+    """A UUID, as its hexadecimal digits. As in Flask 1.0."""
 
     __slots__ = ()
     key = " u"
@@ -251,9 +252,15 @@ class TaggedJSONSerializer:
         return value
 
     def dumps(self, value: Any) -> str:
-        """Return ``value`` as a string of tagged, compact JSON."""
+        """Return ``value`` as a string of tagged, compact JSON.
+
+        :raises TypeError: it holds something that JSON can't, and that no tag is for.
+        """
         return cast(str, dumps(self.tag(value), separators=(",", ":")))
 
     def loads(self, value: str | bytes) -> Any:
-        """Return the value that :meth:`dumps` wrote as ``value``."""
+        """Return the value that :meth:`dumps` wrote as ``value``.
+
+        :raises ValueError: ``value`` isn't JSON.
+        """
         return loads(value, object_hook=self.untag)
