@@ -39,6 +39,12 @@ def test_what_wsgi_forbids_is_named(app: Flask, key: str, value: Any) -> None:
     assert (status, f"malformed {key}" in body) == ("400 BAD REQUEST", True)
 
 
+def test_a_script_name_that_is_no_path_is_named(app: Flask) -> None:
+    app.add_url_rule("/url", "url", lambda: request.url)
+    status, body = ask(app, PATH_INFO="/url", HTTP_HOST="plain.example:8080", SCRIPT_NAME="root")
+    assert (status, "malformed SCRIPT_NAME" in body) == ("400 BAD REQUEST", True)
+
+
 def test_an_error_of_the_application_s_own_is_not_taken_for_the_client_s(app: Flask) -> None:
     class Failing(app.request_class):  # type: ignore[name-defined, misc]
         def __init__(self, environ: dict[str, Any]) -> None:

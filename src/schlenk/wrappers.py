@@ -37,8 +37,9 @@ _no_cookies: ImmutableMultiDict[str, str] = ImmutableMultiDict()
 _header = re.compile(r"[^\0\r\n\u0100-\U0010ffff]*")
 _forms = {
     "PATH_INFO": re.compile(r"[\0-\xff]*"),
+    "SCRIPT_NAME": re.compile(rf"(/{_header.pattern})?"),
     "wsgi.url_scheme": re.compile("[a-zA-Z][a-zA-Z0-9+.-]*"),
-    **dict.fromkeys(("REQUEST_METHOD", "SCRIPT_NAME", "QUERY_STRING", "CONTENT_TYPE", "CONTENT_LENGTH"), _header),
+    **dict.fromkeys(("REQUEST_METHOD", "QUERY_STRING", "CONTENT_TYPE", "CONTENT_LENGTH"), _header),
 }
 
 
