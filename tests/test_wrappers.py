@@ -50,6 +50,15 @@ def test_the_blueprint_is_what_comes_before_the_last_dot(endpoint: str, blueprin
     assert (new.endpoint, new.blueprint) == (endpoint, blueprint)
 
 
+# Who asks
+
+
+@pytest.mark.parametrize(("sent", "name"), [("Basic YWRhOng=", "ada"), ("Basic \x80", None), ("Basic =", None)])
+def test_credentials_that_cannot_be_read_are_none(sent: str, name: str | None) -> None:
+    authorization = Request(create_environ(environ_base={"HTTP_AUTHORIZATION": sent})).authorization
+    assert (authorization and authorization.username) == name
+
+
 # The length of a body
 
 

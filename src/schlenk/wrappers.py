@@ -8,7 +8,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Callable
 
-from werkzeug.datastructures import FileStorage, Headers, ImmutableMultiDict, MultiDict
+from werkzeug.datastructures import Authorization, FileStorage, Headers, ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.sansio.http import parse_cookie
 from werkzeug.utils import cached_property
@@ -129,6 +129,15 @@ class Request(RequestBase):
         # Werkzeug looks through all headers, which takes it as long as to make a response (5 µs).
         cookie = self.environ.get("HTTP_COOKIE")
         return parse_cookie(cookie, self.dict_storage_class) if cookie else _no_cookies  # type: ignore[return-value]
+
+    @cached_property
+    def authorization(self) -> Authorization | None:
+        """Credentials that were sent; ``None`` where that can't be read."""
+        try:
+            return super().authorization
+        except ValueError:
+            # Base64 that isn't ASCII, of which Werkzeug catches some errors.
+            return None
 
     @cached_property
     def args(self) -> MultiDict[str, str]:
