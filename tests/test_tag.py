@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 
@@ -161,7 +161,7 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None)
 @given(values)
 def test_whatever_was_written_is_read_back(value: Any) -> None:
     serializer = TaggedJSONSerializer()
