@@ -636,7 +636,7 @@ UNARY = """
     complex(x); round(x); math.trunc(x); math.floor(x); math.ceil(x); operator.length_hint(x); -x; +x; ~x
     not x; list(x); tuple(x); set(x); sorted(x); dict(x); sum(x); max(x); any(x); hex(x); [*x]; {**x}
     "".join(x); os.fspath(x); copy.copy(x); copy.deepcopy(x); f"{x}"; f"{x:>12}"; f"{x!a}"; "%s" % (x,); x()
-    x.real; x.upper()
+    x.real; x.upper(); range(x)
 """
 # The other operand's own method is asked first and knows nothing of proxies: then it is the proxy's turn.
 ON_EITHER_SIDE = """
@@ -682,6 +682,9 @@ def outcome(expression: str, *operands: Any, proxied: str = "") -> tuple[Any, ..
     seen = {name: proxy_to(obj) if name in proxied else obj for name, obj in names.items()}
     try:
         value = eval(expression, {"copy": copy, "math": math, "operator": operator, "os": os, **seen})
+        if isinstance(value, range):
+            # Python 3.9 keeps the bool in range(False); of a proxy it only ever gets the number, which is equal.
+            value = range(*map(int, (value.start, value.stop, value.step)))
         result: Any = list(value) if isinstance(value, Iterator) else value
     except AttributeError:
         # Says of some methods that the object lacks what the interpreter says with a TypeError.
