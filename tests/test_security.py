@@ -318,7 +318,7 @@ def test_trusted_hosts_of_a_request_class_are_heeded(app: Flask) -> None:
     assert statuses == [200, 400]
 
 
-@pytest.mark.parametrize("host", ["xn--strae-oqa.example", "xn--a", "xn--a:8080"])
+@pytest.mark.parametrize("host", ["xn--strae-oqa.example", "xn--a", "xn--a:8080", "XN--A"])
 def test_a_host_that_cannot_be_decoded_is_told_as_it_was_sent(app: Flask, host: str) -> None:
     """Python decodes the names of 2003; a request for another must not fail for it."""
 
@@ -326,8 +326,10 @@ def test_a_host_that_cannot_be_decoded_is_told_as_it_was_sent(app: Flask, host: 
     def page() -> str:
         return " ".join([request.url, request.base_url, request.root_url, request.host_url, request.host])
 
-    url = f"http://{host}/"
-    assert ask(app, "/page", HTTP_HOST=host, QUERY_STRING="n=1")[1] == f"{url}page?n=1 {url}page {url} {url} {host}"
+    # The case of a host means nothing. The error of Python 3.13 is one that Werkzeug catches, and hosts come small.
+    urls = [f"http://{told}/" for told in (host, host.lower())]
+    expected = [f"{url}page?n=1 {url}page {url} {url} {host}" for url in urls]
+    assert ask(app, "/page", HTTP_HOST=host, QUERY_STRING="n=1")[1] in expected
 
 
 # --- Limits
