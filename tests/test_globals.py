@@ -93,6 +93,16 @@ def test_globals_follow_what_is_pushed_and_popped(app: Flask) -> None:
         assert (current_app.name, request.path, "depth" in g) == ("globals", "/outer", True)
 
 
+@pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
+def test_attribute_of_a_global_is_read_from_the_context_on_top(proxy: Any) -> None:
+    with keyed("lower").test_request_context():
+        proxy.mark = "lower"
+        with keyed("upper").test_request_context():
+            proxy.mark = "upper"
+            assert proxy.mark == "upper"
+        assert proxy.mark == "lower"
+
+
 def test_what_is_set_through_a_global_is_set_on_the_object(app: Flask) -> None:
     with app.test_request_context() as context:
         request.mark = "request"
