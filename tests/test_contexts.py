@@ -825,6 +825,16 @@ def test_context_left_in_a_block_is_told_and_goes_too(app: App, what: Any) -> No
     assert app.torn == [("request", None), ("app", None)]
 
 
+def test_what_was_left_above_a_context_pushed_twice_goes_and_what_lies_between_stays(app: App) -> None:
+    with app.test_request_context() as context, App("between").app_context():
+        context.push()
+        leave(Flask.app_context)()
+        with pytest.raises(AssertionError, match="was not popped"):
+            context.auto_pop(None)
+        assert current_app.name == "between"
+    assert tops() == NOTHING
+
+
 def test_context_left_by_an_error_goes_too_and_only_the_error_is_told(app: App, error: Exception) -> None:
     context = app.test_request_context()
     context.push()
