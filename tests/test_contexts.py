@@ -835,6 +835,12 @@ def test_what_was_left_above_a_context_pushed_twice_goes_and_what_lies_between_s
     assert tops() == NOTHING
 
 
+def test_what_is_no_context_goes_from_above_one_too(app: App) -> None:
+    with pytest.raises(AssertionError, match=r"\[None\] came to be pushed"), app.test_request_context():
+        _request_ctx_stack.push(None)  # type: ignore[arg-type]
+    assert _request_ctx_stack._local.__storage__ == {}
+
+
 def test_context_left_by_an_error_goes_too_and_only_the_error_is_told(app: App, error: Exception) -> None:
     context = app.test_request_context()
     context.push()
