@@ -6,6 +6,7 @@ import io
 import threading
 from contextlib import suppress
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
@@ -106,7 +107,7 @@ def test_pop_takes_the_value_away(namespace: _AppCtxGlobals) -> None:
     assert "user" not in namespace
 
 
-@pytest.mark.parametrize("default", [None, 36])
+@pytest.mark.parametrize("default", [None, 36, ANY])
 def test_pop_of_what_is_not_there_gives_the_default(namespace: _AppCtxGlobals, default: Any) -> None:
     assert namespace.pop("age", default) is default
 
@@ -519,6 +520,16 @@ def test_request_context_on_top_of_another_applications_brings_its_own(app: App)
         assert tops() == (None, below)
 
 
+def test_applications_that_are_equal_have_contexts_of_their_own() -> None:
+    class Equal(App):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    first, second = Equal(), Equal()
+    with first.app_context(), second.test_request_context():
+        assert current_app._get_current_object() is second
+
+
 def test_request_context_looks_at_the_application_context_on_top_alone(app: App) -> None:
     with app.app_context() as lowest, App("other").app_context(), app.test_request_context():
         assert current_app == app
@@ -637,6 +648,18 @@ def test_error_given_to_pop_reaches_both_teardowns(app: App, error: Exception) -
     context.push()
     context.pop(error)
     assert app.torn == [("request", error), ("app", error)]
+
+
+@pytest.mark.parametrize("make", [Flask.app_context, Flask.test_request_context])
+def test_error_that_is_equal_to_anything_reaches_teardown(app: App, make: Any) -> None:
+    class Equal(Exception):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    context, error = make(app), Equal()
+    context.push()
+    context.pop(error)
+    assert {id(torn) for _, torn in app.torn} == {id(error)}
 
 
 def test_none_given_to_pop_is_no_error_also_while_one_is_handled(app: App, error: Exception) -> None:

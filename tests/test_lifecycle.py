@@ -577,6 +577,17 @@ def test_torn_down_by_hand_it_hears_of_the_error_that_is_being_handled(app: Flas
         ]
 
 
+def test_torn_down_by_hand_it_hears_of_an_error_that_is_equal_to_anything(app: Flask, steps: list[str]) -> None:
+    class Equal(Exception):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    with app.test_request_context():
+        app.do_teardown_request(Equal())
+        app.do_teardown_appcontext(Equal())
+        assert steps == ["teardown_request after Equal", "teardown_appcontext after Equal"]
+
+
 def test_without_a_request_there_is_none_to_tear_down(app: Flask, steps: list[str]) -> None:
     with app.app_context():
         with pytest.raises(AttributeError):
