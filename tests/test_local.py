@@ -45,6 +45,13 @@ def test_value_is_what_was_set_last() -> None:
     assert place.user == "grace"
 
 
+@pytest.mark.parametrize("name", ["Name", "__a__", "name"])
+def test_value_is_kept_under_any_name(name: str) -> None:
+    place = Local()
+    setattr(place, name, "ada")
+    assert place.__storage__ == {get_ident(): {name: "ada"}}
+
+
 def test_second_name_leaves_the_first() -> None:
     place = Local()
     place.user = "ada"

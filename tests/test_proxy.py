@@ -308,6 +308,16 @@ def test_subclass_decides_how_attributes_are_read() -> None:
     assert (Shouting(User).name, Fallback(User).name) == ("NAME", "NAME")
 
 
+@pytest.mark.parametrize("module", ["a", "z"])
+def test_subclass_of_any_module_decides_how_attributes_are_read(module: str) -> None:
+    def read(self: Any, name: str) -> Any:
+        return name.upper()
+
+    read.__module__ = module
+    Shouting: Any = type("Shouting", (LocalProxy,), {"__getattribute__": read})
+    assert Shouting(User).name == "NAME"
+
+
 def test_subclass_decides_how_attributes_are_found_that_are_not_its_own() -> None:
     class Shouting(LocalProxy[User]):
         kind = "proxy"
