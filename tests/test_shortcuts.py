@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -264,3 +265,14 @@ def test_an_adapter_answers_other_questions_too(app: Flask) -> None:
 def test_cookies_are_read_as_werkzeug_reads_them(header: str) -> None:
     environ = create_environ(headers={"Cookie": header})
     assert Request(environ).cookies == WerkzeugRequest(environ).cookies
+
+
+# Closing a request
+
+
+def test_files_that_were_sent_are_closed_with_the_request() -> None:
+    sent = {"picture": (BytesIO(b"picture"), "picture.png")}
+    with Flask("closing").test_request_context(method="POST", data=sent) as context:
+        picture = context.request.files["picture"]
+        assert not picture.stream.closed
+    assert picture.stream.closed

@@ -689,9 +689,16 @@ class Adapter(MapAdapter):
     __slots__ = ("known",)
     known: dict[tuple[str | None, str, str], Rule]
 
-    def match(self, path_info: str | None = None, method: str | None = None, *args: Any, **kwargs: Any) -> Any:
-        if path_info is not None or method is not None or args or kwargs != {"return_rule": True}:
-            return super().match(path_info, method, *args, **kwargs)
+    def match(
+        self,
+        path_info: str | None = None,
+        method: str | None = None,
+        return_rule: bool = False,
+        query_args: Any = None,
+        websocket: bool | None = None,
+    ) -> Any:
+        if not (return_rule and path_info is method is query_args is websocket is None):
+            return super().match(path_info, method, return_rule, query_args, websocket)  # type: ignore[call-overload]
         key = self.subdomain, self.path_info, self.default_method
         rule = self.known.get(key)
         if rule is not None and self.default_method in rule.methods:  # type: ignore[operator]

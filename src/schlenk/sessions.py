@@ -11,7 +11,7 @@ import ipaddress
 import re
 import warnings
 from collections.abc import MutableMapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
@@ -210,9 +210,11 @@ class SessionInterface:
 
     def get_expiration_time(self, app: Flask, session: SessionMixin) -> datetime | None:
         """Return when a permanent session expires, in UTC; ``None`` for one that ends with the browser's."""
+        if not session.permanent:
+            return None
         # Naive, as in Flask 1.1: stores of extensions compare it with what they keep.
-        now = datetime.now(timezone.utc).replace(tzinfo=None)
-        return now + app.permanent_session_lifetime if session.permanent else None
+        lifetime: timedelta = app.permanent_session_lifetime
+        return datetime.now(timezone.utc).replace(tzinfo=None) + lifetime
 
     def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
         """Return whether to send the cookie: the session was modified, or is permanent and refreshed each time.

@@ -196,6 +196,12 @@ class Request(RequestBase):
     max_form_parts: int | None = _limit("MAX_FORM_PARTS", RequestBase.max_form_parts)  # type: ignore[assignment]
     """``MAX_FORM_PARTS``: a form of more parts is answered with 413. As in Flask 3.1."""
 
+    def close(self) -> None:
+        """Close the files that were sent."""
+        # Where none were parsed Werkzeug goes through none, for as long as matching the URL takes (0.5 µs).
+        if "files" in vars(self):
+            super().close()
+
     def on_json_loading_failed(self, e: ValueError | None) -> None:
         """Answer 400 to a body that isn't JSON, in debug mode with the reason.
 
@@ -278,7 +284,7 @@ class Response(ResponseBase):
                 known.update(attributes)
                 known["_on_close"] = []
                 known["response"] = [data]
-                known["headers"] = made = Headers()
+                known["headers"] = made = Headers.__new__(Headers)
                 vars(made)["_list"] = [*defaults, ("Content-Length", str(len(data)))]
                 return
         super().__init__(response, status, headers, mimetype, content_type, direct_passthrough)
