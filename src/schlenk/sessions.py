@@ -316,14 +316,18 @@ class SecureCookieSessionInterface(SessionInterface):
         cookies = request.cookies
         # To look in vain costs Werkzeug an exception (1.3 µs).
         cookie = cookies.get(app.session_cookie_name) if cookies else None
-        if cookie:
-            try:
-                values = serializer.loads(cookie, max_age=int(app.permanent_session_lifetime.total_seconds()))
-            except (BadData, UnicodeError):
-                values = None
-            if isinstance(values, dict):
-                return self.session_class(values)
-        return self.session_class()
+        if not cookie:
+            return self.session_class()
+        try:
+            values = serializer.loads(cookie, max_age=int(app.permanent_session_lifetime.total_seconds()))
+        except (BadData, UnicodeError):
+            return self.session_class()
+        try:
+            values = dict(values)
+        except (TypeError, ValueError):
+            # Signed with our key, but by somebody who keeps something else in such cookies.
+            return self.session_class()
+        return self.session_class(values)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Set the cookie if :meth:`should_set_cookie`, take it away if the session was emptied.

@@ -115,6 +115,14 @@ DEPARTURES: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "copied_function_called_at_the_same_time": ([["torn down", [0, 0], 1]], [["torn down", [0, 0], 3]]),
     "request_inside_before_first_request": ([["ended", [0, 0], False]], [["ended", [0, 0], True]]),
+    "trapped_key_error_without_a_key": (
+        [["surfaced", [0, 0], "IndexError"]],
+        [["surfaced", [0, 0], "BadRequestKeyError"]],
+    ),
+    "signed_cookie_that_holds_no_session": (
+        [["seen", [0, 0], "{'a': 1}"], ["seen", [0, 0], "TypeError"], ["seen", [0, 0], "ValueError"]],
+        [["seen", [0, 0], "{'a': 1}"], ["seen", [0, 0], "{}"], ["seen", [0, 0], "{}"]],
+    ),
     "values_of_threads_that_ended": (
         [["most are kept", [0, 0], True, True]],
         [["most are kept", [0, 0], False, False]],

@@ -9,7 +9,7 @@ import contextlib
 import threading
 from typing import Any, Callable
 
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import BadRequestKeyError, NotFound
 
 from tests.fidelity.side import Side
 from tests.fidelity.trace import Boom, Trace, scenario
@@ -376,3 +376,33 @@ def abort_given_an_error(side: Side, trace: Trace) -> None:
     with trace.mute():
         answers = [served(trace, app, "/error"), served(trace, app, "/callable")]
     trace("answered", answers)
+
+
+@scenario
+def trapped_key_error_without_a_key(side: Side, trace: Trace) -> None:
+    """1.1.4 looked for the key of a ``BadRequestKeyError`` that was made without one, and lost the error over it."""
+    app, _ = telling(trace)
+    app.config.update(TRAP_BAD_REQUEST_ERRORS=True, PROPAGATE_EXCEPTIONS=True)
+
+    def fail() -> None:
+        raise BadRequestKeyError()
+
+    app.view_functions["index"] = fail
+    trace("surfaced", served(trace, app))
+
+
+@scenario
+def signed_cookie_that_holds_no_session(side: Side, trace: Trace) -> None:
+    """1.1.4 failed where a signed cookie held neither a dictionary nor pairs."""
+    app, _ = telling(trace)
+    app.secret_key = "key"
+    app.testing = True
+    app.view_functions["index"] = lambda: repr(dict(side.flask.session))
+    sign = side.sessions.SecureCookieSessionInterface().get_signing_serializer(app).dumps
+    for value in ([["a", 1]], 7, "text"):
+        seen: list[Any] = []
+        with trace.mute():
+            cookie = f"session={sign(value)}"
+            environ = trace.environ("/", HTTP_COOKIE=cookie)
+            error = error_of(lambda: seen.extend(app(environ, lambda *arguments: None)))  # noqa: B023
+        trace("seen", type(error).__name__ if error else b"".join(seen).decode())
