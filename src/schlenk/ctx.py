@@ -273,6 +273,9 @@ class RequestContext:
     """
 
     _since: float | None = None
+    _preserved_exc: BaseException | None = None
+    _pushed = False
+    _streams = 0
 
     def __init__(
         self,
@@ -291,10 +294,7 @@ class RequestContext:
         self.flashes: list[tuple[str, str]] | None = None
         self.session = cast("SessionMixin", session)
         self.preserved = False
-        self._preserved_exc: BaseException | None = None
         self._after_request_functions: list[AfterRequest] = []
-        self._pushed = False
-        self._streams = 0
         # One entry for each time it was pushed: the application context that came with it, or None.
         self._implicit_app_ctx_stack: list[AppContext | None] = []
 
@@ -419,19 +419,25 @@ class RequestContext:
         :raises AssertionError: contexts were pushed in the meantime and not popped. They are off the stacks then, so
             that no other request meets them; their teardown functions have not run.
         """
-        keep = self.request.environ.get("flask._preserve_context") or (
+        if self.request.environ.get("flask._preserve_context") or (
             exc is not None and self.app.preserve_context_on_exception
-        )
-        end = self._preserve if keep else self.pop
-        above = _request_ctx_stack.top
-        own = self._implicit_app_ctx_stack[-1] if self._implicit_app_ctx_stack else None
-        if above is self and (keep or own is None or _app_ctx_stack.top is own):
-            end(exc)
-        elif keep and above is not None and above is not self and above.preserved:
-            # Both stay until the next push, or the end of the client's block, which takes them one by one.
-            end(exc)
-        else:
-            self._end_under_others(end, exc)
+        ):
+            above = _request_ctx_stack.top
+            if above is self or (above is not None and above.preserved):
+                # Both stay until the next push, or the end of the client's block, which takes them one by one.
+                self._preserve(exc)
+            else:
+                self._end_under_others(self._preserve, exc)
+            return
+        depth = len(self._implicit_app_ctx_stack)
+        try:
+            self.pop(exc)
+            return
+        except AssertionError:
+            if len(self._implicit_app_ctx_stack) < depth:
+                raise
+        # It was refused, because something lies above.
+        self._end_under_others(self.pop, exc)
 
     def _end_under_others(self, end: Callable[[BaseException | None], None], exc: BaseException | None) -> None:
         """Call ``end`` with what is above the context out of the way.
