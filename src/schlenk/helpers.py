@@ -115,6 +115,18 @@ def flash(message: str, category: str = "message") -> None:
     :param category: a word for the kind of message, such as ``"error"``.
     :raises RuntimeError: there is no request, or no secret key to keep a session with.
 
+    >>> from schlenk import Flask
+    >>> app = Flask(__name__)
+    >>> app.secret_key = "for this example only"
+    >>> @app.route("/")
+    ... def index():
+    ...     flash("Saved.")
+    ...     return "see what is next"
+    >>> with app.test_client() as client:
+    ...     response = client.get("/")
+    ...     get_flashed_messages()
+    ['Saved.']
+
     As in Flask 1.1.
     """
     flashes = session.get("_flashes", [])

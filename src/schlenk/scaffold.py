@@ -126,6 +126,12 @@ class Scaffold:
         :raises AssertionError: neither ``endpoint`` nor ``view_func`` is given; or another function answers for the
             endpoint already, and goes on to, now also for ``rule``.
 
+        >>> from schlenk import Flask
+        >>> app = Flask(__name__)
+        >>> app.add_url_rule("/user/<int:number>", "user", lambda number: f"user {number}", methods=["GET", "DELETE"])
+        >>> app.test_client().delete("/user/7").get_data(as_text=True)
+        'user 7'
+
         As in Flask 1.1.
         """
         if endpoint is None:
@@ -329,6 +335,13 @@ class Scaffold:
         :raises ValueError: an error is given instead of its class.
         :raises TypeError: what is given is neither.
         :raises AssertionError: a class is given that isn't one of errors.
+
+        >>> from schlenk import Flask
+        >>> app = Flask(__name__)
+        >>> app.register_error_handler(ZeroDivisionError, lambda error: ("nothing to share", 400))
+        >>> app.add_url_rule("/", "index", lambda: str(1 / 0))
+        >>> app.test_client().get("/").status
+        '400 BAD REQUEST'
 
         As in Flask 1.1.
         """
