@@ -50,7 +50,12 @@ __all__ = ["Flask", "current_app", "g", "request", "session"]
 
 
 class FormDataRoutingRedirect(AssertionError):
-    """In debug mode: a form was sent to a URL that only leads on to another, and not all browsers send it on."""
+    """In debug mode: a form was sent to a URL that only leads on to another, and not all browsers send it on.
+
+    :param request: the request, with its ``routing_exception``.
+
+    As in Flask 1.1.
+    """
 
     def __init__(self, request: Request) -> None:
         error = cast(RequestRedirect, request.routing_exception)
@@ -203,7 +208,10 @@ class Flask(Scaffold):
         return self._got_first_request
 
     def make_config(self, instance_relative: bool = False) -> Config:
-        """Return the configuration the application begins with."""
+        """Return the configuration the application begins with.
+
+        :param instance_relative: for callers from Flask 1.1: there is no instance folder here.
+        """
         return self.config_class(self.root_path, {**self.default_config, "ENV": get_env(), "DEBUG": get_debug_flag()})
 
     def run(
@@ -262,7 +270,9 @@ class Flask(Scaffold):
         return AppContext(self)
 
     def test_request_context(self, *args: Any, **kwargs: Any) -> RequestContext:
-        """Return a request context for a request described as for :class:`schlenk.testing.EnvironBuilder`.
+        """Return a request context for a request that nobody made.
+
+        :param args: with ``kwargs``, as for :class:`schlenk.testing.EnvironBuilder`, which is given the application.
 
         >>> with Flask(__name__).test_request_context("/page?n=1", method="POST"):
         ...     request.method, request.args["n"]
@@ -286,6 +296,10 @@ class Flask(Scaffold):
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, in a context of its own.
+
+        :param environ: what the server says of the request.
+        :param start_response: what to call with status and headers before the body is returned.
+        :returns: the parts of the body.
 
         >>> app = Flask(__name__)
         >>> def shout(application):
@@ -336,6 +350,9 @@ class Flask(Scaffold):
         """Return what matches and builds URLs for ``request``; for no request, what builds them for ``SERVER_NAME``.
 
         ``None`` where that isn't set. As in Flask 1.1.
+
+        :raises SecurityError: the request's host isn't one of ``TRUSTED_HOSTS``.
+        :raises BadRequest: it is no host.
         """
         server_name = self.config["SERVER_NAME"]
         if request is None:
@@ -424,7 +441,10 @@ class Flask(Scaffold):
         return None
 
     def dispatch_request(self) -> Any:
-        """Return what the view for the current request returns, whatever that is."""
+        """Return what the view for the current request returns, whatever that is.
+
+        :raises HTTPException: no view is for it; see :meth:`raise_routing_exception`.
+        """
         request = _request_ctx_stack.top.request  # type: ignore[union-attr]
         if request.routing_exception is not None:
             self.raise_routing_exception(request)
@@ -437,6 +457,8 @@ class Flask(Scaffold):
     def raise_routing_exception(self, request: Request) -> NoReturn:
         """Raise what came of matching the URL: not found, method not allowed, a redirect.
 
+        :param request: the request whose ``routing_exception`` it is.
+        :raises HTTPException: always, unless it is the following.
         :raises FormDataRoutingRedirect: in debug mode, for a redirect that a body could get lost on.
         """
         error = request.routing_exception
@@ -456,6 +478,8 @@ class Flask(Scaffold):
         """Return what the handler of an error from a hook or a view answers; raise it again where there is none.
 
         Errors that stand for an HTTP status go to :meth:`handle_http_exception`, unless :meth:`trap_http_exception`.
+
+        :param e: the error, which has to be the one that is being handled.
         """
         assert sys.exc_info()[1] is e, "the error to handle is the one that is being handled"
         if isinstance(e, HTTPException):
@@ -495,6 +519,8 @@ class Flask(Scaffold):
         That handler is given an :class:`~werkzeug.exceptions.InternalServerError`, whose ``original_exception`` is
         ``e``. Where :attr:`propagate_exceptions`, the error is raised instead; else it is logged. A request that no
         WSGI server may make is answered with 400 instead of 500.
+
+        :param e: the error, which has to be the one that is being handled.
         """
         got_request_exception.send(self, exception=e)
         if self.propagate_exceptions:
@@ -509,7 +535,10 @@ class Flask(Scaffold):
     def log_exception(
         self, exc_info: tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
     ) -> None:
-        """Log an error nobody handled, with its traceback."""
+        """Log an error nobody handled, with its traceback.
+
+        :param exc_info: what :func:`sys.exc_info` returned.
+        """
         request = _current_request()
         # Programs that read logs look for this line.
         self.logger.error(f"Exception on {request.path} [{request.method}]", exc_info=exc_info)
@@ -517,7 +546,8 @@ class Flask(Scaffold):
     def finalize_request(self, rv: Any, from_error_handler: bool = False) -> Response:
         """Return the response for what a view or a handler returned, when all that comes after it has run.
 
-        :param from_error_handler: log errors of that, instead of raising them: it is a 500 already.
+        :param rv: as for :meth:`make_response`, which raises the same errors.
+        :param from_error_handler: log errors of what comes after, instead of raising them: it is a 500 already.
         """
         response = self.make_response(rv)
         try:
@@ -537,6 +567,11 @@ class Flask(Scaffold):
         :param rv: ``str`` or ``bytes`` (the body), ``dict`` (made JSON), a response of any class, a WSGI callable, or
             a tuple ``(body, status)``, ``(body, headers)`` or ``(body, status, headers)`` with one of these in front.
         :raises TypeError: it is none of these; the message says what it is, and of which endpoint.
+
+        >>> app = Flask(__name__)
+        >>> with app.test_request_context():
+        ...     app.make_response(({"left": 0}, 410)), app.make_response(("", {"X-Left": "0"})).headers["X-Left"]
+        (<Response 11 bytes [410 GONE]>, '0')
 
         As in Flask 1.1.
         """
@@ -599,6 +634,7 @@ class Flask(Scaffold):
     def process_response(self, response: Response) -> Response:
         """Run the functions of :func:`~schlenk.after_this_request` and :meth:`after_request`, and save the session.
 
+        :param response: what the first of them is called with.
         :returns: what the last of them returned.
         """
         context = _request_ctx_stack.top
@@ -645,7 +681,7 @@ class Flask(Scaffold):
     # Beside it: what building a URL asks of the application.
 
     def inject_url_defaults(self, endpoint: str, values: dict[str, Any]) -> None:
-        """Let the functions of :meth:`url_defaults` add values for a URL of ``endpoint`` that is being built."""
+        """Let the functions of :meth:`url_defaults` add to ``values`` for a URL of ``endpoint`` that is being built."""
         for function in self.url_default_functions.get(None, ()):
             function(endpoint, values)
 
@@ -653,6 +689,9 @@ class Flask(Scaffold):
         """Return the URL that a function in ``url_build_error_handlers`` knows; raise the error where none does.
 
         Each is called with the error, the endpoint and the values, until one returns something else than ``None``.
+
+        :param error: why the URL of ``endpoint`` with these ``values`` could not be built.
+        :raises BuildError: the error, or what the last of the functions raised instead.
         """
         for handler in self.url_build_error_handlers:
             try:
