@@ -69,6 +69,8 @@ def _changed(session: SecureCookieSession) -> None:
 class SecureCookieSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
     """A session that is kept in a cookie.
 
+    :param initial: what it holds at first: a dictionary or pairs.
+
     A change sets ``modified``; a list or dictionary inside it that is changed doesn't: assign it again, or set
     ``modified`` yourself.
 
@@ -116,7 +118,7 @@ class SecureCookieSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
 
 
 class NullSession(SecureCookieSession):
-    """The session of an application without a secret key: it can be read, being empty, and not written.
+    """The session of an application without a secret key: it can be read, being empty; writing is a ``RuntimeError``.
 
     As in Flask 1.1.
     """
@@ -134,7 +136,7 @@ class SessionInterface:
     """Opens a session at the beginning of a request and saves it at its end: what ``app.session_interface`` is.
 
     Subclass it for another store: ``open_session`` and ``save_session`` have to be written, the rest reads the
-    configuration. As in Flask 1.1.
+    configuration of ``app``, the application that each method is given. As in Flask 1.1.
 
     >>> class InMemory(SessionInterface):
     ...     kept = SecureCookieSession()
@@ -224,11 +226,17 @@ class SessionInterface:
         return session.modified or (session.permanent and app.config["SESSION_REFRESH_EACH_REQUEST"])
 
     def open_session(self, app: Flask, request: Request) -> SessionMixin | None:
-        """Return the session that belongs to ``request``, or ``None`` where sessions can't be had."""
+        """Return the session that belongs to ``request``, or ``None`` where sessions can't be had.
+
+        :raises NotImplementedError: a subclass hasn't written it.
+        """
         raise NotImplementedError(f"{type(self).__name__} has to say where sessions come from: define open_session().")
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """Keep ``session``, and let ``response`` tell the client what it needs to come back to it."""
+        """Keep ``session``, and let ``response`` tell the client what it needs to come back to it.
+
+        :raises NotImplementedError: a subclass hasn't written it.
+        """
         raise NotImplementedError(f"{type(self).__name__} has to say where sessions go: define save_session().")
 
 
@@ -334,6 +342,7 @@ class SecureCookieSessionInterface(SessionInterface):
 
         :raises TypeError: the session holds something that can't be kept; the message says what. ``ValueError`` or
             ``RecursionError`` where that is JSON's complaint of it.
+        :raises ValueError: the name or the domain of the cookie would break out of its place in the header.
         """
         domain = self.get_cookie_domain(app)
         path = self.get_cookie_path(app)
