@@ -46,7 +46,7 @@ _forms = {
 def environ_error(environ: dict[str, Any]) -> str | None:
     """Return what makes ``environ`` one that no WSGI server may call an application with, or ``None``.
 
-    Asked only where a request has failed, for which this may be the reason.
+    Asked only where a request has failed, for which this may be the reason. Flask has nothing of the kind.
     """
     for key in ("REQUEST_METHOD", "wsgi.url_scheme", "wsgi.input", "wsgi.errors"):
         if environ.get(key) is None:
@@ -70,7 +70,13 @@ def _limit(setting: str, default: int | None) -> Any:
 
 
 class DebugFilesKeyError(KeyError, AssertionError):
-    """In debug mode: a file was asked for that the form sent only the name of."""
+    """In debug mode: a file was asked for that the form sent only the name of.
+
+    :param request: the request.
+    :param key: the name of the field.
+
+    As in Flask 1.1.
+    """
 
     def __init__(self, request: Request, key: str) -> None:
         super().__init__(key)
@@ -102,6 +108,13 @@ class Request(RequestBase):
 
     ``url_rule`` is the rule that matched and ``view_args`` the values in the URL, ``routing_exception`` what was
     raised where none did; all three are ``None`` before the URL has been matched.
+
+    >>> from schlenk import Flask
+    >>> app = Flask(__name__)
+    >>> app.add_url_rule("/user/<name>", "user")
+    >>> with app.test_request_context("/user/ada?page=2") as context:
+    ...     context.request.endpoint, context.request.view_args, context.request.args["page"]
+    ('user', {'name': 'ada'}, '2')
 
     As in Flask 1.1, on Werkzeug 3.
     """
@@ -158,18 +171,22 @@ class Request(RequestBase):
 
     @cached_property
     def url(self) -> str:
+        """URL that was asked for, whole."""
         return self._url(lambda: super(Request, self).url)
 
     @cached_property
     def base_url(self) -> str:
+        """URL without its query."""
         return self._url(lambda: super(Request, self).base_url)
 
     @cached_property
     def root_url(self) -> str:
+        """URL of the root of the application."""
         return self._url(lambda: super(Request, self).root_url)
 
     @cached_property
     def host_url(self) -> str:
+        """Scheme and host, and a slash."""
         return self._url(lambda: super(Request, self).host_url)
 
     def _url(self, inherited: Callable[[], str]) -> str:
@@ -191,10 +208,13 @@ class Request(RequestBase):
     """
 
     max_form_memory_size: int | None = _limit("MAX_FORM_MEMORY_SIZE", RequestBase.max_form_memory_size)
-    """``MAX_FORM_MEMORY_SIZE``: a form with a longer field, files aside, is answered with 413. As in Flask 3.1."""
+    """``MAX_FORM_MEMORY_SIZE``, in bytes: a multipart form with a longer field, files aside, is answered with 413.
+
+    A form of another kind has no limit but that of its body. As in Flask 3.1.
+    """
 
     max_form_parts: int | None = _limit("MAX_FORM_PARTS", RequestBase.max_form_parts)  # type: ignore[assignment]
-    """``MAX_FORM_PARTS``: a form of more parts is answered with 413. As in Flask 3.1."""
+    """``MAX_FORM_PARTS``: a multipart form of more parts is answered with 413. As in Flask 3.1."""
 
     def close(self) -> None:
         """Close the files that were sent."""
@@ -205,8 +225,8 @@ class Request(RequestBase):
     def on_json_loading_failed(self, e: ValueError | None) -> None:
         """Answer 400 to a body that isn't JSON, in debug mode with the reason.
 
-        Called with ``None`` when the body isn't said to be JSON at all: then :meth:`get_json` gives ``None``.
-
+        :param e: what is wrong with it; ``None`` when the body isn't said to be JSON at all: then :meth:`get_json`
+            gives ``None``.
         :raises BadRequest: ``e`` is given.
         """
         app = _application()
@@ -249,6 +269,17 @@ def _blank(mimetype: str, status: int) -> tuple[dict[str, Any], list[tuple[str, 
 
 class Response(ResponseBase):
     """What the client is answered: HTML, unless it says otherwise.
+
+    :param response: the body: text, bytes, or an iterable of either, sent part by part.
+    :param status: a number, or a string such as ``"404 Not Found"``; default: 200.
+    :param headers: a mapping or pairs.
+    :param mimetype: default: ``text/html``; a text's has ``charset=utf-8`` added.
+    :param content_type: instead of ``mimetype``, taken as it is.
+    :param direct_passthrough: give the iterable to the server as it is.
+
+    >>> response = Response("hello", 201, {"X-Made": "yes"})
+    >>> response.status, response.headers["Content-Type"], response.get_data()
+    ('201 CREATED', 'text/html; charset=utf-8', b'hello')
 
     As in Flask 1.1, on Werkzeug 3.
     """
@@ -315,7 +346,7 @@ class Response(ResponseBase):
         return super().__call__(environ, start_response)
 
     def set_data(self, value: bytes | bytearray | str) -> None:
-        """Set the body. A ``bytearray`` is copied: servers take nothing but bytes."""
+        """Set the body to ``value``. A ``bytearray`` is copied: servers take nothing but bytes."""
         super().set_data(bytes(value) if isinstance(value, bytearray) else value)
 
     @property
