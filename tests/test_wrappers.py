@@ -53,7 +53,7 @@ def test_the_blueprint_is_what_comes_before_the_last_dot(endpoint: str, blueprin
 # Who asks
 
 
-@pytest.mark.parametrize(("sent", "name"), [("Basic YWRhOng=", "ada"), ("Basic \x80", None), ("Basic =", None)])
+@pytest.mark.parametrize(("sent", "name"), [("Basic YWRhOng=", "ada"), ("Basic \x80", None), ("Basic a", None)])
 def test_credentials_that_cannot_be_read_are_none(sent: str, name: str | None) -> None:
     authorization = Request(create_environ(environ_base={"HTTP_AUTHORIZATION": sent})).authorization
     assert (authorization and authorization.username) == name
