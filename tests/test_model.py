@@ -6,6 +6,7 @@ Hypothesis makes up what is done, and by whom; after each step all who are alive
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -200,6 +201,9 @@ class GreenletOwner(Owner):
         nothing = self.has_nothing
         gone = weakref.ref(self.greenlet)
         self.home.call(lambda: vars(self).pop("greenlet") and None)
+        if nothing and gone() is not None:
+            # An error that was raised in it is in a circle with its traceback.
+            gc.collect()
         assert not nothing or gone() is None
 
 
