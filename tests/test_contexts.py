@@ -949,6 +949,17 @@ def test_context_left_above_one_to_preserve_is_told_and_goes(app: App, preservin
     preserving.pop()
 
 
+def test_application_context_left_above_one_to_preserve_is_preserved_with_it(
+    app: App, preserving: RequestContext
+) -> None:
+    preserving.push()
+    leave(Flask.app_context)()
+    preserving.auto_pop(None)
+    assert (_request_ctx_stack.top, preserving.preserved, current_app.name) == (preserving, True, "left")
+    _app_ctx_stack.pop()
+    preserving.pop()
+
+
 def test_application_context_left_above_a_preserved_context_does_not_stop_what_comes_next(
     app: App, preserving: RequestContext
 ) -> None:
