@@ -264,6 +264,15 @@ def test_idents_that_cannot_die_are_kept(place: Local) -> None:
     assert len(place.__storage__) == 500
 
 
+def test_dead_that_came_into_the_storage_unasked_are_swept_too(place: Local) -> None:
+    for _ in range(200):
+        ended = Owner()
+        ended.ended = True
+        place.__storage__[ended] = {}
+    place.value = 1
+    assert len(place.__storage__) == 1
+
+
 def test_dead_among_many_living_are_bounded_by_their_number(place: Local) -> None:
     living = [Owner() for _ in range(1000)]
     for owner in living:
