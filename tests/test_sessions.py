@@ -12,7 +12,7 @@ from http.cookies import Morsel, SimpleCookie
 from typing import Any, Callable
 
 import pytest
-from itsdangerous import URLSafeTimedSerializer
+from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from schlenk import Flask, Markup, Request, Response, session
 from schlenk.json.tag import TaggedJSONSerializer
@@ -120,6 +120,10 @@ def test_what_reading_a_session_gives() -> None:
     )
     assert (len(session), list(session), list(session.values())) == (2, ["user", "age"], ["ada", 36])
     assert session == {"user": "ada", "age": 36}
+
+
+def test_methods_of_a_session_have_their_own_names() -> None:
+    assert SecureCookieSession.keys.__name__ == "keys"
 
 
 def test_a_change_inside_a_value_is_not_noticed() -> None:
@@ -492,6 +496,7 @@ def test_a_session_that_is_not_permanent_has_no_expiration_time() -> None:
         ("shop.example:8080", "/", ".shop.example"),
         (".shop.example", "/", ".shop.example"),
         ("shop.example", "/root", "shop.example"),
+        ("shop.example", "", "shop.example"),
     ],
 )
 def test_the_domain_is_that_of_the_server_name(server_name: str | None, root: str, domain: str | None) -> None:
@@ -596,6 +601,15 @@ def test_applications_that_share_an_interface_have_their_own_keys() -> None:
     cookies = [cookie_with({"user": "ada"}, app) for app in (one, other)]
     found = [request_with(app, cookie).get_json()["got"] != {} for app in (one, other) for cookie in cookies]
     assert found == [True, False, False, True]
+
+
+def test_what_is_signed_with_another_salt_is_not_taken_for_a_session() -> None:
+    app = application()
+    serializer = app.session_interface.get_signing_serializer(app)
+    other = serializer.dumps({}, salt="other")
+    assert serializer.loads(other, salt="other") == {}
+    with pytest.raises(BadSignature):
+        serializer.loads(other)
 
 
 def test_there_is_nothing_to_sign_with_where_there_is_no_key() -> None:
