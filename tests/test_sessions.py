@@ -526,6 +526,12 @@ def test_a_server_name_without_a_dot_is_no_domain_and_warned_of(server_name: str
     assert (domain, app.config["SESSION_COOKIE_DOMAIN"]) == (None, False)
 
 
+def test_the_host_that_is_warned_of_is_all_but_the_port() -> None:
+    app = application(SERVER_NAME="[::1]:5000")
+    with pytest.warns(UserWarning, match=r"'\[::1\]'"):
+        app.session_interface.get_cookie_domain(app)
+
+
 @pytest.mark.parametrize("root", ["/", "/root"])
 def test_a_server_name_that_is_an_address_is_the_domain_and_warned_of(root: str) -> None:
     app = application(SERVER_NAME="127.0.0.1:5000", APPLICATION_ROOT=root)
@@ -601,6 +607,13 @@ def test_applications_that_share_an_interface_have_their_own_keys() -> None:
     cookies = [cookie_with({"user": "ada"}, app) for app in (one, other)]
     found = [request_with(app, cookie).get_json()["got"] != {} for app in (one, other) for cookie in cookies]
     assert found == [True, False, False, True]
+
+
+def test_what_signs_is_made_once() -> None:
+    app = application()
+    first, second = (app.session_interface.get_signing_serializer(app) for _ in range(2))
+    assert first is second
+    assert first.make_signer() is first.make_signer()
 
 
 def test_what_is_signed_with_another_salt_is_not_taken_for_a_session() -> None:
