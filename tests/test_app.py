@@ -41,8 +41,9 @@ def test_the_import_name_is_kept() -> None:
     assert Flask("front").import_name == "front"
 
 
-def test_the_name_is_the_import_name() -> None:
-    assert Flask("front").name == "front"
+@pytest.mark.parametrize("name", ["front", "Front"])
+def test_the_name_is_the_import_name(name: str) -> None:
+    assert Flask(name).name == name
 
 
 @pytest.mark.parametrize(("file", "name"), [("/srv/shop.py", "shop"), ("/srv/shop.cgi.py", "shop.cgi")])

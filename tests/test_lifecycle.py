@@ -390,7 +390,9 @@ def test_a_failed_first_request_makes_the_next_one_the_first() -> None:
     assert ran == ["first", "first"]
 
 
-def test_a_function_before_the_first_request_may_make_one_itself() -> None:
+@pytest.mark.parametrize("ident", [schlenk.get_ident, threading.get_ident])
+def test_a_function_before_the_first_request_may_make_one_itself(ident: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("schlenk.app.get_ident", ident)
     app, answers = Flask("asking"), []
     app.add_url_rule("/", "index", lambda: "hello")
     app.before_first_request(lambda: answers.append(app.test_client().get("/").data))
