@@ -24,7 +24,8 @@ TESTS = {
     "globals": "test_globals test_contexts test_documentation",
     "local": "test_local test_stack test_manager test_proxy test_storage test_globals test_contexts",
     "sessions": "test_sessions test_security test_bad_input fidelity/test_cookies",
-    "app": "test_app test_lifecycle test_responses test_errors test_routing test_wsgi test_environ test_security",
+    "app": "test_app test_lifecycle test_responses test_errors test_routing test_wsgi test_environ test_security "
+    "test_helpers test_shortcuts",
 }
 
 
