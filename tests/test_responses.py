@@ -183,6 +183,7 @@ def test_a_header_may_come_more_than_once() -> None:
         ((), ["tuple", "0"]),
         (("body",), ["tuple", "1"]),
         (("body", 200, {}, "more"), ["tuple", "4"]),
+        (("body", {}, 200, "more"), ["tuple", "4"]),
         (7, ["int"]),
         (["body"], ["list"]),
         (True, ["bool"]),
