@@ -189,11 +189,12 @@ def test_a_method_that_a_rule_has_no_more_is_refused(app: Flask) -> None:
     assert app.test_client().get("/page").status_code == 405
 
 
-def test_a_rule_added_later_is_found_where_another_was_a_makeshift(app: Flask) -> None:
-    app.add_url_rule("/folder/", "folder", lambda: "folder", strict_slashes=False)
-    assert body(app, "/folder") == "folder"
-    app.add_url_rule("/folder", "file", lambda: "file")
-    assert (body(app, "/folder"), body(app, "/folder/")) == ("file", "folder")
+@pytest.mark.parametrize(("rule", "path"), [("/folder/", "/folder"), ("/file", "/file/")])
+def test_a_rule_added_later_is_found_where_another_was_a_makeshift(app: Flask, rule: str, path: str) -> None:
+    app.add_url_rule(rule, "first", lambda: "first", strict_slashes=False)
+    assert body(app, path) == "first"
+    app.add_url_rule(path, "second", lambda: "second")
+    assert (body(app, path), body(app, rule)) == ("second", "first")
 
 
 def test_a_rule_added_later_does_not_take_what_another_has(app: Flask) -> None:
