@@ -240,8 +240,10 @@ class TaggedJSONSerializer:
 
     def tag(self, value: Any) -> Any:
         """Return what JSON can hold of ``value``, tagged where it needs to be."""
-        fitting = next((tag for tag in self.order if tag.check(value)), None)
-        return value if fitting is None else fitting.tag(value)
+        for tag in self.order:
+            if tag.check(value):
+                return tag.tag(value)
+        return value
 
     def untag(self, value: dict[str, Any]) -> Any:
         """Return what ``value``, a dictionary just read, stands for: itself, unless it is a tag and its value."""
