@@ -221,6 +221,30 @@ def test_threads_that_gevent_patched_keep_to_themselves() -> None:
     )
 
 
+def test_greenlets_told_apart_by_numbers_since_gevent_patched_leave_nothing_to_each_other() -> None:
+    run_with(
+        "gevent",
+        """
+        from schlenk.local import Local
+        place = Local()
+        from gevent.monkey import patch_all
+        patch_all()
+        import threading
+        place.__ident_func__ = threading.get_ident
+        seen = []
+        def work():
+            seen.append(hasattr(place, "owner"))
+            place.owner = True
+        for _ in range(200):
+            owner = threading.Thread(target=work)
+            owner.start()
+            owner.join()
+        kept = 50 - sum(seen) if len(seen) == 200 else 0
+        assert len(place.__storage__) < 10, place.__storage__
+        """,
+    )
+
+
 def test_threads_of_gevents_pool_keep_to_themselves() -> None:
     run_with(
         "gevent",

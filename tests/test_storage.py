@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 import pytest
 
-from schlenk.local import Local, LocalStack, get_ident, release_local
+from schlenk.local import Local, LocalStack, _storage, get_ident, release_local
 from tests.owners import in_greenlet, in_thread, without
 
 
@@ -406,3 +406,17 @@ def test_the_dead_are_swept_and_all_listed_while_others_store_and_release(place:
     finally:
         sys.setswitchinterval(interval)
     assert not wrong
+
+
+def test_another_ident_function_goes_with_what_threads_have_by_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Local()
+
+    class Patched(threading.local):
+        pass
+
+    monkeypatch.setattr(threading, "local", Patched)
+    place.__ident_func__ = threading.get_ident
+    monkeypatch.undo()
+    place.user = "ada"
+    assert in_thread(lambda: hasattr(place, "user")) is False
+    assert type(_storage(place).thread) is Patched

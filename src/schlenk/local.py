@@ -66,6 +66,13 @@ class _Storage:
         self.limit = 64
         self.thread = threading.local()
 
+    def identify(self, ident: Ident) -> None:
+        """Go by another function from now on."""
+        if type(self.thread) is not threading.local:
+            # gevent has put its own in the place of both, and to these a greenlet is a thread.
+            self.thread = threading.local()
+        self.ident = ident
+
     def open(self, ident: Any, values: dict[str, Any]) -> None:
         """Keep the first values of an ident."""
         if len(self.values) >= self.limit:
@@ -139,7 +146,7 @@ class Local:
 
     @__ident_func__.setter
     def __ident_func__(self, ident: Ident) -> None:
-        _storage(self).ident = ident
+        _storage(self).identify(ident)
 
     def __iter__(self) -> Iterator[tuple[Any, dict[str, Any]]]:
         return iter(_storage(self).values.items())
@@ -180,7 +187,7 @@ class Local:
     def __setattr__(self, name: str, value: Any) -> None:
         storage = _storage(self)
         if name == "__ident_func__":
-            storage.ident = value
+            storage.identify(value)
             return
         ident = storage.ident()
         try:
@@ -236,7 +243,7 @@ class LocalStack(Generic[T]):
 
     @__ident_func__.setter
     def __ident_func__(self, ident: Ident) -> None:
-        self._storage.ident = ident
+        self._storage.identify(ident)
 
     def __release_local__(self) -> None:
         self._local.__release_local__()
