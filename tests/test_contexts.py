@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-from contextlib import suppress
 from typing import Any
 from unittest.mock import ANY
 
@@ -965,11 +964,40 @@ def test_application_context_left_above_a_preserved_context_does_not_stop_what_c
 ) -> None:
     preserving.push()
     leave(Flask.app_context)()
-    with suppress(AssertionError):
-        preserving.auto_pop(None)
-    with suppress(AssertionError), app.test_request_context():
-        pass
+    preserving.auto_pop(None)
+    left = _app_ctx_stack.top
     assert app.test_client().get("/").status_code == 404
+    assert (tops(), app.torn[:2]) == ((None, left), [("request", None), ("app", None)])
+    _app_ctx_stack.pop()
+
+
+def test_application_context_in_use_stays_when_a_preserved_context_below_goes(
+    app: App, preserving: RequestContext
+) -> None:
+    with preserving:
+        pass
+    with app.app_context() as in_use:
+        with app.test_request_context():
+            assert _app_ctx_stack.top is in_use
+        assert _app_ctx_stack.top is in_use
+    assert tops() == NOTHING
+
+
+def test_application_context_in_use_stays_though_a_preserved_context_below_fails_to_go(
+    app: App, preserving: RequestContext, error: Exception
+) -> None:
+    with preserving:
+        pass
+
+    @app.teardown_request
+    def fail(given: BaseException | None) -> None:
+        app.teardown_request_funcs[None].remove(fail)
+        raise error
+
+    with app.app_context() as in_use:
+        with pytest.raises(ValueError, match="an error"):
+            app.test_request_context().push()
+        assert tops() == (None, in_use)
     assert tops() == NOTHING
 
 

@@ -638,9 +638,11 @@ class Flask(Scaffold):
         :returns: what the last of them returned.
         """
         context = _request_ctx_stack.top
+        # Asked for before the others run: one that is registered by them comes too late.
+        afterwards = reversed(self.after_request_funcs.get(None, ()))
         for function in context._after_request_functions:  # type: ignore[union-attr]
             response = function(response)
-        for function in reversed(self.after_request_funcs.get(None, ())):
+        for function in afterwards:
             response = function(response)
         interface, session = self.session_interface, context.session  # type: ignore[union-attr]
         if not interface.is_null_session(session):

@@ -346,7 +346,7 @@ class RequestContext:
         """
         below = _request_ctx_stack._peek()
         if below is not None and below.preserved:
-            below._end_under_others(below.pop, below._preserved_exc)
+            below._make_way()
 
         app_context: AppContext | None = None
         current = _app_ctx_stack._peek()
@@ -429,15 +429,30 @@ class RequestContext:
             else:
                 self._end_under_others(self._preserve, exc)
             return
+        if not self._popped(exc):
+            self._end_under_others(self.pop, exc)
+
+    def _popped(self, exc: BaseException | None) -> bool:
+        """Pop the context and return True, or False where that is refused, because something lies above."""
         depth = len(self._implicit_app_ctx_stack)
         try:
             self.pop(exc)
-            return
         except AssertionError:
             if len(self._implicit_app_ctx_stack) < depth:
                 raise
-        # It was refused, because something lies above.
-        self._end_under_others(self.pop, exc)
+            return False
+        return True
+
+    def _make_way(self) -> None:
+        """End a preserved context. An application context above its own may be in use: it stays."""
+        exc = self._preserved_exc
+        if not self._popped(exc):
+            others = _uncover(_app_ctx_stack, self._implicit_app_ctx_stack[-1])
+            try:
+                self.pop(exc)
+            finally:
+                for context in others:
+                    _app_ctx_stack.push(context)
 
     def _end_under_others(self, end: Callable[[BaseException | None], None], exc: BaseException | None) -> None:
         """Call ``end`` with what is above the context out of the way.
@@ -451,7 +466,7 @@ class RequestContext:
             return
         above = _request_ctx_stack.top
         if above is not None and above is not self and above.preserved:
-            above.pop(above._preserved_exc)
+            above._make_way()
         others = _uncover(_request_ctx_stack, self)
         streams = [context for context in others if getattr(context, "_streams", 0)]
         own = self._implicit_app_ctx_stack[-1] if self._implicit_app_ctx_stack else None

@@ -69,6 +69,10 @@ DEPARTURES: dict[str, tuple[list[Any], list[Any]]] = {
         [["kept", [1, 0], "AssertionError", ["teardown_request", "teardown_appcontext"]]],
         [["kept", [0, 0], "200 OK", ["teardown_request", "teardown_request", "teardown_appcontext"]]],
     ),
+    "application_context_in_use_above_a_kept_context": (
+        [["in use", [0, 1], "AssertionError", False, ["teardown_request", "teardown_appcontext"]]],
+        [["in use", [0, 1], "NoneType", True, ["teardown_request", "teardown_appcontext", "teardown_request"]]],
+    ),
     "block_whose_push_failed": (
         [["block", [1, 1], "Boom: open_session", []]],
         [["block", [0, 0], "Boom: open_session", ["teardown_request", "teardown_appcontext"]]],

@@ -453,3 +453,22 @@ def preprocessor_that_leaves_no_context(side: Side, trace: Trace) -> None:
         trace("ends with", type(error).__name__)
     side.globals._request_ctx_stack.push(context)
     context.pop()
+
+
+@scenario
+def after_request_registered_by_after_this_request(side: Side, trace: Trace) -> None:
+    """The first function of after_request, registered while those of this request run, is for the next one."""
+    app = trace.bare()
+
+    @app.route("/")
+    def index() -> str:
+        @side.flask.after_this_request
+        def register(response: Any) -> Any:
+            app.after_request(lambda response: trace("after_request") or response)
+            return response
+
+        return "index"
+
+    trace.serve(app, "/")
+    app.view_functions["index"] = lambda: "index"
+    trace.serve(app, "/")

@@ -406,3 +406,20 @@ def signed_cookie_that_holds_no_session(side: Side, trace: Trace) -> None:
             environ = trace.environ("/", HTTP_COOKIE=cookie)
             error = error_of(lambda: seen.extend(app(environ, lambda *arguments: None)))  # noqa: B023
         trace("seen", type(error).__name__ if error else b"".join(seen).decode())
+
+
+@scenario
+def application_context_in_use_above_a_kept_context(side: Side, trace: Trace) -> None:
+    """1.1.4 took off an application context that was in use, to end a preserved request context below it."""
+    app, ran = telling(trace)
+    app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
+    app.view_functions["index"] = lambda: 1 / 0
+    served(trace, app)
+    in_use = app.app_context()
+    with trace.mute():
+        in_use.push()
+        error = error_of(lambda: app.test_request_context().__enter__().pop())
+    trace("in use", type(error).__name__, side.globals._app_ctx_stack.top is in_use, ran)
+    with trace.mute():
+        while side.globals._app_ctx_stack.pop():
+            pass
