@@ -142,6 +142,12 @@ def test_outside_a_context_an_attribute_of_a_global_is_a_runtime_error(proxy: An
 
 
 @pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
+def test_outside_a_context_nothing_can_be_set_on_a_global(proxy: Any) -> None:
+    with pytest.raises(RuntimeError, match="Working outside"):
+        proxy.name = "name"
+
+
+@pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
 def test_outside_a_context_a_global_is_unbound_and_false(proxy: Any) -> None:
     assert repr(proxy) == "<LocalProxy unbound>"
     assert not proxy
@@ -155,6 +161,8 @@ def test_stack_that_holds_no_context_is_outside(proxy: Any, held: list[None]) ->
     try:
         with pytest.raises(RuntimeError, match="Working outside"):
             proxy.name  # noqa: B018
+        with pytest.raises(RuntimeError, match="Working outside"):
+            proxy.name = "name"
         assert (bool(proxy), has_request_context(), has_app_context()) == (False, False, False)
     finally:
         for stack in (_request_ctx_stack, _app_ctx_stack):
