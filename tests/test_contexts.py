@@ -236,6 +236,13 @@ def test_application_context_pushed_twice_is_torn_down_when_it_goes_for_good(app
     assert app.torn == [("app", None)]
 
 
+def test_application_context_that_was_not_pushed_by_itself_is_torn_down_too(app: App) -> None:
+    context = app.app_context()
+    _app_ctx_stack.push(context)
+    context.pop()
+    assert app.torn == [("app", None)]
+
+
 def test_application_context_can_be_used_again(app: App) -> None:
     context = app.app_context()
     for _ in range(2):
