@@ -140,6 +140,15 @@ def test_proxy_stands_for_whatever_is_on_top(stack: LocalStack[Any]) -> None:
     assert top == ["a"]
 
 
+def test_attribute_of_a_proxy_is_that_of_whatever_is_on_top(stack: LocalStack[Any]) -> None:
+    top = stack()
+    stack.push(1)
+    stack.push(2)
+    assert top.real == 2
+    stack.pop()
+    assert top.real == 1
+
+
 def test_proxy_stands_for_the_top_that_a_subclass_says() -> None:
     class Fixed(LocalStack[str]):
         @property
