@@ -451,6 +451,7 @@ def test_the_adapter_of_a_request_is_bound_to_its_environ(app: Flask) -> None:
         ({"HTTP_HOST": ""}, ""),
         ({"SCRIPT_NAME": "/root"}, ""),
         ({"SCRIPT_NAME": "/root/", "PATH_INFO": "page"}, ""),
+        ({"PATH_INFO": "page"}, ""),
         ({"PATH_INFO": ""}, ""),
         ({"PATH_INFO": "//page//two"}, ""),
         ({"PATH_INFO": "/gr\xc3\xbc\xc3\x9fe"}, ""),
