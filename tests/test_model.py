@@ -82,6 +82,8 @@ class Owner:
         self.apps: list[AppModel] = []
         self.requests: list[RequestModel] = []
         self.pushed: list[Any] = []
+        self.outlived_children = False
+        """Whether greenlets that began in it died: while their entries are kept, it is too, as their parent."""
 
     @property
     def ident(self) -> Any:
@@ -89,7 +91,7 @@ class Owner:
 
     @property
     def has_nothing(self) -> bool:
-        return self.values is None and not (self.stack or self.apps or self.requests)
+        return self.values is None and not (self.stack or self.apps or self.requests or self.outlived_children)
 
     def call(self, function: Callable[[], Any]) -> Any:
         """Have the owner call ``function``."""
@@ -282,7 +284,7 @@ class Owners(RuleBasedStateMachine):
         greenlets = [owner for owner in self.alive if isinstance(owner, GreenletOwner)]
         ended = greenlets[who % len(greenlets)]
         if how == "abandon" and not ended.has_nothing:
-            # Its entry is what keeps it alive.
+            # An entry is what keeps it alive.
             how = "kill"
         self.alive.remove(ended)
         getattr(ended, how)()
@@ -305,6 +307,7 @@ class Owners(RuleBasedStateMachine):
         in_threads = in_threads or greenlet is None
         owner = self.owner(who)
         numbered = None if in_threads else owner.home.numbered
+        owner.outlived_children |= not in_threads
         # A greenlet costs next to nothing, so there can be more of them than are kept.
         for _ in range(8 if in_threads else FEWEST + 6):
             owner.call(as_thread if in_threads else lambda: greenlet.greenlet(die).switch())
@@ -463,21 +466,21 @@ class Owners(RuleBasedStateMachine):
                 with pytest.raises((AssertionError, IndexError), match="pop"):
                     owner.call(context.pop)
 
-    @rule(who=owners, whose=owners, number=numbers)
-    def pop_the_wrong_context(self, who: int, whose: int, number: int) -> None:
-        owner, other = self.owner(who), self.owner(whose)
-        contexts = [*other.requests, *other.apps]
-        if not contexts:
-            return
-        model = contexts[number % len(contexts)]
-        if isinstance(model, RequestModel):
-            implied = model.implied[-1]
-            right = owner.requests[-1:] == [model] and (implied is None or owner.apps[-1] is implied)
-        else:
-            right = owner.apps[-1:] == [model]
-        if not right:
+    @precondition(lambda self: any(owner.pushed for owner in self.alive))
+    @rule(who=owners, number=numbers)
+    def pop_the_wrong_context(self, who: int, number: int) -> None:
+        """One that lies further down, or on the stack of somebody else."""
+        owner = self.owner(who)
+
+        def is_wrong(model: Any) -> bool:
+            if isinstance(model, AppModel):
+                return owner.apps[-1:] != [model]
+            return owner.requests[-1:] != [model] or model.implied[-1] not in (None, owner.apps[-1])
+
+        contexts = [model for other in self.alive for model in [*other.requests, *other.apps] if is_wrong(model)]
+        if contexts:
             with pytest.raises(AssertionError, match="Refused to pop the wrong context"):
-                owner.call(model.real.pop)
+                owner.call(contexts[number % len(contexts)].real.pop)
 
     @rule(who=owners, name=names, value=numbers)
     def write_to_g(self, who: int, name: str, value: int) -> None:
