@@ -449,7 +449,8 @@ class Flask(Scaffold):
         if request.routing_exception is not None:
             self.raise_routing_exception(request)
         rule = request.url_rule
-        assert rule is not None, "no rule and no exception: the URL was not matched"
+        if rule is None:
+            raise AttributeError(f"{request!r} has no rule and no routing exception: its URL was not matched.")
         if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
             return self.make_default_options_response()
         return self.view_functions[rule.endpoint](**request.view_args)  # type: ignore[arg-type]
