@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
@@ -284,3 +285,22 @@ assert "busy" in [frame.name for frame in flight.stack], flight
 """
     ended = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, timeout=60)
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_no_garbage_is_collected_while_all_threads_are_held(collecting: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = sys._current_frames
+    seen = []
+
+    def current_frames() -> dict[int, Any]:
+        seen.append(gc.isenabled())
+        return frames()
+
+    monkeypatch.setattr(sys, "_current_frames", current_frames)
+    try:
+        with Flask("collecting").app_context():
+            gc.enable() if collecting else gc.disable()
+            in_flight()
+        assert (seen, gc.isenabled()) == ([False], collecting)
+    finally:
+        gc.enable()

@@ -6,13 +6,20 @@ what is kept in context variables can't.
 
 from __future__ import annotations
 
+import gc
 import sys
+import threading
 import traceback
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .ctx import AppContext, RequestContext
 from .globals import _app_ctx_stack, _request_ctx_stack
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_looking = threading.Lock()
 
 
 class Pushed(NamedTuple):
@@ -76,14 +83,30 @@ def in_flight() -> list[Flight]:
 def _stack(ident: Any, thread: int) -> traceback.StackSummary:
     """Return what the owner of ``ident`` is doing; as greenlets don't tell which thread they run in, it is given."""
     if isinstance(ident, int):
-        frame = sys._current_frames().get(ident)
+        frame = _frames().get(ident)
     elif getattr(ident, "dead", True):
         frame = None
     else:
         was_running = ident.gr_frame is None
-        frames = sys._current_frames()
+        frames = _frames()
         frame = ident.gr_frame or (frames.get(thread) if was_running else None)
     return traceback.StackSummary() if frame is None else traceback.extract_stack(frame)
+
+
+def _frames() -> dict[int, FrameType]:
+    """Return what each thread is at.
+
+    Up to Python 3.11 all threads are held meanwhile, and a collection of garbage in the middle of it runs code that may
+    wait for one of them, for ever.
+    """
+    with _looking:
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return sys._current_frames()
+        finally:
+            if collecting:
+                gc.enable()
 
 
 def _pushed(values: dict[str, Any] | None) -> list[Pushed]:
