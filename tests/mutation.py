@@ -18,7 +18,7 @@ from cosmic_ray.config import ConfigDict
 from cosmic_ray.work_db import use_db
 from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkResult
 
-# The tests that know the module, those that notice most first. In test_flight one relies on chance.
+# The tests that know the module, those that notice most first.
 TESTS = {
     "ctx": "test_contexts test_lifecycle test_testing test_helpers test_faults test_leaks test_flight",
     "globals": "test_globals test_contexts test_documentation",
@@ -31,9 +31,7 @@ TESTS = {
 
 def table_row(module: str, directory: Path) -> str:
     tests = [f"tests/{name}.py" for name in TESTS[module].split()]
-    command = " ".join(
-        [sys.executable, "-m pytest -x -q --tb=no -p no:cacheprovider -k 'not while_requests_come'", *tests]
-    )
+    command = " ".join([sys.executable, "-m pytest -x -q --tb=no -p no:cacheprovider", *tests])
     config = ConfigDict({"test-command": command, "timeout": 60.0, "distributor": {"name": "local"}})
     with use_db(str(directory / f"{module}.sqlite")) as found:
         if not found.num_work_items:

@@ -18,6 +18,7 @@ from werkzeug.debug import DebuggedApplication
 from werkzeug.sansio.multipart import Data, MultipartDecoder, NeedData
 from werkzeug.security import safe_join
 
+import schlenk.app
 from schlenk import Flask, flash, get_flashed_messages, redirect, request, session, url_for
 from schlenk import json as schlenk_json
 from schlenk.sessions import SecureCookieSession
@@ -573,3 +574,13 @@ def test_a_session_is_no_other_clients(visits: FlaskClient, app: Flask) -> None:
     for thread in threads:
         thread.join()
     assert seen == [["1", "2", "3", "4", "5"]] * 8
+
+
+def test_hosts_that_a_client_makes_up_are_not_remembered() -> None:
+    app = Flask("named")
+    app.config["SERVER_NAME"] = "shop.example"
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("default")
+        for number in range(300):
+            app.test_client().get("/", base_url=f"http://host{number}.example")
+    assert len(vars(schlenk.app).get("__warningregistry__", {})) < 150

@@ -390,7 +390,13 @@ class Flask(Scaffold):
         if host and not request.host:
             raise BadRequest(_BAD_HOST)
         subdomain = None if self.subdomain_matching else self.url_map.default_subdomain or None
-        return self.url_map.bind_to_environ(environ, server_name=server_name, subdomain=subdomain)
+        try:
+            return self.url_map.bind_to_environ(environ, server_name=server_name, subdomain=subdomain)
+        finally:
+            # Werkzeug warns of each host that isn't SERVER_NAME, and Python remembers each warning given here.
+            given = globals().get("__warningregistry__", {})
+            if len(given) > 100:
+                given.clear()
 
     def full_dispatch_request(self) -> Response:
         """Return the response to the current request: hooks, view, and whatever handles their errors."""
