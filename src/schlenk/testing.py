@@ -128,9 +128,9 @@ class FlaskClient(Client):
         if self._cookies is None:
             raise RuntimeError("The client keeps no cookies, and so no session: make it with use_cookies=True.")
         app = self.application
+        outer = _request_ctx_stack.top
         context = app.test_request_context(*args, **kwargs)
         self._add_cookies_to_wsgi(context.request.environ)
-        outer = _request_ctx_stack.top
         with context:
             session = app.session_interface.open_session(app, context.request)
             if session is None:

@@ -256,3 +256,24 @@ def error_in_a_client_block_after_a_kept_failure(side: Side, trace: Trace) -> No
         with app.test_client() as client:
             client.get("/boom")
             raise Boom("block")
+
+
+@scenario
+def transaction_whose_request_makes_a_request(side: Side, trace: Trace) -> None:
+    """A session transaction's block sees the context that was on top before it, though making its own ended that."""
+    app = trace.bare()
+    app.secret_key = "key"
+    app.add_url_rule("/", "index", lambda: "index")
+    bind = app.create_url_adapter
+    with app.test_client() as client:
+        client.get("/")
+        before = side.globals._request_ctx_stack.top
+
+        def create_url_adapter(request: Any) -> Any:
+            app.create_url_adapter = bind
+            app.test_client().get("/")
+            return bind(request)
+
+        app.create_url_adapter = create_url_adapter
+        with client.session_transaction():
+            trace("on top", side.globals._request_ctx_stack.top is before)
