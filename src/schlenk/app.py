@@ -763,6 +763,7 @@ def _bind(url_map: Map, request: Request, host: str) -> Adapter:
     Most of the 4 µs that takes go to the host, which is the same in nearly every request.
     """
     scheme = request.scheme
+    query = request.query_string
     return Adapter(
         url_map,
         _server_name(scheme, host),
@@ -771,7 +772,7 @@ def _bind(url_map: Map, request: Request, host: str) -> Adapter:
         scheme,
         request.path,
         request.method,
-        request.query_string.decode("utf-8", "replace"),
+        query.decode("utf-8", "replace") if query else "",
     )
 
 

@@ -268,15 +268,9 @@ class LocalStack(Generic[T]):
                 return object.__getattribute__(proxy, name)
             storage = self._storage
             try:
-                top = storage.values[storage.ident()]["stack"][-1]
-            except (KeyError, IndexError):
-                top = None
-            try:
-                if top is None:
-                    raise _empty()
-                return getattr(top, name)
+                return getattr(storage.values[storage.ident()]["stack"][-1], name)
             except Exception:
-                return _hidden(proxy, name)
+                return _hidden(proxy, name, _empty() if self.top is None else None)
 
         return _kind(read)
 
@@ -481,14 +475,16 @@ def _reader(own: frozenset[str]) -> Callable[[LocalProxy[Any], str], Any]:
     return __getattribute__
 
 
-def _hidden(proxy: LocalProxy[Any], name: str) -> Any:
-    """Return what object.__setattr__ set on the proxy itself, or raise the error that is being handled.
+def _hidden(proxy: LocalProxy[Any], name: str, unbound: RuntimeError | None = None) -> Any:
+    """Return what object.__setattr__ set on the proxy itself, or raise ``unbound``, or else the error being handled.
 
     Asked last, where it costs nothing.
     """
     hidden = object.__getattribute__(proxy, "__dict__")
     if name in hidden:
         return hidden[name]
+    if unbound is not None:
+        raise unbound from None
     raise
 
 

@@ -289,12 +289,12 @@ class Response(ResponseBase):
 
     # Whether Werkzeug's way of making a response, and that of calling one, are those of the class too.
     _made_plainly = _known
-    _called_plainly = True
+    _called_plainly = _known
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._made_plainly = _known and all(getattr(cls, step) is getattr(Response, step) for step in _making)
-        cls._called_plainly = all(getattr(cls, step) is getattr(Response, step) for step in _calling)
+        cls._called_plainly = _known and all(getattr(cls, step) is getattr(Response, step) for step in _calling)
 
     def __init__(
         self,
@@ -324,21 +324,24 @@ class Response(ResponseBase):
         """Answer the server.
 
         Most answers are one string with its length, and need none of what Werkzeug does to a response first: copy the
-        headers, look for places in them, count the body (5.2 µs; so, 1.4).
+        headers, look for places in them, count the body (5.2 µs; so, 1.0).
         """
         body = self.response
         code = self.status_code
         if (
             type(body) is list
+            and len(body) == 1
+            and type(body[0]) is bytes
             and self._called_plainly
+            and type(self.headers) is Headers
             and not self.direct_passthrough
             and code >= 200
             and code not in _empty
             and environ["REQUEST_METHOD"] != "HEAD"
         ):
-            headers = self.headers.to_wsgi_list()
+            headers: list[tuple[str, str]] = [*vars(self.headers)["_list"]]
             names = {name.lower() for name, _ in headers}
-            if "content-length" in names and names.isdisjoint(_places) and all(type(part) is bytes for part in body):
+            if "content-length" in names and names.isdisjoint(_places):
                 parts = _Body(body)
                 parts.close = self.close
                 start_response(self.status, headers)
