@@ -389,6 +389,9 @@ class Flask(Scaffold):
             return adapter
         if host and not request.host:
             raise BadRequest(_BAD_HOST)
+        if (environ.get("SCRIPT_NAME") or "/")[0] != "/":
+            # It would become a part of the host in every URL.
+            raise BadRequest("The request came with a malformed SCRIPT_NAME.")
         subdomain = None if self.subdomain_matching else self.url_map.default_subdomain or None
         try:
             return self.url_map.bind_to_environ(environ, server_name=server_name, subdomain=subdomain)
