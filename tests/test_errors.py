@@ -449,3 +449,11 @@ def test_an_answer_to_an_error_that_is_none_is_raised_to_the_server() -> None:
 def test_an_error_that_no_exception_handler_can_be_for_leaves_as_it_is() -> None:
     with pytest.raises(SystemExit):
         answer(failing(SystemExit()))
+
+
+def test_dispatching_a_request_that_was_not_matched_says_so() -> None:
+    app = Flask("unmatched")
+    with app.test_request_context("/") as context:
+        context.request.routing_exception = None
+        with pytest.raises(AttributeError, match="its URL was not matched"):
+            app.dispatch_request()
