@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
-from werkzeug.routing import BaseConverter, Map, Rule
+from werkzeug.routing import BaseConverter, IntegerConverter, Map, MapAdapter, Rule, Submount
 from werkzeug.test import create_environ
 from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from schlenk import Flask, Request, Response, wrappers
+from schlenk import Flask, Request, Response, routing, wrappers
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 latin = st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]))
@@ -160,6 +160,7 @@ def test_a_response_is_told_to_the_server_by_what_a_subclass_overrides() -> None
 def app() -> Flask:
     app = Flask("finding")
     app.add_url_rule("/page", "page", lambda: "page")
+    app.add_url_rule("/user/<int:number>", "user", lambda number: f"user {number}")
     return app
 
 
@@ -170,17 +171,34 @@ def body(app: Flask, path: str, method: str = "GET") -> str:
     return client.open(path, method=method).get_data(as_text=True)
 
 
-def test_a_rule_without_variables_is_looked_for_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert body(app, "/page") == "page"
+def remembered(app: Flask) -> list[str]:
+    """The paths whose rules are known."""
+    assert isinstance(app.url_map, routing.Map)
+    return [path for path, *_ in app.url_map.known]
+
+
+def values(app: Flask, path: str) -> Any:
+    with app.test_request_context(path) as context:
+        return context.request.view_args
+
+
+@pytest.mark.parametrize(("path", "answer"), [("/page", "page"), ("/user/7", "user 7")])
+def test_a_rule_is_looked_for_once(app: Flask, path: str, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert body(app, path) == answer
     monkeypatch.setattr(Map, "update", lambda self: pytest.fail("looked for again"))
-    assert body(app, "/page") == "page"
+    assert body(app, path) == answer
 
 
-def test_each_request_has_values_of_its_own_for_the_view(app: Flask) -> None:
-    for _ in range(2):
-        with app.test_request_context("/page") as context:
-            assert context.request.view_args == {}
-            context.request.view_args["kept"] = True
+@pytest.mark.parametrize(("path", "found"), [("/page", {}), ("/user/7", {"number": 7})])
+def test_each_request_has_values_of_its_own_for_the_view(app: Flask, path: str, found: dict[str, Any]) -> None:
+    for _ in range(3):
+        given = values(app, path)
+        assert given == found
+        given["kept"] = True
+
+
+def test_each_url_has_its_own_values(app: Flask) -> None:
+    assert [values(app, f"/user/{number}") for number in (1, 2, 1)] == [{"number": 1}, {"number": 2}, {"number": 1}]
 
 
 def test_a_method_that_a_rule_has_no_more_is_refused(app: Flask) -> None:
@@ -189,19 +207,40 @@ def test_a_method_that_a_rule_has_no_more_is_refused(app: Flask) -> None:
     assert app.test_client().get("/page").status_code == 405
 
 
-@pytest.mark.parametrize(("rule", "path"), [("/folder/", "/folder"), ("/file", "/file/")])
+@pytest.mark.parametrize(("rule", "path"), [("/folder/", "/folder"), ("/file", "/file/"), ("/<name>", "/ada")])
 def test_a_rule_added_later_is_found_where_another_was_a_makeshift(app: Flask, rule: str, path: str) -> None:
-    app.add_url_rule(rule, "first", lambda: "first", strict_slashes=False)
+    app.add_url_rule(rule, "first", lambda **values: "first", strict_slashes=False)
     assert body(app, path) == "first"
     app.add_url_rule(path, "second", lambda: "second")
-    assert (body(app, path), body(app, rule)) == ("second", "first")
+    assert body(app, path) == "second"
+
+
+def test_a_rule_added_while_another_is_looked_for_is_found_afterwards(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.add_url_rule("/<name>", "first", lambda name: "first")
+
+    def after_the_first_was_found(*arguments: Any) -> None:
+        monkeypatch.undo()
+        app.add_url_rule("/ada", "second", lambda: "second")
+
+    monkeypatch.setattr(MapAdapter, "get_default_redirect", after_the_first_was_found)
+    assert values(app, "/ada") == {"name": "ada"}
+    assert body(app, "/ada") == "second"
 
 
 def test_a_rule_added_later_does_not_take_what_another_has(app: Flask) -> None:
     before = body(app, "/page")
     app.add_url_rule("/page", "newcomer", lambda: "newcomer", methods=["GET", "POST"])
-    app._known = app.url_map, {}
     assert (before, body(app, "/page"), body(app, "/page", "POST")) == ("page", "page", "newcomer")
+
+
+def test_rules_of_which_one_is_wrong_are_found_as_far_as_they_were_added(app: Flask) -> None:
+    app.add_url_rule("/<name>", "name", lambda name: "name")
+    assert body(app, "/right") == "name"
+    with pytest.raises(LookupError):
+        app.url_map.add(Submount("/", [Rule("/right", endpoint="page", methods=["GET"]), Rule("/<wrong:converter>")]))
+    assert body(app, "/right") == "page"
 
 
 def test_another_map_has_its_own_rules(app: Flask) -> None:
@@ -218,17 +257,43 @@ def test_a_subdomain_has_its_own_rules(app: Flask) -> None:
     assert body(app, "/page") == "shop"
 
 
-def test_a_rule_with_variables_is_asked_each_time(app: Flask) -> None:
+def test_a_websocket_is_not_given_a_rule_for_requests(app: Flask) -> None:
+    assert body(app, "/page") == "page"
+    assert app.test_client().get("/page", base_url="ws://localhost").status_code == 400
+
+
+def test_no_more_urls_are_remembered_than_there_is_room_for(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "_MOST", 3)
+    for number in range(5):
+        assert body(app, f"/user/{number}") == f"user {number}"
+    assert remembered(app) == ["/user/3", "/user/4"]
+
+
+def test_long_urls_are_not_remembered(app: Flask) -> None:
+    app.add_url_rule("/<name>", "name", lambda name: name)
+    for name in ("a" * 199, "b" * 200):
+        assert body(app, f"/{name}") == name
+    assert remembered(app) == ["/" + "a" * 199]
+
+
+@pytest.mark.parametrize("name", ["counting", "int"])
+def test_a_converter_of_ones_own_is_asked_each_time(app: Flask, name: str) -> None:
     asked = []
 
-    class Counting(BaseConverter):
-        def to_python(self, value: str) -> str:
+    class Counting(IntegerConverter):
+        def to_python(self, value: str) -> int:
             asked.append(value)
-            return value
+            return super().to_python(value)
 
-    app.url_map.converters["counting"] = Counting
-    app.add_url_rule("/<counting:name>", "name", lambda name: name)
-    assert (body(app, "/ada"), asked) == ("ada", ["ada", "ada"])
+    app.url_map.converters[name] = Counting
+    app.add_url_rule(f"/<{name}:number>", "number", lambda number: str(number))
+    assert (body(app, "/7"), asked) == ("7", ["7", "7"])
+
+
+def test_a_converter_of_ones_own_is_not_in_the_way_of_rules_without_variables(app: Flask) -> None:
+    app.url_map.converters["own"] = BaseConverter
+    body(app, "/page"), body(app, "/user/7")
+    assert remembered(app) == ["/page"]
 
 
 def test_a_rule_that_is_of_another_class_is_asked_each_time(app: Flask) -> None:
@@ -237,16 +302,12 @@ def test_a_rule_that_is_of_another_class_is_asked_each_time(app: Flask) -> None:
 
     app.url_rule_class = OurRule
     app.add_url_rule("/ours", "ours", lambda: "ours")
-    with app.test_request_context("/ours") as context:
-        assert body(app, "/ours") == "ours"
-        assert list(context.url_adapter.known) == []  # type: ignore[union-attr]
+    assert (body(app, "/ours"), remembered(app)) == ("ours", [])
 
 
 def test_a_rule_for_any_method_is_not_remembered_for_each_that_is_asked_for(app: Flask) -> None:
     app.url_map.add(Rule("/any", endpoint="page"))
-    with app.test_request_context() as context:
-        assert body(app, "/any", "BREW") == "page"
-        assert list(context.url_adapter.known) == []  # type: ignore[union-attr]
+    assert (body(app, "/any", "BREW"), remembered(app)) == ("page", [])
 
 
 def test_an_adapter_answers_other_questions_too(app: Flask) -> None:

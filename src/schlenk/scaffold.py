@@ -10,11 +10,13 @@ import os
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
+from werkzeug import routing
 from werkzeug.exceptions import HTTPException, default_exceptions
-from werkzeug.routing import BuildError, Map, Rule
+from werkzeug.routing import BuildError, Rule
 
 from .globals import _lookup_req_object
 from .helpers import get_root_path
+from .routing import Map
 
 View = Callable[..., Any]
 ErrorHandler = Callable[[Any], Any]
@@ -55,7 +57,7 @@ class Scaffold:
     url_rule_class: type[Rule] = Rule
     """What :meth:`add_url_rule` makes."""
 
-    url_map_class: type[Map] = Map
+    url_map_class: type[routing.Map] = Map
     """What ``url_map`` is made of."""
 
     if TYPE_CHECKING:
