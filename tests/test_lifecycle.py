@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, Callable
 
 import pytest
+from werkzeug.exceptions import NotFound
+from werkzeug.test import create_environ
 
 import schlenk
 from schlenk import (
@@ -800,3 +804,71 @@ def test_a_nested_request_leaves_the_outer_one_as_it_was(app: Flask) -> None:
         return f"{inner}, {current_app.name} {request.path} {g.user}"
 
     assert app.test_client().get("/outer").data == b"other /inner, lively /outer ada"
+
+
+@pytest.fixture
+def leaving() -> Flask:
+    """An application whose requests end in every way."""
+    app = Flask("leaving")
+    app.logger.disabled = True
+    app.add_url_rule("/answered", "answered", lambda: "answered")
+    app.add_url_rule("/slash/", "slash", lambda: "slash")
+    app.add_url_rule("/redirected", "redirected", lambda: schlenk.redirect("/"))
+    app.add_url_rule("/aborted", "aborted", lambda: schlenk.abort(418))
+    app.add_url_rule("/failed", "failed", lambda: 1 // 0)
+    app.add_url_rule("/handled", "handled", lambda: {}["no such key"])
+    app.register_error_handler(LookupError, lambda error: ("handled", 404))
+    return app
+
+
+@pytest.fixture
+def no_collections() -> Iterator[None]:
+    collecting = gc.isenabled()
+    gc.disable()
+    yield
+    if collecting:
+        gc.enable()
+
+
+def begin(app: Flask, path: str, method: str) -> tuple[weakref.ref[Any], list[str]]:
+    """Make a request; return the way to its context, which should be a dead end then, and the status."""
+    contexts: list[weakref.ref[Any]] = []
+    app.before_request_funcs[None] = [lambda: contexts.append(weakref.ref(_request_ctx_stack.top))]
+    answers: list[str] = []
+    with suppress(ZeroDivisionError):
+        body = app(create_environ(path, method=method), lambda status, headers: answers.append(status[:3]))  # type: ignore[arg-type, return-value]
+        body.close()  # type: ignore[attr-defined]
+    return contexts[0], answers
+
+
+@pytest.mark.usefixtures("no_collections")
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/answered", "GET", "200"),
+        ("/slash", "GET", "308"),
+        ("/redirected", "GET", "302"),
+        ("/aborted", "GET", "418"),
+        ("/failed", "GET", "500"),
+        ("/handled", "GET", "404"),
+        ("/nowhere", "GET", "404"),
+        ("/answered", "POST", "405"),
+    ],
+)
+def test_a_request_that_has_ended_is_freed_at_once(leaving: Flask, path: str, method: str, status: str) -> None:
+    context, answers = begin(leaving, path, method)
+    assert (context(), answers) == (None, [status])
+
+
+@pytest.mark.usefixtures("no_collections")
+def test_a_request_that_ended_with_an_error_is_freed_with_the_error(leaving: Flask) -> None:
+    leaving.config["PROPAGATE_EXCEPTIONS"] = True
+    context, answers = begin(leaving, "/failed", "GET")
+    assert (context(), answers) == (None, [])
+
+
+def test_a_routing_error_that_is_raised_keeps_its_traceback(leaving: Flask) -> None:
+    leaving.config.update(TRAP_HTTP_EXCEPTIONS=True, PROPAGATE_EXCEPTIONS=True)
+    with pytest.raises(NotFound) as caught:
+        leaving.test_client().get("/nowhere")
+    assert "raise_routing_exception" in [entry.name for entry in caught.traceback]

@@ -340,6 +340,8 @@ class Flask(Scaffold):
         finally:
             if context._pushed:
                 context.auto_pop(None if self.should_ignore_error(error) else error)
+            # It refers to this frame: they would keep each other alive.
+            error = None
 
     def request_context(self, environ: WSGIEnvironment) -> RequestContext:
         """Return the context for the request that ``environ`` describes. As in Flask 1.1."""
@@ -407,7 +409,11 @@ class Flask(Scaffold):
                 value = self.dispatch_request()
         except Exception as error:
             value = self.handle_user_exception(error)
-        return self.finalize_request(value)
+        try:
+            return self.finalize_request(value)
+        finally:
+            # It may be the error, which refers to this frame: they would keep each other alive.
+            del value
 
     def try_trigger_before_first_request_functions(self) -> None:
         """Run the functions of :meth:`before_first_request`, if nobody has yet; wait for whoever is doing it."""
@@ -493,9 +499,13 @@ class Flask(Scaffold):
             if not self.trap_http_exception(e):
                 return self.handle_http_exception(e)
         handler = self._find_error_handler(e)
-        if handler is None:
+        if handler is not None:
+            return handler(e)
+        try:
             raise e
-        return handler(e)
+        finally:
+            # Its traceback refers to this frame.
+            del e
 
     def trap_http_exception(self, e: Exception) -> bool:
         """Return whether ``e``, which stands for an HTTP status, is to be taken for an error all the same.
@@ -529,7 +539,11 @@ class Flask(Scaffold):
         """
         got_request_exception.send(self, exception=e)
         if self.propagate_exceptions:
-            raise e
+            try:
+                raise e
+            finally:
+                # Its traceback refers to this frame.
+                del e
         self.log_exception(sys.exc_info())
         wrong = environ_error(_current_request().environ)
         answer = InternalServerError(original_exception=e) if wrong is None else BadRequest(wrong)

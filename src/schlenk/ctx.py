@@ -402,8 +402,12 @@ class RequestContext:
         finally:
             left = _take_off(_request_ctx_stack, self)
             if closed:
-                # The request refers to the environ; without this, they would keep each other alive.
+                # The request refers to the environ, and a routing exception to the frames that it was raised in, which
+                # refer to the request: they would keep each other alive.
                 self.request.environ["werkzeug.request"] = None
+                raised = getattr(self.request, "routing_exception", None)
+                if raised is not None and sys.exc_info()[1] is None:
+                    raised.__traceback__ = raised.__context__ = None
             if app_context is not None:
                 left += _uncover(_app_ctx_stack, app_context)
                 app_context.pop(exc)
