@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from tests.benchmarks.applications import Call, environ, flask_calls
+from tests.benchmarks.applications import Call, environ, flask_calls, werkzeug_calls
 from tests.benchmarks.peers import PEERS, Peer
 from tests.benchmarks.work import KINDS, Work, answer
 
@@ -89,19 +89,29 @@ def mark() -> None:
 
 def scale(peer: Peer, settings: Settings) -> dict[str, Any]:
     """What a request costs while others have contexts open, how many bytes each of these takes; and the import."""
+    if peer.kind == "werkzeug":
+        hello = werkzeug_calls()["hello"]
+        return {"threads": {count: in_threads(hello, nullcontext, count, settings) for count in settings["threads"]}}
     hello = flask_calls(peer.module)["hello"]
+
+    def context() -> AbstractContextManager[Any]:
+        return hello.application.request_context(environ())
+
     return {
-        "threads": {count: in_threads(hello, count, settings) for count in settings["threads"]},
+        "threads": {count: in_threads(hello, context, count, settings) for count in settings["threads"]},
         "greenlets": {count: beside_greenlets(hello, count, settings) for count in settings["greenlets"]},
         "bytes": bytes_of_a_context(hello, settings["contexts"]),
         "import": min(import_time(peer.module) for _ in range(settings["repeats"])),
     }
 
 
-def in_threads(call: Call, threads: int, settings: Settings) -> float:
-    """Nanoseconds of a request where that many threads answer at the same time, each with another context open.
+def in_threads(
+    call: Call, inside: Callable[[], AbstractContextManager[Any]], threads: int, settings: Settings
+) -> float:
+    """Nanoseconds of a request where that many threads answer at the same time, each inside what ``inside`` returns.
 
     It takes too long to find the machine idle all the while, so the processor's time is taken instead of the clock's.
+    What a thread's first requests take goes to the thread.
     """
     run = loop(answer(call))
     count = max(1, settings["requests"] // threads)
@@ -109,7 +119,8 @@ def in_threads(call: Call, threads: int, settings: Settings) -> float:
     together = threading.Barrier(threads, lambda: moments.append(time.process_time_ns()))
 
     def work() -> None:
-        with call.application.request_context(environ()):
+        with inside():
+            run(10)
             together.wait()
             run(count)
             together.wait()

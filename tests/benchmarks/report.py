@@ -93,9 +93,11 @@ def scale(results: Results) -> str | None:
     rows = [["", *(label(peer, results) for peer in measured)]]
     for among in ("threads", "greenlets"):
         for count in next(iter(measured.values()))[among]:
-            rows.append([f"hello, {among}: {count}, ns", *(number(found[among][count]) for found in measured.values())])
-    rows.append(["bytes of an open context", *(number(found["bytes"]) for found in measured.values())])
-    rows.append(["import, ms", *(f"{found['import'] / 1e6:.0f}" for found in measured.values())])
+            costs = [found.get(among, {}).get(count) for found in measured.values()]
+            rows.append([f"hello, {among}: {count}, ns", *("" if cost is None else number(cost) for cost in costs)])
+    for name, unit in (("bytes of an open context", 1), ("import, ms", 1e6)):
+        sizes = [found.get(name.split()[0].strip(",")) for found in measured.values()]
+        rows.append([name, *("" if size is None else number(size / unit) for size in sizes)])
     return markdown(rows)
 
 

@@ -15,10 +15,10 @@ from tests.benchmarks.peers import ROOT
 
 TIMES = {"batch": 0.002, "repeats": 10, "only": ""}
 SCALE = {
-    "threads": [1, 4, 16, 64], "requests": 6400, "greenlets": [1, 100, 10_000], "contexts": 1000, "batch": 0.002,
+    "threads": [1, 4, 16, 64], "requests": 12_800, "greenlets": [1, 100, 10_000], "contexts": 1000, "batch": 0.002,
     "repeats": 3,
 }  # fmt: skip
-SCALED = ("schlenk", "Flask", "Flask 1.1.4")
+SCALED = ("schlenk", "Werkzeug", "Flask", "Flask 1.1.4")
 COUNTED = {"count": 20, "only": ""}
 
 

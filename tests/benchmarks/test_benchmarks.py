@@ -55,6 +55,12 @@ def test_threads_greenlets_memory_and_the_import_are_measured() -> None:
     assert min(*found["threads"].values(), *found["greenlets"].values(), found["bytes"], found["import"]) > 0
 
 
+def test_of_werkzeug_which_has_no_contexts_only_threads_are_measured() -> None:
+    settings = {**TINY, "threads": [1, 2], "requests": 2}
+    found = rounds({"Werkzeug": sys.executable}, 1, {**TINY, "only": "nothing"}, settings)["Werkzeug"]["scale"]
+    assert list(found) == ["threads"]
+
+
 def test_a_peer_without_blinker_has_none() -> None:
     program = (
         "import json; from tests.benchmarks import measure\n"
