@@ -617,7 +617,7 @@ class Flask(Scaffold):
             response = rv
         elif isinstance(rv, (str, bytes, bytearray)):
             try:
-                response = self.response_class(cast(str, rv), status=status, headers=headers)
+                response = self.response_class(rv, status=status, headers=headers)  # type: ignore[arg-type]
             except (TypeError, ValueError) as error:
                 if not headers:
                     raise

@@ -238,7 +238,7 @@ class AppContext:
             if self._refcnt <= 0:
                 self.app.do_teardown_appcontext(sys.exc_info()[1] if exc is _sentinel else exc)
         finally:
-            left = _take_off(_app_ctx_stack, self)
+            left = [] if _app_ctx_stack._discard(self) else _dig_out(_app_ctx_stack, self)
         if left:
             raise _forgotten(self, left)
         if appcontext_popped.receivers:
@@ -292,7 +292,7 @@ class RequestContext:
         except HTTPException as error:
             self.request.routing_exception = error
         self.flashes: list[tuple[str, str]] | None = None
-        self.session = cast("SessionMixin", session)
+        self.session: SessionMixin = session  # type: ignore[assignment]
         self.preserved = False
         self._after_request_functions: list[AfterRequest] = []
         # One entry for each time it was pushed: the application context that came with it, or None.
@@ -400,7 +400,7 @@ class RequestContext:
                     end_of_request()
                 closed = True
         finally:
-            left = _take_off(_request_ctx_stack, self)
+            left = [] if _request_ctx_stack._discard(self) else _dig_out(_request_ctx_stack, self)
             if closed:
                 # The request refers to the environ, and a routing exception to the frames that it was raised in, which
                 # refer to the request: they would keep each other alive.
@@ -409,7 +409,8 @@ class RequestContext:
                 if raised is not None and sys.exc_info()[1] is None:
                     raised.__traceback__ = raised.__context__ = None
             if app_context is not None:
-                left += _uncover(_app_ctx_stack, app_context)
+                if _app_ctx_stack.top is not app_context:
+                    left += _uncover(_app_ctx_stack, app_context)
                 app_context.pop(exc)
         if left:
             raise _forgotten(self, left)
@@ -524,10 +525,8 @@ def _uncover(stack: LocalStack[Any], context: object) -> list[Any]:
     return []
 
 
-def _take_off(stack: LocalStack[Any], context: object) -> list[Any]:
+def _dig_out(stack: LocalStack[Any], context: object) -> list[Any]:
     """Take ``context`` off the stack, and with it what is above it, which is returned."""
-    if stack._discard(context):
-        return []
     above = _uncover(stack, context)
     if above:
         stack.pop()
