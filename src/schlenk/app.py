@@ -183,7 +183,8 @@ class Flask(Scaffold):
     @property
     def debug(self) -> bool:
         """Whether the application is being developed: the setting ``DEBUG``. Never on where others reach it."""
-        return cast(bool, self.config["DEBUG"])
+        debug: bool = self.config["DEBUG"]
+        return debug
 
     @debug.setter
     def debug(self, value: bool) -> None:
@@ -631,7 +632,7 @@ class Flask(Scaffold):
                 # The response it would make and call: it needn't be run and put together again (30 µs).
                 rv = rv.get_response(environ)
             try:
-                response = cast(Response, self.response_class.force_type(cast(Any, rv), environ))
+                response = cast(Response, self.response_class.force_type(rv, environ))
             except TypeError as error:
                 raise TypeError(f"{_answer()} is {rv!r}, which fails as a WSGI application: {error}") from error
         else:
@@ -739,7 +740,8 @@ def _is_trusted(request: Request) -> bool:
 
 def _current_request() -> Request:
     """Return the request itself, where the proxy would be asked for it several times over."""
-    return cast(Request, _lookup_req_object("request"))
+    request: Request = _lookup_req_object("request")
+    return request
 
 
 def _wrong_headers(headers: Any, error: Exception) -> Exception:
