@@ -632,7 +632,7 @@ class Flask(Scaffold):
                 # The response it would make and call: it needn't be run and put together again (30 µs).
                 rv = rv.get_response(environ)
             try:
-                response = cast(Response, self.response_class.force_type(rv, environ))
+                response = cast(Response, self.response_class.force_type(cast(Any, rv), environ))
             except TypeError as error:
                 raise TypeError(f"{_answer()} is {rv!r}, which fails as a WSGI application: {error}") from error
         else:

@@ -57,7 +57,7 @@ class Scaffold:
     url_rule_class: type[Rule] = Rule
     """What :meth:`add_url_rule` makes."""
 
-    url_map_class: type[routing.Map] = Map
+    url_map_class: type[routing.Map] = routing.Map
     """What ``url_map`` is made of."""
 
     if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class Scaffold:
     def __init__(self, import_name: str, root_path: str | os.PathLike[str] | None = None) -> None:
         self.import_name = import_name
         self.root_path: str | os.PathLike[str] = get_root_path(import_name) if root_path is None else root_path
-        self.url_map = self.url_map_class()
+        # Werkzeug's own is had with a memory.
+        self.url_map = (Map if self.url_map_class is routing.Map else self.url_map_class)()
         self.view_functions: dict[str, View] = {}
         self.error_handler_spec: dict[str | None, dict[int | None, dict[type[Exception], ErrorHandler]]] = {}
         self.url_build_error_handlers: list[Callable[[BuildError, str, dict[str, Any]], str | None]] = []
