@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO, StringIO
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ class Call(NamedTuple):
     body: bytes | None = None
     """None where each framework has a page of its own."""
     sent: bytes = b""
+    paths: Iterator[str] | None = None
+    """What to ask for instead of the environ's path, another each time."""
 
 
 def environ(path: str = "/", method: str = "GET", **more: Any) -> dict[str, Any]:
@@ -52,6 +55,16 @@ def environ(path: str = "/", method: str = "GET", **more: Any) -> dict[str, Any]
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
         **more,
+    }
+
+
+def place_calls(application: Callable[..., Any]) -> dict[str, Call]:
+    """One of many routes with a variable, at a URL that is asked for often and at such as are asked for once."""
+    place = f"/place{ROUTES * 3 // 4}/"
+    often = Call(application, environ(f"{place}7"), 200, b"number 7")
+    return {
+        f"one of {ROUTES} routes": often,
+        f"one of {ROUTES}, no URL twice": often._replace(paths=(f"{place}{number}" for number in itertools.count())),
     }
 
 
@@ -96,7 +109,7 @@ def flask_calls(name: str) -> dict[str, Call]:
     app = application()
     for place in range(ROUTES):
         app.add_url_rule(f"/place{place}/<int:number>", f"place{place}", lambda number: f"number {number}")
-    calls[f"one of {ROUTES} routes"] = ok(app, b"number 7", path=f"/place{ROUTES * 3 // 4}/7")
+    calls.update(place_calls(app))
 
     app = application()
     app.add_url_rule("/", "hello", lambda: "Hello, World!")
@@ -218,7 +231,7 @@ def werkzeug_calls() -> dict[str, Call]:
     document = Application({"/": lambda request: html(str(len(request.get_json()["items"])))}, ["POST"])
     return {
         "hello": Call(hello, environ(), 200, b"Hello, World!"),
-        f"one of {ROUTES} routes": Call(places, environ(f"/place{ROUTES * 3 // 4}/7"), 200, b"number 7"),
+        **place_calls(places),
         "40 proxy reads": Call(reading, environ(), 200, b"read"),
         "error handler": Call(Catching({"/": fail}), environ(), 400, b"no such value"),
         "404": Call(hello, environ("/nothing"), 404),
@@ -256,7 +269,7 @@ def bottle_calls() -> dict[str, Call]:
     document = application(lambda: str(len(request.json["items"])), method="POST")
     return {
         "hello": Call(hello, environ(), 200, b"Hello, World!"),
-        f"one of {ROUTES} routes": Call(places, environ(f"/place{ROUTES * 3 // 4}/7"), 200, b"number 7"),
+        **place_calls(places),
         "40 proxy reads": Call(application(reads), environ(), 200, b"read"),
         "404": Call(hello, environ("/nothing"), 404),
         "redirect": Call(application(lambda: bottle.redirect("/elsewhere", 302)), environ(), 302),

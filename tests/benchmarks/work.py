@@ -78,6 +78,7 @@ CONTEXTS = {
 REQUESTS = (
     "hello",
     f"one of {ROUTES} routes",
+    f"one of {ROUTES}, no URL twice",
     "hooks",
     "40 proxy reads",
     "session read and write",
@@ -107,7 +108,8 @@ def answer(call: Call) -> Work:
         )
     names = {**call._asdict(), "BytesIO": BytesIO, "finish": finish}
     names["start_response"] = lambda status, headers, error=None: None
-    return Work("finish(application({**environ, 'wsgi.input': BytesIO(sent)}, start_response))", names, 1)
+    more = "" if call.paths is None else ", 'PATH_INFO': next(paths)"
+    return Work(f"finish(application({{**environ, 'wsgi.input': BytesIO(sent){more}}}, start_response))", names, 1)
 
 
 def finish(body: Any) -> None:
