@@ -10,14 +10,13 @@ import gc
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .ctx import AppContext, RequestContext
 from .globals import _app_ctx_stack, _request_ctx_stack
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 _looking = threading.Lock()
 
@@ -82,28 +81,34 @@ def in_flight() -> list[Flight]:
 
 def _stack(ident: Any, thread: int) -> traceback.StackSummary:
     """Return what the owner of ``ident`` is doing; as greenlets don't tell which thread they run in, it is given."""
-    if isinstance(ident, int):
-        frame = _frames().get(ident)
-    elif getattr(ident, "dead", True):
-        frame = None
-    else:
-        was_running = ident.gr_frame is None
-        frames = _frames()
-        frame = ident.gr_frame or (frames.get(thread) if was_running else None)
-    return traceback.StackSummary() if frame is None else traceback.extract_stack(frame)
+    frames = []
+    with _no_collection():
+        if isinstance(ident, int):
+            frame = sys._current_frames().get(ident)
+        elif getattr(ident, "dead", True):
+            frame = None
+        else:
+            was_running = ident.gr_frame is None
+            running = sys._current_frames()
+            frame = ident.gr_frame or (running.get(thread) if was_running else None)
+        while frame is not None:
+            frames.append((frame, frame.f_lineno))
+            frame = frame.f_back
+    return traceback.StackSummary.extract(reversed(frames))
 
 
-def _frames() -> dict[int, FrameType]:
-    """Return what each thread is at.
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep collections of garbage from coming in between, which run code, and so let other threads go on.
 
-    Up to Python 3.11 all threads are held meanwhile, and a collection of garbage in the middle of it runs code that may
-    wait for one of them, for ever.
+    Up to Python 3.11 all threads are held while their frames are asked for, and the code may wait for one of them, for
+    ever; and what is before a frame may have ended by the time that the interpreter has made an object of it.
     """
     with _looking:
         collecting = gc.isenabled()
         gc.disable()
         try:
-            return sys._current_frames()
+            yield
         finally:
             if collecting:
                 gc.enable()
