@@ -10,13 +10,12 @@ import hashlib
 import ipaddress
 import re
 import warnings
-import zlib
 from collections.abc import MutableMapping
 from datetime import datetime, timedelta, timezone
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
-from itsdangerous import BadData, Signer, TimestampSigner, URLSafeTimedSerializer, base64_encode, want_bytes
+from itsdangerous import BadData, Signer, TimestampSigner, URLSafeTimedSerializer
 from werkzeug.datastructures import CallbackDict
 
 from .json.tag import TaggedJSONSerializer
@@ -256,7 +255,7 @@ class _Signer(TimestampSigner):
 
 
 class _Serializer(URLSafeTimedSerializer):
-    """Makes one signer for all cookies, and compresses small ones in little memory."""
+    """Makes one signer for all cookies."""
 
     @cached_property
     def own_signer(self) -> Signer:
@@ -264,23 +263,6 @@ class _Serializer(URLSafeTimedSerializer):
 
     def make_signer(self, salt: str | bytes | None = None) -> Signer:
         return self.own_signer if salt is None or salt == self.salt else super().make_signer(salt)
-
-    def dump_payload(self, obj: Any, *args: Any, **kwargs: Any) -> bytes:
-        payload = want_bytes(self.serializer.dumps(obj))
-        compressed = _compress(payload)
-        return b"." + base64_encode(compressed) if len(compressed) < len(payload) - 1 else base64_encode(payload)
-
-
-def _compress(payload: bytes) -> bytes:
-    """Return what ``zlib.compress`` does.
-
-    It takes 256 KiB each time, which the system has to find and to clear (15 to 70 µs). What fits into the smallest
-    window comes out the same with that (3 µs), apart from the two bytes in front that tell the size of the window.
-    """
-    if len(payload) > 250:
-        return zlib.compress(payload)
-    compressor = zlib.compressobj(wbits=9, memLevel=2)
-    return b"x\x9c" + (compressor.compress(payload) + compressor.flush())[2:]
 
 
 class SecureCookieSessionInterface(SessionInterface):
