@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import threading
 import types
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
@@ -283,6 +285,74 @@ monkey.get_original("_thread", "start_new_thread")(look, ())
 gevent.spawn(lambda: app.test_client().get("/")).join()
 (flight,) = seen
 assert "busy" in [frame.name for frame in flight.stack], flight
+"""
+    ended = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_looking_leaves_no_garbage_that_keeps_requests() -> None:
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        with Flask("kept").app_context() as context:
+            in_flight()
+        gone = weakref.ref(context)
+        del context
+        assert gone() is None
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def test_a_signal_handler_may_look_while_its_thread_is_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = sys._current_frames
+    seen = []
+
+    def interrupted() -> dict[int, Any]:
+        monkeypatch.setattr(sys, "_current_frames", frames)
+        seen.extend(in_flight())
+        return frames()
+
+    monkeypatch.setattr(sys, "_current_frames", interrupted)
+    with Flask("interrupted").app_context():
+        assert [flight.ident for flight in in_flight()] == [flight.ident for flight in seen]
+    assert gc.isenabled()
+
+
+def test_the_stack_is_cut_at_its_beginning_where_tracebacks_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "tracebacklimit", 3, raising=False)
+    with Flask("limited").app_context():
+        (flight,) = in_flight()
+    assert [line.name for line in flight.stack][-2:] == ["in_flight", "_stack"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_process_that_forks_while_another_thread_is_looking_can_look_and_collect_garbage() -> None:
+    program = """
+import gc, os, sys, threading, warnings
+warnings.simplefilter("ignore")
+from schlenk import Flask
+from schlenk.flight import in_flight
+frames, looking, forking = sys._current_frames, threading.Event(), threading.Event()
+os.register_at_fork(before=forking.set)
+def current_frames():
+    looking.set()
+    assert forking.wait(30)
+    return frames()
+def look():
+    with Flask("forked").app_context():
+        in_flight()
+sys._current_frames = current_frames
+thread = threading.Thread(target=look)
+thread.start()
+assert looking.wait(30)
+child = os.fork()
+sys._current_frames = frames
+look()
+if child:
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
+os._exit(not gc.isenabled())
 """
     ended = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, timeout=60)
     assert ended.returncode == 0, ended.stderr

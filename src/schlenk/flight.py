@@ -7,18 +7,26 @@ what is kept in context variables can't.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .ctx import AppContext, RequestContext
 from .globals import _app_ctx_stack, _request_ctx_stack
 
-_looking = threading.Lock()
+if TYPE_CHECKING:
+    from types import FrameType
+
+# A signal may come while one is looking, and its handler look too.
+_looking = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    # A child of any other moment would find it locked, and garbage never collected.
+    os.register_at_fork(before=_looking.acquire, after_in_parent=_looking.release, after_in_child=_looking.release)
 
 
 class Pushed(NamedTuple):
@@ -81,20 +89,26 @@ def in_flight() -> list[Flight]:
 
 def _stack(ident: Any, thread: int) -> traceback.StackSummary:
     """Return what the owner of ``ident`` is doing; as greenlets don't tell which thread they run in, it is given."""
-    frames = []
-    with _no_collection():
-        if isinstance(ident, int):
-            frame = sys._current_frames().get(ident)
-        elif getattr(ident, "dead", True):
-            frame = None
-        else:
-            was_running = ident.gr_frame is None
-            running = sys._current_frames()
-            frame = ident.gr_frame or (running.get(thread) if was_running else None)
-        while frame is not None:
-            frames.append((frame, frame.f_lineno))
-            frame = frame.f_back
-    return traceback.StackSummary.extract(reversed(frames))
+    frames: list[tuple[FrameType, int]] = []
+    running: dict[int, FrameType] = {}
+    frame: FrameType | None = None
+    try:
+        with _no_collection():
+            if isinstance(ident, int):
+                frame = sys._current_frames().get(ident)
+            elif not getattr(ident, "dead", True):
+                was_running = ident.gr_frame is None
+                running = sys._current_frames()
+                frame = ident.gr_frame or (running.get(thread) if was_running else None)
+            while frame is not None:
+                frames.append((frame, frame.f_lineno))
+                frame = frame.f_back
+        stack = traceback.StackSummary.extract(iter(frames))
+        stack.reverse()
+        return stack
+    finally:
+        # This frame is one of them: they would keep each other alive, and the requests of all that are running.
+        del frames, running, frame
 
 
 @contextmanager
