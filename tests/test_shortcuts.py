@@ -201,6 +201,61 @@ def test_each_url_has_its_own_values(app: Flask) -> None:
     assert [values(app, f"/user/{number}") for number in (1, 2, 1)] == [{"number": 1}, {"number": 2}, {"number": 1}]
 
 
+def test_defaults_of_a_rule_are_those_it_has_now(app: Flask) -> None:
+    defaults = {"number": 1}
+    app.add_url_rule("/user", "user", defaults=defaults)
+    assert body(app, "/user") == "user 1"
+    defaults["number"] = 2
+    assert body(app, "/user") == "user 2"
+
+
+def test_redirects_to_defaults_begin_when_they_are_switched_on(app: Flask) -> None:
+    app.url_map.redirect_defaults = False
+    app.add_url_rule("/user", "user", defaults={"number": 1})
+    assert body(app, "/user/1") == "user 1"
+    app.url_map.redirect_defaults = True
+    assert app.test_client().get("/user/1").status_code == 308
+
+
+def test_a_rule_that_is_made_one_for_any_method_is_found(app: Flask) -> None:
+    assert body(app, "/page") == "page"
+    next(app.url_map.iter_rules("page")).methods = None
+    assert body(app, "/page", "BREW") == "page"
+
+
+def test_an_adapter_may_be_given_another_map(app: Flask) -> None:
+    class Tenants(Flask):
+        def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+            adapter = super().create_url_adapter(request)
+            if adapter is not None:
+                adapter.map = Map([Rule("/page", endpoint="theirs")])
+            return adapter
+
+    tenants = Tenants("tenants")
+    tenants.view_functions["theirs"] = lambda: "theirs"
+    assert body(tenants, "/page") == "theirs"
+
+
+def test_a_server_name_may_stand_for_the_subdomain_of_an_adapter(app: Flask) -> None:
+    app.url_map.default_subdomain = None  # type: ignore[assignment]
+    app.add_url_rule("/home", "one", lambda: "one", subdomain="one.example")
+    app.add_url_rule("/home", "two", lambda: "two", subdomain="two.example")
+    client = app.test_client()
+    asked = ("one", "two", "one")
+    assert [client.get("/home", base_url=f"http://{host}.example").text for host in asked] == ["one", "two", "one"]
+
+
+def test_urls_are_matched_by_the_method_that_the_server_was_sent(app: Flask) -> None:
+    class Overridden(Request):
+        def __init__(self, *arguments: Any, **keywords: Any) -> None:
+            super().__init__(*arguments, **keywords)
+            self.method = self.headers.get("X-Method", self.method)
+
+    app.request_class = Overridden
+    app.add_url_rule("/page", "deleted", lambda: "deleted", methods=["DELETE"])
+    assert app.test_client().get("/page", headers={"X-Method": "DELETE"}).text == "page"
+
+
 def test_a_method_that_a_rule_has_no_more_is_refused(app: Flask) -> None:
     assert body(app, "/page") == "page"
     next(app.url_map.iter_rules("page")).methods.remove("GET")  # type: ignore[union-attr]
