@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json as _json
+from collections.abc import Callable
 from datetime import date
 from typing import IO, TYPE_CHECKING, Any
 from uuid import UUID
@@ -110,8 +111,12 @@ def loads(s: str | bytes, app: Flask | None = None, **kwargs: Any) -> Any:
     if isinstance(s, bytes):
         # Strictly, where json.loads would let surrogates pass, to fail wherever they are written next.
         s = s.decode(encoding or _json.detect_encoding(s))
+    return _read(s, lambda text: _json.loads(text, **kwargs))
+
+
+def _read(text: str | bytes, decode: Callable[[Any], Any]) -> Any:
     try:
-        return _json.loads(s, **kwargs)
+        return decode(text)
     except RecursionError:
         raise ValueError("This JSON is nested too deeply to be read.") from None
 
