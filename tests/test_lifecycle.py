@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import types
 import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -865,6 +866,28 @@ def test_a_request_that_ended_with_an_error_is_freed_with_the_error(leaving: Fla
     leaving.config["PROPAGATE_EXCEPTIONS"] = True
     context, answers = begin(leaving, "/failed", "GET")
     assert (context(), answers) == (None, [])
+
+
+@pytest.mark.usefixtures("no_collections")
+def test_a_request_whose_teardown_failed_too_is_freed_with_the_errors(leaving: Flask) -> None:
+    leaving.teardown_request(lambda error: 1 // 0)
+    context, answers = begin(leaving, "/failed", "GET")
+    assert (context(), answers) == (None, ["500"])
+
+
+def test_a_routing_error_keeps_its_traceback_for_teardown_functions(leaving: Flask) -> None:
+    leaving.config.update(TRAP_HTTP_EXCEPTIONS=True)
+    kept = []
+    leaving.teardown_appcontext(lambda error: kept.append(error and error.__traceback__))
+    leaving.test_client().get("/nowhere")
+    assert isinstance(kept[0], types.TracebackType)
+
+
+def test_a_routing_error_stays_for_the_stream_that_keeps_its_context(leaving: Flask) -> None:
+    leaving.register_error_handler(
+        404, lambda error: Response(schlenk.stream_with_context(repr(request.routing_exception) for _ in range(1)))
+    )
+    assert leaving.test_client().get("/nowhere").data == b"<NotFound '404: Not Found'>"
 
 
 def test_a_routing_error_that_is_raised_keeps_its_traceback(leaving: Flask) -> None:

@@ -339,10 +339,16 @@ class Flask(Scaffold):
                 raise
             return response(environ, start_response)
         finally:
-            if context._pushed:
-                context.auto_pop(None if self.should_ignore_error(error) else error)
-            # It refers to this frame: they would keep each other alive.
-            error = None
+            try:
+                if context._pushed:
+                    context.auto_pop(None if self.should_ignore_error(error) else error)
+            finally:
+                # Errors refer to the frames they were raised in, and these to the request and to this frame: they would
+                # keep each other alive, until garbage is collected.
+                error = None
+                request = context.request
+                if getattr(request, "routing_exception", None) is not None and not context._implicit_app_ctx_stack:
+                    request.routing_exception = None
 
     def request_context(self, environ: WSGIEnvironment) -> RequestContext:
         """Return the context for the request that ``environ`` describes. As in Flask 1.1."""
@@ -382,9 +388,10 @@ class Flask(Scaffold):
             and not environ.get("SCRIPT_NAME")
             and environ.get("PATH_INFO") == request.path
             and "REQUEST_METHOD" in environ
+            and "wsgi.url_scheme" in environ
             and "HTTP_UPGRADE" not in environ
         ):
-            return self.url_map.bind_request(request, host)
+            return self.url_map.bind_request(environ, host)
         if host and not request.host:
             raise BadRequest(BAD_HOST)
         if (environ.get("SCRIPT_NAME") or "/")[0] != "/":
@@ -477,7 +484,11 @@ class Flask(Scaffold):
         assert error is not None
         if self.debug and isinstance(error, RequestRedirect) and request.method not in {"GET", "HEAD", "OPTIONS"}:
             raise FormDataRoutingRedirect(request)
-        raise error
+        try:
+            raise error
+        finally:
+            # Its traceback refers to this frame.
+            del error
 
     def make_default_options_response(self) -> Response:
         """Return the answer to OPTIONS: no body, and ``Allow``."""

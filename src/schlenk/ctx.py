@@ -388,7 +388,6 @@ class RequestContext:
     def _pop(self, exc: BaseException | None) -> None:
         """Do what :meth:`pop` does, where that is known to be right."""
         app_context = self._implicit_app_ctx_stack.pop()
-        closed = False
         try:
             if not self._implicit_app_ctx_stack:
                 self.preserved, self._preserved_exc = False, None
@@ -398,16 +397,11 @@ class RequestContext:
                 end_of_request = getattr(self.request, "close", None)
                 if callable(end_of_request):
                     end_of_request()
-                closed = True
         finally:
             left = [] if _request_ctx_stack._discard(self) else _dig_out(_request_ctx_stack, self)
-            if closed:
-                # The request refers to the environ, and a routing exception to the frames that it was raised in, which
-                # refer to the request: they would keep each other alive.
+            if not self._implicit_app_ctx_stack:
+                # The request refers to the environ; without this, they would keep each other alive.
                 self.request.environ["werkzeug.request"] = None
-                raised = getattr(self.request, "routing_exception", None)
-                if raised is not None and sys.exc_info()[1] is None:
-                    raised.__traceback__ = raised.__context__ = None
             if app_context is not None:
                 if _app_ctx_stack.top is not app_context:
                     left += _uncover(_app_ctx_stack, app_context)
