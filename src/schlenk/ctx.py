@@ -199,12 +199,12 @@ class AppContext:
     # Which thread pushed it, and when; for whoever asks what is in flight.
     _thread = 0
     _since: float | None = None
+    _refcnt = 0
 
     def __init__(self, app: Flask) -> None:
         self.app = app
         self.url_adapter = app.create_url_adapter(None)
         self.g = app.app_ctx_globals_class()
-        self._refcnt = 0
 
     def push(self) -> None:
         """Put the context on top of the stack.
