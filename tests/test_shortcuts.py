@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException, NotFound, default_exceptions
 from werkzeug.routing import BaseConverter, IntegerConverter, Map, MapAdapter, Rule, Submount
 from werkzeug.test import create_environ
 from werkzeug.wrappers import Request as WerkzeugRequest
@@ -46,9 +47,11 @@ def told(response: WerkzeugResponse, method: str) -> tuple[Any, ...]:
 # Making a response
 
 
-@given(texts)
-def test_a_response_of_text_is_made_as_werkzeug_makes_it(text: str) -> None:
-    ours, theirs = vars(Response(text)), vars(Html(text))
+@given(
+    texts, st.one_of(st.none(), statuses, st.integers()), st.sampled_from([None, "text/html", "text/plain", "image/x"])
+)
+def test_a_response_of_text_is_made_as_werkzeug_makes_it(text: str, status: int | None, mimetype: str | None) -> None:
+    ours, theirs = vars(Response(text, status, mimetype=mimetype)), vars(Html(text, status, mimetype=mimetype))
     # Headers say that they are equal in any order; a client is sent them in this one.
     assert list(ours.pop("headers")) == list(theirs.pop("headers"))
     assert ours == theirs
@@ -151,6 +154,57 @@ def test_a_response_is_told_to_the_server_by_what_a_subclass_overrides() -> None
 
     assert ("X-Made", "by subclass") in told(Marked("made"), "GET")[1]
     assert told(Doubled("made"), "GET")[-1] == b"mademade"
+
+
+# The page of an error
+
+
+class Teapot(HTTPException):
+    code = 418
+
+    def get_headers(self, *arguments: Any) -> list[tuple[str, str]]:
+        return [*super().get_headers(*arguments), ("X-Brew", "tea")]
+
+
+class Answering(NotFound):
+    def get_response(self, *arguments: Any) -> WerkzeugResponse:
+        return WerkzeugResponse("not here", 404)
+
+
+class Bytes(NotFound):
+    def get_body(self, *arguments: Any) -> Any:
+        return b"bytes"
+
+
+ERRORS = [*default_exceptions.values(), Teapot, Answering, Bytes]
+
+
+def page_of(app: Flask, error: HTTPException) -> tuple[Any, ...]:
+    with app.test_request_context():
+        return told(app.make_response(error), "GET")
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+@pytest.mark.parametrize("description", [None, "<b>é</b>\n2"])
+def test_the_page_of_an_error_is_werkzeugs(kind: Any, description: str | None) -> None:
+    error = kind(description=description)
+    assert page_of(Flask("pages"), error) == told(error.get_response(create_environ()), "GET")
+
+
+def test_the_page_of_an_error_is_html_whatever_other_responses_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Response, "default_mimetype", "text/plain")
+    assert ("Content-Type", "text/html; charset=utf-8") in page_of(Flask("pages"), NotFound())[1]
+
+
+def test_the_page_of_an_error_is_not_made_by_a_response_class_but_becomes_one_of_it() -> None:
+    class Ours(Response):
+        def __init__(self, *arguments: Any, **keywords: Any) -> None:
+            pytest.fail("made anew")
+
+    app = Flask("pages")
+    app.response_class = Ours
+    with app.test_request_context():
+        assert type(app.make_response(NotFound())) is Ours
 
 
 # Finding a rule

@@ -641,7 +641,11 @@ class Flask(Scaffold):
             environ = _current_request().environ
             if isinstance(rv, HTTPException) and rv.response is None and environ["REQUEST_METHOD"] != "HEAD":
                 # The response it would make and call: it needn't be run and put together again (30 µs).
-                rv = rv.get_response(environ)
+                plain = self.response_class is Response and type(rv).get_response is HTTPException.get_response
+                if plain and rv.get_headers(environ) == _PAGE:
+                    rv = Response(rv.get_body(environ), rv.code, mimetype="text/html")
+                else:
+                    rv = rv.get_response(environ)
             try:
                 response = cast(Response, self.response_class.force_type(cast(Any, rv), environ))
             except TypeError as error:
@@ -738,6 +742,10 @@ class Flask(Scaffold):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
+
+
+# The headers of an error's page, unless there are more.
+_PAGE = [("Content-Type", "text/html; charset=utf-8")]
 
 
 def _is_trusted(request: Request) -> bool:
