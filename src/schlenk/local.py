@@ -63,6 +63,7 @@ class _Storage:
     def __init__(self) -> None:
         self.values: dict[Any, dict[str, Any]] = {}
         self.thread = threading.local()
+        self.limit = 0
         self.identify(get_ident)
 
     def identify(self, ident: Ident) -> None:
@@ -72,7 +73,7 @@ class _Storage:
             self.thread = threading.local()
         self.ident: Ident = ident
         # How many entries there may be before make_room() is called; for threads, always.
-        self.limit = 0 if ident is threading.get_ident else 64
+        self.limit = 0 if ident is threading.get_ident else self.limit or 64
 
     def make_room(self, newcomer: Any) -> None:
         """See to it that the values of ``newcomer``, which come next, go some day, or those of others that are dead."""
