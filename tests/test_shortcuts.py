@@ -394,13 +394,18 @@ def test_a_converter_of_ones_own_is_asked_each_time(app: Flask, name: str) -> No
             asked.append(value)
             return super().to_python(value)
 
-    app.url_map.converters[name] = Counting
+    before = app.url_map.converters
+    app.url_map.converters = {**before, name: Counting}
     app.add_url_rule(f"/<{name}:number>", "number", lambda number: str(number))
+    # That the map has it no more makes no difference to the rule.
+    app.url_map.converters = before
+    app.add_url_rule("/later", "page")
     assert (body(app, "/7"), asked) == ("7", ["7", "7"])
 
 
 def test_a_converter_of_ones_own_is_not_in_the_way_of_rules_without_variables(app: Flask) -> None:
     app.url_map.converters["own"] = BaseConverter
+    app.add_url_rule("/<own:value>", "page")
     body(app, "/page"), body(app, "/user/7")
     assert remembered(app) == ["/page"]
 

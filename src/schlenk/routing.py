@@ -17,7 +17,7 @@ BAD_HOST = "The Host header names no host."
 # How many URLs a map remembers, and how long they may be.
 _MOST = 1024
 _LONGEST = 200
-# Which converters go by nothing but the URL.
+# Werkzeug's own converters, which go by nothing but the URL.
 _CONVERTERS = {
     name: converter
     for name, converter in routing.Map.default_converters.items()
@@ -34,12 +34,15 @@ class Map(routing.Map):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.known: dict[Any, tuple[routing.Rule, dict[str, Any]]] = {}
+        # Whether no rule can have a converter that goes by more than the URL.
+        self.plain = True
         super().__init__(*args, **kwargs)
 
     def add(self, rulefactory: routing.RuleFactory) -> None:
         try:
             super().add(rulefactory)
         finally:
+            self.plain = self.plain and self.converters == _CONVERTERS
             # Another one, for whoever is matching at this moment and will write to this.
             self.known = {}
 
@@ -87,7 +90,7 @@ class Adapter(routing.MapAdapter):
             and rule.methods
             and not rule.defaults
             and len(self.path_info) <= _LONGEST
-            and (not rule.arguments or self.map.converters == _CONVERTERS)
+            and (self.map.plain or not rule.arguments)
         ):
             if len(known) >= _MOST:
                 known.clear()
