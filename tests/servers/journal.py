@@ -6,8 +6,8 @@ processes that have ended, that were forked for one request, or that were killed
 
 from __future__ import annotations
 
+import itertools
 import os
-import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,8 @@ class Journal:
         self.stacks = stacks
         self.file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self.there: dict[object, str] = {}
-        self.lock = threading.Lock()
+        self.numbers = itertools.count()
+        self.memory = 0
 
     def write(self, event: str) -> None:
         os.write(self.file, f"{os.getpid()} {event}\n".encode())
@@ -48,11 +49,16 @@ class Journal:
         self.write(f"ended {self.there.pop(context, 'unknown')}")
 
     def rest(self) -> None:
-        """Note how many owners the two storages have, and how much memory the process has, in KiB."""
-        # One at a time, or the last line might be what was seen before another request was closed.
-        with self.lock:
-            owners = [len(stack._local.__storage__) for stack in self.stacks]
-            self.write("rest {} {} {}".format(*owners, resident()))
+        """Note how many owners the two storages have, and how much memory the process had lately, in KiB.
+
+        The number is taken before they are looked at, and tells which line was last: whoever has a lower one was
+        closed by then. A lock would have threads queue here for as long as all else they do.
+        """
+        number = next(self.numbers)
+        if number % 16 == 0:
+            self.memory = resident()
+        owners = [len(stack._local.__storage__) for stack in self.stacks]
+        self.write("rest {} {} {} {}".format(number, *owners, self.memory))
 
 
 @dataclass
@@ -65,6 +71,7 @@ class Process:
     """Streams that were closed before they had been read."""
     most: int = 0
     """The most requests that were there at the same time."""
+    last: int = -1
     owners: tuple[int, int] = (0, 0)
     """How many owners the storages of the two stacks had when the last request was closed."""
     memory: list[int] = field(default_factory=list)
@@ -79,8 +86,10 @@ class Process:
         elif event == "cut":
             self.cut += 1
         else:
-            self.owners = int(values[0]), int(values[1])
-            self.memory.append(int(values[2]))
+            number, *owners, memory = map(int, values)
+            if number > self.last:
+                self.last, self.owners = number, (owners[0], owners[1])
+            self.memory.append(memory)
 
     @property
     def in_flight(self) -> int:
