@@ -26,6 +26,7 @@ TESTS = {
     "sessions": "test_sessions test_security test_bad_input fidelity/test_cookies",
     "app": "test_app test_lifecycle test_responses test_errors test_routing test_wsgi test_environ test_security "
     "test_helpers test_shortcuts",
+    "routing": "test_shortcuts test_routing",
 }
 
 
