@@ -365,6 +365,19 @@ def test_failing_receiver_of_appcontext_pushed_leaves_no_context(app: App, push:
     assert tops() == NOTHING
 
 
+def test_failing_receiver_that_pushed_another_context_leaves_neither(app: App) -> None:
+    pytest.importorskip("blinker")
+
+    def push_another(sender: Flask) -> None:
+        if sender is app:
+            Flask("other").app_context().push()
+            fail(sender)
+
+    with signals.appcontext_pushed.connected_to(push_another), pytest.raises(ZeroDivisionError):
+        app.app_context().push()
+    assert tops() == NOTHING
+
+
 def test_application_context_whose_push_failed_can_be_pushed_again(app: App) -> None:
     pytest.importorskip("blinker")
     context = app.app_context()

@@ -198,6 +198,19 @@ def test_an_ident_of_another_kind_has_no_stack(pauses: Pauses, by: Callable[[Cal
     assert (flight.ident, list(flight.stack)) == ("somebody", [])
 
 
+def test_an_ident_that_lives_and_is_no_greenlet_has_no_stack(
+    pauses: Pauses, by: Callable[[Callable[[], Any]], None]
+) -> None:
+    class Task:
+        dead = False
+
+    task = Task()
+    by(lambda: task)
+    with pauses.app.app_context():
+        (flight,) = in_flight()
+    assert list(flight.stack) == []
+
+
 @pytest.fixture
 def by(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
     def by(ident: Callable[[], Any]) -> None:
@@ -224,6 +237,13 @@ def test_a_flight_can_be_printed(pauses: Pauses) -> None:
     assert lines[1].startswith("  POST /wait/a of pausing, ")
     assert lines[2].startswith("  application context of pausing, ")
     assert [line for line in lines[3:] if "in wait_here" in line]
+
+
+def test_something_else_on_a_stack_is_listed_without_an_age(pauses: Pauses) -> None:
+    _app_ctx_stack.push(types.SimpleNamespace(app=pauses.app))  # type: ignore[arg-type]
+    (flight,) = in_flight()
+    _app_ctx_stack.pop()
+    assert [pushed.age for pushed in flight.applications] == [None]
 
 
 def test_an_age_that_is_not_known_is_not_printed(pauses: Pauses) -> None:

@@ -568,6 +568,14 @@ def test_how_cookies_are_signed_can_be_replaced(attribute: str, value: Any) -> N
     assert found == ({"user": "ada"} if attribute == "serializer" else {})
 
 
+def test_a_key_of_bytes_that_may_change_signs() -> None:
+    app = Flask("bytes")
+    app.secret_key = bytearray(b"long enough to sign with")
+    app.add_url_rule("/count", "count", lambda: str(session.setdefault("visits", 1)))
+    client = app.test_client()
+    assert [client.get("/count").status_code for _ in range(2)] == [200, 200]
+
+
 def test_a_serializer_of_another_kind_is_used() -> None:
     class Reversed:
         def dumps(self, obj: Any) -> str:

@@ -66,6 +66,15 @@ def test_value_of_an_ended_thread_is_let_go(by_number: Local) -> None:
     assert in_thread(work)() is None
 
 
+def test_what_the_finalizer_of_a_value_stores_when_its_thread_ends_goes_too(by_number: Local) -> None:
+    class Connection:
+        def __del__(self) -> None:
+            by_number.closed = True
+
+    in_thread(lambda: setattr(by_number, "connection", Connection()))
+    assert by_number.__storage__ == {}
+
+
 def test_values_of_a_thread_that_released_and_stored_again_go_with_it(by_number: Local) -> None:
     def work() -> None:
         by_number.value = 1

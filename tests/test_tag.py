@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 
+import schlenk.json
 from schlenk import Flask
 from schlenk.json.tag import JSONTag, PassDict, PassList, TaggedJSONSerializer, TagTuple
 
@@ -246,3 +248,41 @@ def test_tag_has_to_define(serializer: TaggedJSONSerializer, method: str) -> Non
 
     with pytest.raises(NotImplementedError, match=rf"TagNothing.*{method}\(\)"):
         getattr(TagNothing(serializer), method)(None)
+
+
+def test_values_of_a_request_are_read_and_written_by_the_settings_of_now(serializer: TaggedJSONSerializer) -> None:
+    class Upper(schlenk.json.JSONEncoder):
+        def default(self, o: Any) -> Any:
+            return "SET"
+
+    class Decimals(schlenk.json.JSONDecoder):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(parse_float=Decimal, **options)
+
+    app = Flask("settings")
+    with app.app_context():
+        assert serializer.dumps({"b": "é", "a": 1}) == r'{"a":1,"b":"\u00e9"}'
+        app.config.update(JSON_SORT_KEYS=False, JSON_AS_ASCII=False)
+        assert serializer.dumps({"b": "é", "a": 1}) == '{"b":"é","a":1}'
+        app.json_encoder, app.json_decoder = Upper, Decimals
+        assert (serializer.dumps({1, 2}), serializer.loads("1.5")) == ('"SET"', Decimal("1.5"))
+
+
+def test_a_serializer_that_was_not_made_by_its_base_reads() -> None:
+    class Own(TaggedJSONSerializer):
+        def __init__(self) -> None:
+            self.tags, self.order = {}, []
+
+    with Flask("own").app_context():
+        assert Own().loads('{"a":1}') == {"a": 1}
+
+
+def test_a_serializer_that_compares_is_kept_apart_from_others() -> None:
+    class Equal(TaggedJSONSerializer):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    bare = Equal()
+    bare.tags.clear()
+    with Flask("equal").app_context():
+        assert (Equal().loads('{" t":[1]}'), bare.loads('{" t":[1]}')) == ((1,), {" t": [1]})

@@ -221,7 +221,8 @@ class AppContext:
                 appcontext_pushed.send(self.app)
         except BaseException:
             self._refcnt -= 1
-            _app_ctx_stack.pop()
+            if not _app_ctx_stack._discard(self):
+                _dig_out(_app_ctx_stack, self)
             raise
 
     def pop(self, exc: BaseException | None = _sentinel) -> None:

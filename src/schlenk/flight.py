@@ -6,10 +6,10 @@ what is kept in context variables can't.
 
 from __future__ import annotations
 
+import _thread
 import gc
 import os
 import sys
-import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +22,8 @@ from .globals import _app_ctx_stack, _request_ctx_stack
 if TYPE_CHECKING:
     from types import FrameType
 
-# A signal may come while one is looking, and its handler look too.
-_looking = threading.RLock()
+# A signal may come while one is looking, and its handler look too. gevent leaves this lock as it is.
+_looking = _thread.RLock()
 if hasattr(os, "register_at_fork"):
     # A child of any other moment would find it locked, and garbage never collected.
     os.register_at_fork(before=_looking.acquire, after_in_parent=_looking.release, after_in_child=_looking.release)
@@ -96,7 +96,7 @@ def _stack(ident: Any, thread: int) -> traceback.StackSummary:
         with _no_collection():
             if isinstance(ident, int):
                 frame = sys._current_frames().get(ident)
-            elif not getattr(ident, "dead", True):
+            elif hasattr(ident, "gr_frame") and not ident.dead:
                 was_running = ident.gr_frame is None
                 running = sys._current_frames()
                 frame = ident.gr_frame or (running.get(thread) if was_running else None)
@@ -134,6 +134,7 @@ def _pushed(values: dict[str, Any] | None) -> list[Pushed]:
     for context in list((values or {}).get("stack", ())):
         if context is not None:
             request = getattr(context, "request", None)
-            age = None if context._since is None else now - context._since
+            since = getattr(context, "_since", None)
+            age = None if since is None else now - since
             found.append(Pushed(context, age, getattr(request, "method", None), getattr(request, "path", None)))
     return found

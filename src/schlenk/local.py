@@ -47,7 +47,9 @@ class _ThreadEnd:
         self.ident = ident
 
     def __del__(self) -> None:
-        self.values.pop(self.ident, None)
+        # More than once, as finalizers of what goes may store something again.
+        while self.values.pop(self.ident, None) is not None:
+            pass
 
 
 class _Storage:

@@ -248,6 +248,9 @@ class _Signer(TimestampSigner):
         self.derived: dict[Any, bytes] = {}
 
     def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
+        if isinstance(secret_key, bytearray):
+            # May change.
+            return super().derive_key(secret_key)
         key = self.derived.get(secret_key)
         if key is None:
             key = self.derived[secret_key] = super().derive_key(secret_key)

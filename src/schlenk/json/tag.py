@@ -210,7 +210,7 @@ class TaggedJSONSerializer:
     As in Flask 1.0.
     """
 
-    __slots__ = ("order", "tags")
+    __slots__ = ("_decoder", "order", "tags")
 
     default_tags: ClassVar[list[type[JSONTag]]] = [
         TagDict, PassDict, TagTuple, PassList, TagBytes, TagMarkup, TagUUID, TagDateTime,
@@ -221,6 +221,7 @@ class TaggedJSONSerializer:
         self.order: list[JSONTag] = []
         for tag_class in self.default_tags:
             self.register(tag_class)
+        self._decoder = JSONDecoder(object_hook=self.untag)
 
     def register(self, tag_class: type[JSONTag], force: bool = False, index: int | None = None) -> None:
         """Add a kind of tag.
@@ -271,19 +272,13 @@ class TaggedJSONSerializer:
         :raises ValueError: ``value`` isn't JSON.
         """
         app = _application(None)
-        if app is None or app.json_decoder is not JSONDecoder or not isinstance(value, str):
+        decoder = getattr(self, "_decoder", None)
+        if decoder is None or app is None or app.json_decoder is not JSONDecoder or not isinstance(value, str):
             return loads(value, object_hook=self.untag)
-        return _read(value, _decoder(self).decode)
+        return _read(value, decoder.decode)
 
 
-# To make these takes as long as to use them (1.5 µs each).
-
-
+# To make one takes as long as to use it, and so does making a decoder (1.5 µs each).
 @lru_cache(maxsize=8)
 def _encoder(ascii: bool, sorted: bool) -> JSONEncoder:
     return JSONEncoder(ensure_ascii=ascii, sort_keys=sorted, separators=(",", ":"))
-
-
-@lru_cache(maxsize=8)
-def _decoder(serializer: TaggedJSONSerializer) -> JSONDecoder:
-    return JSONDecoder(object_hook=serializer.untag)
