@@ -584,3 +584,15 @@ def test_hosts_that_a_client_makes_up_are_not_remembered() -> None:
         for number in range(300):
             app.test_client().get("/", base_url=f"http://host{number}.example")
     assert len(vars(schlenk.app).get("__warningregistry__", {})) < 150
+
+
+def test_a_cookie_is_taken_away_with_the_attributes_that_it_was_set_with() -> None:
+    app = Flask("leaving")
+    app.secret_key = "key"
+    app.config.update(SESSION_COOKIE_SECURE=True, SESSION_COOKIE_SAMESITE="None", SESSION_COOKIE_NAME="__Secure-s")
+    app.add_url_rule("/in", "in", lambda: str(session.update(user="ada")))
+    app.add_url_rule("/out", "out", lambda: str(session.clear()))
+    client = app.test_client()
+    client.get("/in", base_url="https://localhost")
+    cookie = client.get("/out", base_url="https://localhost").headers["Set-Cookie"]
+    assert {"Secure", "SameSite=None", "Max-Age=0"} <= set(cookie.split("; "))

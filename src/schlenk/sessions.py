@@ -366,7 +366,9 @@ class SecureCookieSessionInterface(SessionInterface):
                     "something else: see SESSION_COOKIE_NAME, SESSION_COOKIE_DOMAIN and SERVER_NAME."
                 )
         if empty:
-            response.delete_cookie(app.session_cookie_name, domain=domain, path=path)
+            # Browsers keep a cookie that is Secure by its name or SameSite=None when it is taken away without.
+            secure, samesite = self.get_cookie_secure(app), self.get_cookie_samesite(app)
+            response.delete_cookie(app.session_cookie_name, domain=domain, path=path, secure=secure, samesite=samesite)
             return
         response.set_cookie(
             app.session_cookie_name,

@@ -13,6 +13,7 @@ modelled    If the context of a request can't be pushed, because the preserved o
 modelled    An application context whose push fails is not on the stack. The reference left it there.
 levelled    ``Vary: Cookie`` also for empty sessions and refreshed cookies: compared only where Flask 1.1.4 went by
             access alone (``Run.saved``).
+levelled    A session's cookie is taken away with the ``Secure`` and ``SameSite`` it was set with (``Run.headers``).
 levelled    ``get_flashed_messages`` and ``session.pop`` count as access even if they find nothing: the session is read
             first (``act_flashes``, ``act_session``).
 avoided     ``in``, ``len`` and iteration of a session count as access: no action uses them.

@@ -217,6 +217,8 @@ class Run:
                 for expiry in attributes.keys() & {"Expires", "Max-Age"}:
                     past = attributes[expiry] == "0" or "1970" in attributes[expiry]
                     attributes[expiry] = "past" if past else "future"
+                if "past" in attributes.values():
+                    attributes = {key: value for key, value in attributes.items() if key not in ("Secure", "SameSite")}
                 if "Domain" in attributes:
                     attributes["Domain"] = attributes["Domain"].lstrip(".")
                 kept.setdefault(name, []).append([start.partition("=")[0], attributes])

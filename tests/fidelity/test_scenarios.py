@@ -127,6 +127,10 @@ DEPARTURES: dict[str, tuple[list[Any], list[Any]]] = {
         [["seen", [0, 0], "{'a': 1}"], ["seen", [0, 0], "TypeError"], ["seen", [0, 0], "ValueError"]],
         [["seen", [0, 0], "{'a': 1}"], ["seen", [0, 0], "{}"], ["seen", [0, 0], "{}"]],
     ),
+    "emptied_session_without_attributes": (
+        [["taken away", [0, 0], False, False, True]],
+        [["taken away", [0, 0], True, True, True]],
+    ),
     "values_of_threads_that_ended": (
         [["most are kept", [0, 0], True, True]],
         [["most are kept", [0, 0], False, False]],

@@ -74,6 +74,18 @@ def emptied_session_without_vary(side: Side, trace: Trace) -> None:
 
 
 @scenario
+def emptied_session_without_attributes(side: Side, trace: Trace) -> None:
+    """1.1.4 took a cookie away without the ``Secure`` and ``SameSite`` that browsers may insist on."""
+    app, cookie = with_session(side, trace, a=1)
+    app.config.update(SESSION_COOKIE_SECURE=True, SESSION_COOKIE_SAMESITE="None")
+    app.view_functions["index"] = lambda: side.flask.session.clear() or "index"
+    with trace.mute():
+        sent = trace.serve(app, "/", HTTP_COOKIE=cookie).headers
+    (header,) = (value for name, value in sent if name == "Set-Cookie")
+    trace("taken away", "; Secure" in header, "; SameSite=None" in header, "Max-Age=0" in header)
+
+
+@scenario
 def empty_session_read_without_vary(side: Side, trace: Trace) -> None:
     """1.1.4 sent no ``Vary: Cookie`` with an answer that depended on there being nothing in the session."""
     app, _ = with_session(side, trace, a=1)
