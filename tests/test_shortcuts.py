@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterable
 from io import BytesIO
 from typing import Any
@@ -372,10 +374,10 @@ def test_a_websocket_is_not_given_a_rule_for_requests(app: Flask) -> None:
 
 
 def test_no_more_urls_are_remembered_than_there_is_room_for(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routing, "_MOST", 3)
-    for number in range(5):
-        assert body(app, f"/user/{number}") == f"user {number}"
-    assert remembered(app) == ["/user/3", "/user/4"]
+    monkeypatch.setattr(routing, "_MOST", 300)
+    for number in range(302):
+        assert values(app, f"/user/{number}") == {"number": number}
+    assert remembered(app) == ["/user/300", "/user/301"]
 
 
 def test_long_urls_are_not_remembered(app: Flask) -> None:
@@ -401,6 +403,28 @@ def test_a_converter_of_ones_own_is_asked_each_time(app: Flask, name: str) -> No
     app.url_map.converters = before
     app.add_url_rule("/later", "page")
     assert (body(app, "/7"), asked) == ("7", ["7", "7"])
+
+
+@pytest.mark.parametrize("module", ["application", "zoo"])
+def test_a_converter_that_was_made_werkzeugs_is_asked_each_time(module: str) -> None:
+    program = f"""
+from werkzeug.routing import IntegerConverter, Map
+asked = []
+class Own(IntegerConverter):
+    __module__ = {module!r}
+    def to_python(self, value):
+        asked.append(value)
+        return super().to_python(value)
+Map.default_converters = {{**Map.default_converters, "int": Own}}
+from schlenk import Flask
+app = Flask("own")
+app.add_url_rule("/<int:number>", "number", lambda number: str(number))
+for _ in range(2):
+    app.test_client().get("/7")
+assert asked == ["7", "7"], asked
+"""
+    ended = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_a_converter_of_ones_own_is_not_in_the_way_of_rules_without_variables(app: Flask) -> None:
