@@ -63,26 +63,27 @@ class _Storage:
     __slots__ = ("ident", "limit", "thread", "values")
 
     def __init__(self) -> None:
+        self.ident: Ident = get_ident
         self.values: dict[Any, dict[str, Any]] = {}
+        self.limit = 64
         self.thread = threading.local()
-        self.limit = 0
-        self.identify(get_ident)
 
     def identify(self, ident: Ident) -> None:
         """Go by another function from now on."""
         if type(self.thread) is not threading.local:
             # gevent has put its own in the place of both, and to these a greenlet is a thread.
             self.thread = threading.local()
-        self.ident: Ident = ident
-        # How many entries there may be before make_room() is called; for threads, always.
-        self.limit = 0 if ident is threading.get_ident else self.limit or 64
+        self.ident = ident
 
-    def make_room(self, newcomer: Any) -> None:
-        """See to it that the values of ``newcomer``, which come next, go some day, or those of others that are dead."""
-        if not self.limit:
-            if not hasattr(self.thread, "end"):
-                self.thread.end = _ThreadEnd(self.values, newcomer)
-            return
+    def open(self, ident: Any, values: dict[str, Any]) -> None:
+        """Keep the first values of an ident."""
+        if len(self.values) >= self.limit:
+            self.sweep()
+        if self.ident is threading.get_ident and not hasattr(self.thread, "end"):
+            self.thread.end = _ThreadEnd(self.values, ident)
+        self.values[ident] = values
+
+    def sweep(self) -> None:
         for ident in list(self.values):
             if getattr(ident, "dead", False):
                 self.values.pop(ident, None)
@@ -194,9 +195,7 @@ class Local:
         try:
             storage.values[ident][name] = value
         except KeyError:
-            if len(storage.values) >= storage.limit:
-                storage.make_room(ident)
-            storage.values[ident] = {name: value}
+            storage.open(ident, {name: value})
 
     def __delattr__(self, name: str) -> None:
         storage = _storage(self)
@@ -289,10 +288,8 @@ class LocalStack(Generic[T]):
         ident = storage.ident()
         values = storage.values.get(ident)
         if values is None:
-            if len(storage.values) >= storage.limit:
-                storage.make_room(ident)
             stack = [obj]
-            storage.values[ident] = {"stack": stack}
+            storage.open(ident, {"stack": stack})
         else:
             stack = values.setdefault("stack", [])
             stack.append(obj)
