@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from .ctx import AppContext, RequestContext
 from .globals import _app_ctx_stack, _request_ctx_stack
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 # A signal may come while one is looking, and its handler look too. gevent leaves this lock as it is.
 _looking = _thread.RLock()
-if hasattr(os, "register_at_fork"):
-    # A child of any other moment would find it locked, and garbage never collected.
-    os.register_at_fork(before=_looking.acquire, after_in_parent=_looking.release, after_in_child=_looking.release)
+# A child of that moment would find it locked, and garbage never collected. Not every system forks.
+_at_fork: Callable[..., None] = getattr(os, "register_at_fork", lambda **hooks: None)
+_at_fork(before=_looking.acquire, after_in_parent=_looking.release, after_in_child=_looking.release)
 
 
 class Pushed(NamedTuple):
