@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from werkzeug.test import create_environ
 
 from schlenk import Flask, request, session
 from schlenk.testing import EnvironBuilder
@@ -68,3 +69,14 @@ def test_headers_that_are_none_are_shown_with_the_endpoint(app: Flask) -> None:
     app.add_url_rule("/headers", "headers", lambda: ({}, [1]))
     with pytest.raises(TypeError, match=r"'headers' returned has the headers \[1\]"):
         app.test_client().get("/headers")
+
+
+@pytest.mark.parametrize("also", [{"SCRIPT_NAME": "root"}, {"HTTP_HOST": "no host"}])
+def test_a_request_without_a_method_that_is_wrong_otherwise_too_is_answered_400(also: dict[str, str]) -> None:
+    app = Flask("wrong")
+    environ = {**create_environ("/"), **also}
+    del environ["REQUEST_METHOD"]
+    answers: list[str] = []
+    body = app(environ, lambda status, headers: answers.append(status))  # type: ignore[arg-type, return-value]
+    body.close()  # type: ignore[attr-defined]
+    assert answers == ["400 BAD REQUEST"]

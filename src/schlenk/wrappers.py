@@ -345,7 +345,7 @@ class Response(ResponseBase):
             and not self.direct_passthrough
             and code >= 200
             and code not in _empty
-            and environ["REQUEST_METHOD"] != "HEAD"
+            and environ.get("REQUEST_METHOD") != "HEAD"
         ):
             headers: list[tuple[str, str]] = [*vars(self.headers)["_list"]]
             names = {name.lower() for name, _ in headers}
