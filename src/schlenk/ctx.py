@@ -221,8 +221,7 @@ class AppContext:
                 appcontext_pushed.send(self.app)
         except BaseException:
             self._refcnt -= 1
-            if not _app_ctx_stack._discard(self):
-                _dig_out(_app_ctx_stack, self)
+            _take_off(_app_ctx_stack, self)
             raise
 
     def pop(self, exc: BaseException | None = _sentinel) -> None:
@@ -239,7 +238,7 @@ class AppContext:
             if self._refcnt <= 0:
                 self.app.do_teardown_appcontext(sys.exc_info()[1] if exc is _sentinel else exc)
         finally:
-            left = [] if _app_ctx_stack._discard(self) else _dig_out(_app_ctx_stack, self)
+            left = _take_off(_app_ctx_stack, self)
         if left:
             raise _forgotten(self, left)
         if appcontext_popped.receivers:
@@ -399,13 +398,12 @@ class RequestContext:
                 if callable(end_of_request):
                     end_of_request()
         finally:
-            left = [] if _request_ctx_stack._discard(self) else _dig_out(_request_ctx_stack, self)
+            left = _take_off(_request_ctx_stack, self)
             if not self._implicit_app_ctx_stack:
                 # The request refers to the environ; without this, they would keep each other alive.
                 self.request.environ["werkzeug.request"] = None
             if app_context is not None:
-                if _app_ctx_stack.top is not app_context:
-                    left += _uncover(_app_ctx_stack, app_context)
+                left += _uncover(_app_ctx_stack, app_context)
                 app_context.pop(exc)
         if left:
             raise _forgotten(self, left)
@@ -520,8 +518,10 @@ def _uncover(stack: LocalStack[Any], context: object) -> list[Any]:
     return []
 
 
-def _dig_out(stack: LocalStack[Any], context: object) -> list[Any]:
+def _take_off(stack: LocalStack[Any], context: object) -> list[Any]:
     """Take ``context`` off the stack, and with it what is above it, which is returned."""
+    if stack._discard(context):
+        return []
     above = _uncover(stack, context)
     if above:
         stack.pop()
