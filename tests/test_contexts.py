@@ -30,6 +30,7 @@ from schlenk import (
     url_for,
 )
 from schlenk.ctx import AppContext, RequestContext, _AppCtxGlobals
+from schlenk.local import release_local
 from schlenk.sessions import NullSession, SecureCookieSession, SessionInterface
 from tests.owners import in_greenlet, in_thread
 
@@ -323,6 +324,60 @@ def test_application_context_that_a_teardown_function_took_off_is_not_looked_for
     app.teardown_appcontext(lambda error: _app_ctx_stack.pop())
     with App("below").app_context() as below:
         with app.app_context():
+            pass
+        assert tops() == (None, below)
+
+
+def test_application_context_left_in_a_block_is_told_and_goes_with_the_one_of_the_block(app: App) -> None:
+    with App("below").app_context() as below:
+        with pytest.raises(AssertionError, match="was not popped"), app.app_context():
+            App("left").app_context().push()
+        assert (tops(), app.torn) == ((None, below), [("app", None)])
+
+
+def test_application_context_taken_off_in_its_block_is_told_and_torn_down(app: App) -> None:
+    with App("below").app_context() as below:
+        with pytest.raises(AssertionError, match="taken off"), app.app_context():
+            _app_ctx_stack.pop()
+        assert (tops(), app.torn) == ((None, below), [("app", None)])
+
+
+def test_error_on_its_way_out_of_a_block_is_told_and_not_what_was_left(app: App, error: Exception) -> None:
+    with pytest.raises(ValueError, match="an error"), app.app_context():
+        App("left").app_context().push()
+        raise error
+    assert (tops(), app.torn) == (NOTHING, [("app", error)])
+
+
+def test_error_on_its_way_out_of_a_block_is_the_cause_where_something_was_taken_off(
+    app: App, error: Exception
+) -> None:
+    with pytest.raises(AssertionError, match="taken off") as told, app.app_context():
+        _app_ctx_stack.pop()
+        raise error
+    assert (told.value.__cause__, tops(), app.torn) == (error, NOTHING, [("app", error)])
+
+
+def test_block_around_another_greenlets_application_context_takes_nothing(app: App) -> None:
+    with app.app_context() as context:
+        with pytest.raises(AssertionError, match="wrong context"):
+            in_thread(lambda: context.__exit__(None, None, None))
+        assert (tops(), app.torn) == ((None, context), [])
+
+
+def test_block_around_an_application_context_popped_in_it_ends_nothing_twice(app: App) -> None:
+    with pytest.raises(AssertionError, match="wrong context"), app.app_context() as context:
+        context.pop()
+    assert (tops(), app.torn) == (NOTHING, [("app", None)])
+
+
+def test_failed_assertion_of_a_teardown_function_is_told_as_it_is(app: App) -> None:
+    @app.teardown_appcontext
+    def fail(error: Any) -> None:
+        raise AssertionError("not as it should be")
+
+    with App("below").app_context() as below:
+        with pytest.raises(AssertionError, match="not as it should be"), app.app_context():
             pass
         assert tops() == (None, below)
 
@@ -897,6 +952,75 @@ def test_contexts_below_stay_when_one_above_was_left(app: App) -> None:
         with pytest.raises(AssertionError, match="was not popped"), app.test_request_context():
             leave(Flask.test_request_context)()
         assert (_request_ctx_stack.top, current_app.name) == (below, "below")
+
+
+# --- Contexts that somebody took off the stack
+
+TAKING = {
+    "request context popped": _request_ctx_stack.pop,
+    "application context popped": _app_ctx_stack.pop,
+    "both popped": lambda: (_request_ctx_stack.pop(), _app_ctx_stack.pop()),
+    "request context released": lambda: release_local(_request_ctx_stack),
+    "application context released": lambda: release_local(_app_ctx_stack),
+    "application context popped too early": lambda: _app_ctx_stack.top.pop(),  # type: ignore[union-attr]
+}
+
+
+@pytest.mark.parametrize("take", TAKING.values(), ids=TAKING)
+def test_what_was_taken_off_during_a_request_is_told_and_ends_with_it(app: App, take: Any) -> None:
+    @app.after_request
+    def misuse(response: Response) -> Response:
+        g.user = "ada"
+        take()
+        return response
+
+    with pytest.raises(AssertionError, match="taken off the stack while it was in use"):
+        app.test_client().get("/")
+    assert tops() == NOTHING
+    assert sorted(name for name, _ in app.torn) == ["app", "request"]
+
+
+@pytest.mark.parametrize("take", TAKING.values(), ids=TAKING)
+def test_what_was_taken_off_in_a_block_is_told_and_ends_with_it(app: App, take: Any) -> None:
+    with pytest.raises(AssertionError, match="taken off the stack while it was in use"), app.test_request_context():
+        take()
+    assert tops() == NOTHING
+    assert sorted(app.torn) == [("app", None), ("request", None)]
+
+
+@pytest.mark.parametrize("take", TAKING.values(), ids=TAKING)
+def test_error_is_the_cause_of_what_is_told_where_something_was_taken_off(
+    app: App, take: Any, error: Exception
+) -> None:
+    with pytest.raises(AssertionError, match="taken off") as told, app.test_request_context():
+        take()
+        raise error
+    assert (told.value.__cause__, tops()) == (error, NOTHING)
+
+
+def test_context_that_a_teardown_function_took_off_is_told_and_ends_all_the_same(app: App) -> None:
+    app.teardown_request(lambda error: _app_ctx_stack.pop())
+    with pytest.raises(AssertionError, match="taken off"), app.test_request_context():
+        pass
+    assert (tops(), app.torn) == (NOTHING, [("request", None), ("app", None)])
+
+
+def test_application_context_that_a_teardown_function_popped_is_not_popped_again(app: App) -> None:
+    app.teardown_request(lambda error: _app_ctx_stack.top.pop())  # type: ignore[union-attr]
+    with pytest.raises(AssertionError, match="wrong context"), app.test_request_context():
+        pass
+    assert (tops(), app.torn) == (NOTHING, [("app", None), ("request", None)])
+
+
+@pytest.mark.parametrize("take", [_app_ctx_stack.pop, lambda: _app_ctx_stack.top.pop()])  # type: ignore[union-attr]
+def test_preserved_context_whose_application_context_was_taken_off_goes_when_the_next_comes(
+    app: App, preserving: RequestContext, take: Any
+) -> None:
+    with preserving:
+        pass
+    take()
+    assert app.test_client().get("/").status_code == 404
+    assert (tops(), [name for name, _ in app.torn].count("app")) == (NOTHING, 2)
 
 
 # --- Contexts that a stream keeps

@@ -240,7 +240,7 @@ class AppContext:
         finally:
             left = _take_off(_app_ctx_stack, self)
         if left:
-            raise _forgotten(self, left)
+            raise _disorder(self, left, [])
         if appcontext_popped.receivers:
             appcontext_popped.send(self.app)
 
@@ -251,7 +251,22 @@ class AppContext:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc_value: BaseException | None, tb: TracebackType | None
     ) -> None:
-        self.pop(exc_value)
+        pushed = self._refcnt
+        try:
+            self.pop(exc_value)
+        except AssertionError:
+            if not 0 < pushed == self._refcnt:
+                raise
+            # Refused. But nobody else would pop later what this block has pushed.
+            gone = _put_back(_app_ctx_stack, self)
+            left = _uncover(_app_ctx_stack, self)
+            if _app_ctx_stack.top is not self:
+                # It is on the stack of another greenlet or thread.
+                raise
+            self.pop(exc_value)
+            # An error that is on its way is what a person needs to see; but it may come of what is gone.
+            if gone or exc_value is None:
+                raise _disorder(self, left, gone) from exc_value
 
 
 class RequestContext:
@@ -402,11 +417,14 @@ class RequestContext:
             if not self._implicit_app_ctx_stack:
                 # The request refers to the environ; without this, they would keep each other alive.
                 self.request.environ["werkzeug.request"] = None
+            gone = []
             if app_context is not None:
-                left += _uncover(_app_ctx_stack, app_context)
+                if _app_ctx_stack.top is not app_context:
+                    gone = _put_back(_app_ctx_stack, app_context) if app_context._refcnt else []
+                    left += _uncover(_app_ctx_stack, app_context)
                 app_context.pop(exc)
-        if left:
-            raise _forgotten(self, left)
+        if left or gone:
+            raise _disorder(self, left, gone)
 
     def auto_pop(self, exc: BaseException | None) -> None:
         """End the work that the context was pushed for: pop it, or preserve it, which leaves it there and marks it.
@@ -446,6 +464,7 @@ class RequestContext:
 
     def _make_way(self) -> None:
         """End a preserved context. An application context above its own may be in use: it stays."""
+        self._put_back()
         app_context = self._implicit_app_ctx_stack[-1]
         others = [] if app_context is None else _uncover(_app_ctx_stack, app_context)
         try:
@@ -460,6 +479,7 @@ class RequestContext:
         A preserved context goes as it would at the next push, what a stream still keeps comes back afterwards, and
         what is left was forgotten.
         """
+        gone = self._put_back()
         if self not in getattr(_request_ctx_stack._local, "stack", ()):
             # Not here, and so none of the others is in its way.
             end(exc)
@@ -478,9 +498,23 @@ class RequestContext:
         for stream in streams:
             _request_ctx_stack.push(stream)
         forgotten = [context for context in others + other_apps if context not in streams + stream_apps]
-        # An error that is on its way is what a person needs to see.
-        if forgotten and exc is None:
-            raise _forgotten(self, forgotten)
+        # As above: an error that is on its way may come of what is gone, and not of what was forgotten.
+        if gone or (forgotten and exc is None):
+            raise _disorder(self, forgotten, gone) from exc
+
+    def _put_back(self) -> list[Any]:
+        """Put back onto the stacks what someone took off, so that it can be ended as it should; return what was gone."""
+        if not self._implicit_app_ctx_stack:
+            return []
+        gone = _put_back(_request_ctx_stack, self)
+        app_context = self._implicit_app_ctx_stack[-1]
+        if app_context is not None and app_context._refcnt:
+            gone += _put_back(_app_ctx_stack, app_context)
+        elif app_context is not None:
+            # It has been popped as it should, but too early.
+            self._implicit_app_ctx_stack[-1] = None
+            gone.append(app_context)
+        return gone
 
     def _preserve(self, exc: BaseException | None) -> None:
         self.preserved = True
@@ -518,6 +552,14 @@ def _uncover(stack: LocalStack[Any], context: object) -> list[Any]:
     return []
 
 
+def _put_back(stack: LocalStack[Any], context: object) -> list[Any]:
+    """Put ``context`` back onto the stack if it is on nobody's, and return it in that case."""
+    if any(context in values.get("stack", ()) for values in stack._local.__storage__.copy().values()):
+        return []
+    stack.push(context)
+    return [context]
+
+
 def _take_off(stack: LocalStack[Any], context: object) -> list[Any]:
     """Take ``context`` off the stack, and with it what is above it, which is returned."""
     if stack._discard(context):
@@ -536,7 +578,12 @@ def _wrong_pop(stack: LocalStack[Any], context: object) -> AssertionError:
     )
 
 
-def _forgotten(context: object, left: list[Any]) -> AssertionError:
+def _disorder(context: object, left: list[Any], gone: list[Any]) -> AssertionError:
+    if gone:
+        return AssertionError(
+            f"{gone!r} was taken off the stack while it was in use. It has been ended all the same: pop and release only "
+            "what you have pushed."
+        )
     return AssertionError(
         f"While {context!r} was there, {left!r} came to be pushed and was not popped. It is gone now, without its "
         "teardown functions having run: push contexts in a `with` statement, which pops them."

@@ -192,6 +192,29 @@ def request_context_forgotten_in_a_view(side: Side, trace: Trace) -> None:
 
 
 @scenario
+def application_context_forgotten_in_a_block(side: Side, trace: Trace) -> None:
+    """1.1.4 took the forgotten one off and left the block's own on the stack."""
+    app, ran = telling(trace)
+    other, _ = telling(trace, "other")
+
+    def block() -> None:
+        with app.app_context():
+            other.app_context().push()
+
+    trace("left", error_of(block), ran)
+    trace.clear_stacks()
+
+
+@scenario
+def request_context_taken_off_in_a_view(side: Side, trace: Trace) -> None:
+    """1.1.4 ran no teardown function of the request whose context a view had popped."""
+    app, ran = telling(trace)
+    app.add_url_rule("/take", "take", lambda: side.globals._request_ctx_stack.pop() and "taken")
+    trace("taken", served(trace, app, "/take"), ran)
+    trace.clear_stacks()
+
+
+@scenario
 def context_kept_by_a_client_in_a_view(side: Side, trace: Trace) -> None:
     """1.1.4 left the request's own context on the stack when a client block in the view kept one."""
     app, ran = telling(trace)
