@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ from io import BytesIO
 from typing import Any, Callable
 from unittest import mock
 
+import itsdangerous
 import pytest
 from werkzeug import serving
 from werkzeug.debug import DebuggedApplication
@@ -21,7 +23,7 @@ from werkzeug.security import safe_join
 import schlenk.app
 from schlenk import Flask, flash, get_flashed_messages, redirect, request, session, url_for
 from schlenk import json as schlenk_json
-from schlenk.sessions import SecureCookieSession
+from schlenk.sessions import SecureCookieSession, session_json_serializer
 from schlenk.testing import FlaskClient
 
 EVIL = "evil.example"
@@ -262,6 +264,25 @@ def test_a_fallback_key_that_was_withdrawn_signs_nothing_any_more(app: Flask, vi
     before = client.get("/", headers=cookie).text
     app.config["SECRET_KEY_FALLBACKS"].clear()
     assert (before, client.get("/", headers=cookie).text) == ("8", "1")
+
+
+@pytest.mark.parametrize("key", ["old", b"old", bytearray(b"old")])
+def test_a_fallback_key_outside_a_list_is_refused(app: Flask, key: Any) -> None:
+    app.config["SECRET_KEY_FALLBACKS"] = key
+    with pytest.raises(TypeError, match="put it into a list"):
+        app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
+
+
+def test_an_empty_fallback_key_signs_nothing(app: Flask, visits: FlaskClient) -> None:
+    app.config["SECRET_KEY_FALLBACKS"] = [""]
+    forged = itsdangerous.URLSafeTimedSerializer(
+        [""],
+        salt="cookie-session",
+        serializer=session_json_serializer,
+        signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha1},
+    ).dumps({"visits": 7})
+    cookie = {"Cookie": f"session={forged}"}
+    assert app.test_client(use_cookies=False).get("/", headers=cookie).text == "1"
 
 
 def test_fallback_keys_alone_sign_nothing(app: Flask) -> None:

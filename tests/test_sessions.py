@@ -91,6 +91,14 @@ WRITE = {
 }
 
 
+@pytest.mark.parametrize("take", [lambda session: session.__delitem__("flag"), SecureCookieSession.popitem])
+def test_to_find_nothing_to_take_out_of_a_session_is_access_and_no_change(take: Act) -> None:
+    session = SecureCookieSession()
+    with pytest.raises(KeyError):
+        take(session)
+    assert (session.accessed, session.modified) == (True, False)
+
+
 def test_a_session_nobody_used_is_neither_accessed_nor_modified() -> None:
     session = SecureCookieSession({"user": "ada"})
     assert (session.new, session.accessed, session.modified) == (False, False, False)

@@ -110,6 +110,9 @@ class SecureCookieSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
     __ror__ = _reading(CallbackDict.__ror__)
     __repr__ = _reading(CallbackDict.__repr__)
     __hash__ = None  # type: ignore[assignment]
+    # Where there is nothing to take they fail, and that tells of the session too.
+    __delitem__ = _reading(CallbackDict.__delitem__)
+    popitem = _reading(CallbackDict.popitem)
     setdefault = _reading(CallbackDict.setdefault)
     keys = _reading(CallbackDict.keys)
     values = _reading(CallbackDict.values)
@@ -296,12 +299,20 @@ class SecureCookieSessionInterface(SessionInterface):
         """Return what signs and checks cookies, or ``None`` where ``app`` has no secret key.
 
         It signs with the secret key, and takes what was signed with one of ``SECRET_KEY_FALLBACKS`` too.
+
+        :raises TypeError: these are a string, not a list of strings.
         """
         secret_key = app.secret_key
         if not secret_key:
             return None
         # Making one takes as long as all the rest of a small request (15 µs): it is kept while what it's made of stays.
-        fallbacks = tuple(app.config.get("SECRET_KEY_FALLBACKS") or ())
+        fallbacks = app.config.get("SECRET_KEY_FALLBACKS") or ()
+        if isinstance(fallbacks, (str, bytes, bytearray)):
+            raise TypeError(
+                "SECRET_KEY_FALLBACKS is one key, of which each letter would be taken for a key: put it into a list."
+            )
+        # An empty one, as from a variable that isn't set, would let anybody sign.
+        fallbacks = tuple(filter(None, fallbacks))
         ingredients = (secret_key, fallbacks, self.salt, self.serializer, self.key_derivation, self.digest_method)
         made_of, serializer = self._made
         if serializer is None or made_of != ingredients:
