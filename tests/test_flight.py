@@ -310,6 +310,34 @@ assert "busy" in [frame.name for frame in flight.stack], flight
     assert ended.returncode == 0, ended.stderr
 
 
+def test_where_eventlet_has_patched_threads_a_busy_greenlet_is_seen_from_another_thread() -> None:
+    pytest.importorskip("eventlet")
+    program = """
+import warnings; warnings.simplefilter("ignore")
+import eventlet.patcher; eventlet.monkey_patch()
+from schlenk import Flask
+from schlenk.flight import in_flight
+app, seen = Flask("busy"), []
+Event = eventlet.patcher.original("threading").Event
+start, looked = Event(), Event()
+def look():
+    start.wait(30)
+    seen.extend(in_flight())
+    looked.set()
+@app.route("/")
+def busy():
+    start.set()
+    assert looked.wait(30)
+    return ""
+eventlet.patcher.original("_thread").start_new_thread(look, ())
+eventlet.spawn(lambda: app.test_client().get("/")).wait()
+(flight,) = seen
+assert "busy" in [frame.name for frame in flight.stack], flight
+"""
+    ended = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_looking_leaves_no_garbage_that_keeps_requests() -> None:
     collecting = gc.isenabled()
     gc.disable()

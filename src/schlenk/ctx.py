@@ -28,9 +28,13 @@ if TYPE_CHECKING:
     from .sessions import SessionMixin
     from .wrappers import Request, Response
 
-# gevent puts something of its own in the place of the function that tells one thread from another.
-_monkey = sys.modules.get("gevent.monkey")
-_get_thread: Callable[[], int] = _monkey.get_original("_thread", "get_ident") if _monkey else _thread.get_ident
+# gevent and eventlet put something of their own in the place of the function that tells one thread from another.
+_gevent, _eventlet = map(sys.modules.get, ("gevent.monkey", "eventlet.patcher"))
+_get_thread: Callable[[], int] = (
+    _gevent.get_original("_thread", "get_ident")
+    if _gevent
+    else (_eventlet.original("_thread") if _eventlet else _thread).get_ident
+)
 
 AfterRequest = Callable[["Response"], "Response"]
 F = TypeVar("F", bound=Callable[..., Any])
