@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 BAD_HOST = "The Host header names no host."
 
-# How many URLs a map remembers, and how long they may be.
+# How many URLs and hosts are remembered, and how long they may be.
 _MOST = 1024
 _LONGEST = 200
 # Werkzeug's own converters, which go by nothing but the URL.
@@ -53,9 +53,10 @@ class Map(routing.Map):
         """
         scheme = environ["wsgi.url_scheme"]
         query = environ.get("QUERY_STRING")
+        server_name = _server_name if len(host) <= _LONGEST else _server_name.__wrapped__
         return Adapter(
             self,
-            _server_name(scheme, host),
+            server_name(scheme, host),
             "/",
             self.default_subdomain,
             scheme,
@@ -98,7 +99,7 @@ class Adapter(routing.MapAdapter):
         return rule, values
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_MOST)
 def _server_name(scheme: str, host: str) -> str:
     """Return what Werkzeug makes of a ``Host`` header, or raise ``BadRequest``."""
     name = get_host(scheme, host)
