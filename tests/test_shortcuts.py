@@ -209,6 +209,14 @@ def test_the_page_of_an_error_is_not_made_by_a_response_class_but_becomes_one_of
         assert type(app.make_response(NotFound())) is Ours
 
 
+def test_an_error_that_answers_in_its_own_way_is_called() -> None:
+    class Calling(NotFound):
+        def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+            return WerkzeugResponse("by itself", 299)(environ, start_response)
+
+    assert page_of(Flask("pages"), Calling())[-1] == b"by itself"
+
+
 # Finding a rule
 
 
@@ -251,6 +259,13 @@ def test_each_request_has_values_of_its_own_for_the_view(app: Flask, path: str, 
         given = values(app, path)
         assert given == found
         given["kept"] = True
+
+
+@pytest.mark.parametrize(("length", "most"), [(200, 1), (201, 0)])
+def test_a_long_host_is_not_kept(app: Flask, length: int, most: int) -> None:
+    routing._server_name.cache_clear()
+    assert app.test_client().get("/page", headers={"Host": ("h." * length)[:length]}).text == "page"
+    assert routing._server_name.cache_info().currsize == most
 
 
 def test_each_url_has_its_own_values(app: Flask) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, BadRequestKeyError, RequestEntityTooLarge
 from werkzeug.routing import Rule
 from werkzeug.test import create_environ
@@ -57,6 +58,15 @@ def test_the_blueprint_is_what_comes_before_the_last_dot(endpoint: str, blueprin
 def test_credentials_that_cannot_be_read_are_none(sent: str, name: str | None) -> None:
     authorization = Request(create_environ(environ_base={"HTTP_AUTHORIZATION": sent})).authorization
     assert (authorization and authorization.username) == name
+
+
+class Mutable(Request):
+    dict_storage_class = MultiDict  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Cookie": "a=b"}])
+def test_cookies_are_of_the_class_that_a_request_class_chose(headers: dict[str, str]) -> None:
+    assert type(Mutable(create_environ(headers=headers)).cookies) is MultiDict
 
 
 # The length of a body

@@ -639,7 +639,8 @@ class Flask(Scaffold):
             response = jsonify(rv)
         elif isinstance(rv, BaseResponse) or callable(rv):
             environ = _current_request().environ
-            if isinstance(rv, HTTPException) and rv.response is None and environ.get("REQUEST_METHOD") != "HEAD":
+            simply = type(rv).__call__ is HTTPException.__call__ and environ.get("REQUEST_METHOD") != "HEAD"
+            if isinstance(rv, HTTPException) and rv.response is None and simply:
                 # The response it would make and call: it needn't be run and put together again (30 µs).
                 plain = self.response_class is Response and type(rv).get_response is HTTPException.get_response
                 if plain and rv.get_headers(environ) == _PAGE:

@@ -27,11 +27,14 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def _schlenk_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     marker = request.node.get_closest_marker("schlenk_leaks")
-    if not (request.config.getini("schlenk_leaks") if marker is None else all(marker.args)):
+    if not (request.config.getini("schlenk_leaks") if marker is None else all((*marker.args, *marker.kwargs.values()))):
         yield
         return
+    left = ""
     try:
         with no_context_left():
             yield
     except AssertionError as error:
-        pytest.fail(str(error), pytrace=False)
+        left = str(error)
+    if left:
+        pytest.fail(left, pytrace=False)

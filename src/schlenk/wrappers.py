@@ -141,7 +141,9 @@ class Request(RequestBase):
         """Cookies that were sent, by their names."""
         # Werkzeug looks through all headers, which takes it as long as to make a response (5 µs).
         cookie = self.environ.get("HTTP_COOKIE")
-        return parse_cookie(cookie, self.dict_storage_class) if cookie else _no_cookies  # type: ignore[return-value]
+        if not cookie and self.dict_storage_class is ImmutableMultiDict:
+            return _no_cookies
+        return parse_cookie(cookie, self.dict_storage_class)  # type: ignore[return-value]
 
     @cached_property
     def authorization(self) -> Authorization | None:
