@@ -342,19 +342,20 @@ def test_application_context_taken_off_in_its_block_is_told_and_torn_down(app: A
         assert (tops(), app.torn) == ((None, below), [("app", None)])
 
 
+def fail_after(act: Any, error: Exception) -> None:
+    act()
+    raise error
+
+
 def test_error_on_its_way_out_of_a_block_is_told_and_not_what_was_left(app: App, error: Exception) -> None:
     with pytest.raises(ValueError, match="an error"), app.app_context():
-        App("left").app_context().push()
-        raise error
+        fail_after(App("left").app_context().push, error)
     assert (tops(), app.torn) == (NOTHING, [("app", error)])
 
 
-def test_error_on_its_way_out_of_a_block_is_the_cause_where_something_was_taken_off(
-    app: App, error: Exception
-) -> None:
+def test_error_on_its_way_out_of_a_block_is_the_cause_where_something_was_taken_off(app: App, error: Exception) -> None:
     with pytest.raises(AssertionError, match="taken off") as told, app.app_context():
-        _app_ctx_stack.pop()
-        raise error
+        fail_after(_app_ctx_stack.pop, error)
     assert (told.value.__cause__, tops(), app.torn) == (error, NOTHING, [("app", error)])
 
 
@@ -993,8 +994,7 @@ def test_error_is_the_cause_of_what_is_told_where_something_was_taken_off(
     app: App, take: Any, error: Exception
 ) -> None:
     with pytest.raises(AssertionError, match="taken off") as told, app.test_request_context():
-        take()
-        raise error
+        fail_after(take, error)
     assert (told.value.__cause__, tops()) == (error, NOTHING)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import sys
 import threading
@@ -66,13 +67,43 @@ def test_value_of_an_ended_thread_is_let_go(by_number: Local) -> None:
     assert in_thread(work)() is None
 
 
-def test_what_the_finalizer_of_a_value_stores_when_its_thread_ends_goes_too(by_number: Local) -> None:
+@pytest.mark.parametrize("keeper", ["earlier", "the storage", "later"])
+def test_what_a_finalizer_stores_when_its_thread_has_ended_goes_too_or_is_refused(
+    by_number: Local, keeper: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda ignored: errors.append(ignored.exc_value))
+    earlier, later = threading.local(), threading.local()
+
     class Connection:
         def __del__(self) -> None:
             by_number.closed = True
 
-    in_thread(lambda: setattr(by_number, "connection", Connection()))
+    def work() -> None:
+        for name, kept in {"earlier": earlier, "the storage": by_number, "later": later}.items():
+            kept.connection = Connection() if name == keeper else None
+
+    in_thread(work)
     assert by_number.__storage__ == {}
+    # Whether it comes before ours that take away what is there, or after.
+    assert all("has ended" in str(error) for error in errors)
+    assert len(errors) == 1 or keeper != "the storage"
+
+
+def test_a_thread_nobody_counts_can_store_again(by_number: Local) -> None:
+    """As the threads of a server that are not made by Python's threading."""
+    seen, done = [], threading.Event()
+
+    def work() -> None:
+        by_number.value = 1
+        release_local(by_number)
+        by_number.value = 2
+        seen.append(by_number.value)
+        done.set()
+
+    _thread.start_new_thread(work, ())
+    assert done.wait(30)
+    assert seen == [2]
 
 
 def test_values_of_a_thread_that_released_and_stored_again_go_with_it(by_number: Local) -> None:

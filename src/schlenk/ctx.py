@@ -507,7 +507,7 @@ class RequestContext:
             raise _disorder(self, forgotten, gone) from exc
 
     def _put_back(self) -> list[Any]:
-        """Put back onto the stacks what someone took off, so that it can be ended as it should; return what was gone."""
+        """Put back onto the stacks what someone took off, so that it can be ended properly; return what was gone."""
         if not self._implicit_app_ctx_stack:
             return []
         gone = _put_back(_request_ctx_stack, self)
@@ -585,8 +585,8 @@ def _wrong_pop(stack: LocalStack[Any], context: object) -> AssertionError:
 def _disorder(context: object, left: list[Any], gone: list[Any]) -> AssertionError:
     if gone:
         return AssertionError(
-            f"{gone!r} was taken off the stack while it was in use. It has been ended all the same: pop and release only "
-            "what you have pushed."
+            f"{gone!r} was taken off the stack while it was in use. It has been ended all the same: pop and release "
+            "only what you have pushed."
         )
     return AssertionError(
         f"While {context!r} was there, {left!r} came to be pushed and was not popped. It is gone now, without its "

@@ -47,9 +47,7 @@ class _ThreadEnd:
         self.ident = ident
 
     def __del__(self) -> None:
-        # More than once, as finalizers of what goes may store something again.
-        while self.values.pop(self.ident, None) is not None:
-            pass
+        self.values.pop(self.ident, None)
 
 
 class _Storage:
@@ -60,13 +58,15 @@ class _Storage:
     A thread's number is given to the next thread, so there the entry goes with the thread.
     """
 
-    __slots__ = ("ident", "limit", "thread", "values")
+    __slots__ = ("ident", "limit", "thread", "threads", "values")
 
     def __init__(self) -> None:
         self.ident: Ident = get_ident
         self.values: dict[Any, dict[str, Any]] = {}
         self.limit = 64
         self.thread = threading.local()
+        # The system's number of each thread that was the last to have an ident and kept something.
+        self.threads: dict[int, int] = {}
 
     def identify(self, ident: Ident) -> None:
         """Go by another function from now on."""
@@ -76,10 +76,19 @@ class _Storage:
         self.ident = ident
 
     def open(self, ident: Any, values: dict[str, Any]) -> None:
-        """Keep the first values of an ident."""
+        """Keep the first values of an ident.
+
+        :raises RuntimeError: it is that of a thread that has ended, of which some finalizer is still running.
+        """
         if len(self.values) >= self.limit:
             self.sweep()
         if self.ident is threading.get_ident and not hasattr(self.thread, "end"):
+            number = threading.get_native_id()
+            if self.threads.get(ident) == number and all(thread.ident != ident for thread in threading.enumerate()):
+                raise RuntimeError(
+                    "Nothing can be kept for a thread that has ended: the next of its number would see it."
+                )
+            self.threads[ident] = number
             self.thread.end = _ThreadEnd(self.values, ident)
         self.values[ident] = values
 
@@ -128,7 +137,8 @@ class Local:
     at once; best an object that lives as long as its owner, as a number is given to another some day. Values of an
     ident whose ``dead`` has become true are swept out some time later; those of any other stay until they are released.
 
-    As in Werkzeug 1.0, where attributes of a dead thread stayed for ever; here they go with their owner.
+    As in Werkzeug 1.0, where attributes of a dead thread or greenlet stayed for ever; here they go when it has ended. A
+    greenlet that waits and that nobody remembers has not ended: what it keeps here keeps it.
     """
 
     __slots__ = ("__storage",)
