@@ -2,7 +2,8 @@
 
 It does nothing until asked: for a whole suite by ``schlenk_leaks = true`` among pytest's settings; for a test, a class
 or a module by the marker ``schlenk_leaks``. The marker goes before the setting, and ``schlenk_leaks(False)`` excepts a
-test. What is checked is :func:`schlenk.testing.no_context_left`. Flask has nothing of the kind.
+test. What is checked is :func:`schlenk.testing.no_context_left`, when the test's fixtures have ended, as these may pop
+what the test pushed: so a leak is told as an error at the test's teardown. Flask has nothing of the kind.
 """
 
 from __future__ import annotations
