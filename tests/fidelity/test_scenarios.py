@@ -66,19 +66,8 @@ DEPARTURES: dict[str, tuple[list[Any], list[Any]]] = {
         [["forgotten", [0, 0], "AssertionError", ["teardown_request", "teardown_appcontext"]]],
     ),
     "application_context_forgotten_in_a_block": (
-        [
-            ["signal appcontext_pushed", [0, 1], "scenario", {}],
-            ["signal appcontext_pushed", [0, 2], "other", {}],
-            ["signal appcontext_tearing_down", [0, 2], "scenario", {"exc": None}],
-            ["left", [0, 1], "AssertionError", ["teardown_appcontext"]],
-        ],
-        [
-            ["signal appcontext_pushed", [0, 1], "scenario", {}],
-            ["signal appcontext_pushed", [0, 2], "other", {}],
-            ["signal appcontext_tearing_down", [0, 1], "scenario", {"exc": None}],
-            ["signal appcontext_popped", [0, 0], "scenario", {}],
-            ["left", [0, 0], "AssertionError", ["teardown_appcontext"]],
-        ],
+        [["left", [0, 1], "AssertionError", ["teardown_appcontext"]]],
+        [["left", [0, 0], "AssertionError", ["teardown_appcontext"]]],
     ),
     "request_context_taken_off_in_a_view": (
         [["taken", [0, 0], "AssertionError", ["teardown_appcontext"]]],
