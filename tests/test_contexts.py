@@ -373,14 +373,17 @@ def test_block_around_an_application_context_popped_in_it_ends_nothing_twice(app
 
 
 def test_failed_assertion_of_a_teardown_function_is_told_as_it_is(app: App) -> None:
+    failed: list[Any] = []
+
     @app.teardown_appcontext
     def fail(error: Any) -> None:
+        failed.append(error)
         raise AssertionError("not as it should be")
 
     with App("below").app_context() as below:
         with pytest.raises(AssertionError, match="not as it should be"), app.app_context():
             pass
-        assert tops() == (None, below)
+        assert (tops(), failed) == ((None, below), [None])
 
 
 # --- Its signals
@@ -996,6 +999,17 @@ def test_error_is_the_cause_of_what_is_told_where_something_was_taken_off(
     with pytest.raises(AssertionError, match="taken off") as told, app.test_request_context():
         fail_after(take, error)
     assert (told.value.__cause__, tops()) == (error, NOTHING)
+
+
+@pytest.mark.parametrize("take", [_app_ctx_stack.pop, lambda: _app_ctx_stack.top.pop()])  # type: ignore[union-attr]
+def test_what_was_taken_off_is_what_came_with_the_last_push(app: App, take: Any) -> None:
+    with app.app_context(), app.test_request_context() as context, App("between").app_context():
+        context.push()
+        take()
+        with pytest.raises(AssertionError, match="taken off"):
+            context.auto_pop(None)
+        assert (current_app.name, _request_ctx_stack.top) == ("between", context)
+    assert tops() == NOTHING
 
 
 def test_context_that_a_teardown_function_took_off_is_told_and_ends_all_the_same(app: App) -> None:
