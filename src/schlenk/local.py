@@ -83,14 +83,16 @@ class _Storage:
         if len(self.values) >= self.limit:
             self.sweep()
         if self.ident is threading.get_ident and not hasattr(self.thread, "end"):
-            number = threading.get_native_id()
-            if self.threads.get(ident) == number and all(thread.ident != ident for thread in threading.enumerate()):
-                raise RuntimeError(
-                    "Nothing can be kept for a thread that has ended: the next of its number would see it."
-                )
-            self.threads[ident] = number
-            self.thread.end = _ThreadEnd(self.values, ident)
+            self.watch(ident)
         self.values[ident] = values
+
+    def watch(self, ident: int) -> None:
+        """Let the running thread's values go when it ends. By itself, as its loop would slow every first value down."""
+        number = threading.get_native_id()
+        if self.threads.get(ident) == number and all(thread.ident != ident for thread in threading.enumerate()):
+            raise RuntimeError("Nothing can be kept for a thread that has ended: the next of its number would see it.")
+        self.threads[ident] = number
+        self.thread.end = _ThreadEnd(self.values, ident)
 
     def sweep(self) -> None:
         for ident in list(self.values):
