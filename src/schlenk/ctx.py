@@ -468,7 +468,7 @@ class RequestContext:
 
     def _make_way(self) -> None:
         """End a preserved context. An application context above its own may be in use: it stays."""
-        self._put_back()
+        self._restore()
         app_context = self._implicit_app_ctx_stack[-1]
         others = [] if app_context is None else _uncover(_app_ctx_stack, app_context)
         try:
@@ -483,7 +483,7 @@ class RequestContext:
         A preserved context goes as it would at the next push, what a stream still keeps comes back afterwards, and
         what is left was forgotten.
         """
-        gone = self._put_back()
+        gone = self._restore()
         if self not in getattr(_request_ctx_stack._local, "stack", ()):
             # Not here, and so none of the others is in its way.
             end(exc)
@@ -506,7 +506,7 @@ class RequestContext:
         if gone or (forgotten and exc is None):
             raise _disorder(self, forgotten, gone) from exc
 
-    def _put_back(self) -> list[Any]:
+    def _restore(self) -> list[Any]:
         """Put back onto the stacks what someone took off, so that it can be ended properly; return what was gone."""
         if not self._implicit_app_ctx_stack:
             return []
