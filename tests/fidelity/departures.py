@@ -76,6 +76,9 @@ def modelled(side: Side, run: Run) -> Iterator[None]:
         try:
             push(context)
         except BaseException:
+            if apps.top is not context:
+                # A receiver that failed has left others above it, which the next line would take off in its place.
+                run.depart()
             context._refcnt -= 1
             apps.pop()
             raise
