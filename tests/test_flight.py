@@ -283,42 +283,30 @@ def test_looking_is_safe_while_requests_come_and_go() -> None:
     assert errors == []
 
 
-def test_where_gevent_has_patched_threads_a_busy_greenlet_is_seen_from_another_thread() -> None:
-    pytest.importorskip("gevent")
-    program = """
-from gevent import monkey; monkey.patch_all()
-import gevent, threading
-from schlenk import Flask
-from schlenk.flight import in_flight
-app, seen = Flask("busy"), []
-start, looked = (monkey.get_original("threading", "Event")() for _ in range(2))
-def look():
-    start.wait(30)
-    seen.extend(in_flight())
-    looked.set()
-@app.route("/")
-def busy():
-    start.set()
-    assert looked.wait(30)
-    return ""
-monkey.get_original("_thread", "start_new_thread")(look, ())
-gevent.spawn(lambda: app.test_client().get("/")).join()
-(flight,) = seen
-assert "busy" in [frame.name for frame in flight.stack], flight
-"""
-    ended = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, timeout=60)
-    assert ended.returncode == 0, ended.stderr
-
-
-def test_where_eventlet_has_patched_threads_a_busy_greenlet_is_seen_from_another_thread() -> None:
-    pytest.importorskip("eventlet")
-    program = """
+PATCHING = {
+    "gevent": """
+import gevent.monkey; gevent.monkey.patch_all()
+Event = gevent.monkey.get_original("threading", "Event")
+start_thread = gevent.monkey.get_original("_thread", "start_new_thread")
+def run(work): gevent.spawn(work).join()
+""",
+    "eventlet": """
 import warnings; warnings.simplefilter("ignore")
 import eventlet.patcher; eventlet.monkey_patch()
+Event = eventlet.patcher.original("threading").Event
+start_thread = eventlet.patcher.original("_thread").start_new_thread
+def run(work): eventlet.spawn(work).wait()
+""",
+}
+
+
+@pytest.mark.parametrize("library", PATCHING)
+def test_where_threads_have_been_patched_a_busy_greenlet_is_seen_from_another_thread(library: str) -> None:
+    pytest.importorskip(library)
+    program = """
 from schlenk import Flask
 from schlenk.flight import in_flight
 app, seen = Flask("busy"), []
-Event = eventlet.patcher.original("threading").Event
 start, looked = Event(), Event()
 def look():
     start.wait(30)
@@ -329,12 +317,13 @@ def busy():
     start.set()
     assert looked.wait(30)
     return ""
-eventlet.patcher.original("_thread").start_new_thread(look, ())
-eventlet.spawn(lambda: app.test_client().get("/")).wait()
+start_thread(look, ())
+run(lambda: app.test_client().get("/"))
 (flight,) = seen
 assert "busy" in [frame.name for frame in flight.stack], flight
 """
-    ended = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, timeout=60)
+    command = [sys.executable, "-c", PATCHING[library] + program]
+    ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=60)
     assert ended.returncode == 0, ended.stderr
 
 
