@@ -90,6 +90,15 @@ def test_what_a_finalizer_stores_when_its_thread_has_ended_goes_too_or_is_refuse
     assert len(errors) == 1 or keeper != "the storage"
 
 
+def test_a_new_thread_that_has_both_numbers_of_one_that_ended_can_store(by_number: Local) -> None:
+    def work() -> Any:
+        _storage(by_number).threads[threading.get_ident()] = threading.get_native_id()
+        by_number.value = 1
+        return by_number.value
+
+    assert in_thread(work) == 1
+
+
 def test_a_thread_nobody_counts_can_store_again(by_number: Local) -> None:
     """As the threads of a server that are not made by Python's threading."""
     seen, done = [], threading.Event()
