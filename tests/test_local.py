@@ -197,6 +197,32 @@ def test_attribute_of_the_object_itself_comes_before_what_was_set() -> None:
     assert (place.user, place.__storage__) == ("grace", {get_ident(): {"user": "ada"}})
 
 
+@pytest.mark.parametrize("made", [Local, Admins])
+def test_what_a_local_has_itself_comes_before_what_was_set(monkeypatch: pytest.MonkeyPatch, made: type[Local]) -> None:
+    # It may change how all locals are read from then on.
+    monkeypatch.setattr(Local, "__getattribute__", Local.__getattribute__)
+    place = object.__new__(made)
+    Local.__init__(place)
+    place.user = "ada"
+    place.__iter__ = "set"  # type: ignore[assignment]
+    assert (callable(place.__iter__), place.user) == (True, "ada")
+    assert place.__storage__ == {get_ident(): {"user": "ada", "__iter__": "set"}}
+
+
+def test_ident_function_that_fails_can_be_replaced() -> None:
+    def fail() -> None:
+        raise LookupError("no task is running")
+
+    place = Local()
+    place.__ident_func__ = fail
+    assert place.__ident_func__ is fail
+    with pytest.raises(LookupError, match="no task is running"):
+        place.user  # noqa: B018
+    place.__ident_func__ = get_ident
+    place.user = "ada"
+    assert place.user == "ada"
+
+
 # --- Owners
 
 

@@ -184,12 +184,11 @@ class Local:
         # A read that goes through __getattr__ costs three times as much there (520 ns; so, 170): the interpreter first
         # looks for the attribute itself, and raises and swallows an error.
         def __getattribute__(self, name: str) -> Any:
-            if name in _LOCALS_OWN:
-                return object.__getattribute__(self, name)
             storage = _storage(self)
             try:
                 return storage.values[storage.ident()][name]
-            except KeyError:
+            except Exception:
+                # A name of our own, or else an error, which __getattr__ will raise.
                 return object.__getattribute__(self, name)
 
         def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -200,9 +199,12 @@ class Local:
 
     def __setattr__(self, name: str, value: Any) -> None:
         storage = _storage(self)
-        if name == "__ident_func__":
-            storage.identify(value)
-            return
+        if name in _LOCALS_OWN:
+            if name == "__ident_func__":
+                storage.identify(value)
+                return
+            # Kept, but what a Local has itself comes first. To ask for that in every read would cost it a tenth.
+            Local.__getattribute__ = object.__getattribute__  # type: ignore[method-assign]
         ident = storage.ident()
         try:
             storage.values[ident][name] = value
