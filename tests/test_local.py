@@ -177,6 +177,22 @@ def test_subclass_decides_how_names_are_read() -> None:
     assert Shouting().user == "USER"
 
 
+def test_subclass_keeps_how_its_base_reads_names() -> None:
+    class Listening(Local):
+        def __getattribute__(self, name: str) -> Any:
+            heard.append(name)
+            return super().__getattribute__(name)
+
+    class Further(Listening):
+        pass
+
+    heard: list[str] = []
+    place = Further()
+    place.user = "ada"
+    heard.clear()
+    assert (place.user, heard[0]) == ("ada", "user")
+
+
 def test_subclass_passes_on_what_it_is_made_with() -> None:
     class Tagged:
         tags: list[str] = []
@@ -207,6 +223,23 @@ def test_what_a_local_has_itself_comes_before_what_was_set(monkeypatch: pytest.M
     place.__iter__ = "set"  # type: ignore[assignment]
     assert (callable(place.__iter__), place.user) == (True, "ada")
     assert place.__storage__ == {get_ident(): {"user": "ada", "__iter__": "set"}}
+
+
+def test_local_that_was_never_made_has_a_class() -> None:
+    assert Local.__new__(Local).__class__ is Local
+
+
+def test_ident_function_may_look_at_its_own_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Local, "__getattribute__", Local.__getattribute__)
+    place, asked = Local(), []
+
+    def ident() -> int:
+        asked.append(len(place.__storage__))
+        return 1
+
+    place.__ident_func__ = ident
+    place.user = "ada"
+    assert (place.user, asked) == ("ada", [0, 1])
 
 
 def test_ident_function_that_fails_can_be_replaced() -> None:

@@ -73,6 +73,9 @@ class _Storage:
         if type(self.thread) is not threading.local:
             # gevent has put its own in the place of both, and to these a greenlet is a thread.
             self.thread = threading.local()
+        if ident not in (get_ident, threading.get_ident):
+            # It may look at its own Local.
+            _mind_own_names()
         self.ident = ident
 
     def open(self, ident: Any, values: dict[str, Any]) -> None:
@@ -184,17 +187,16 @@ class Local:
         # A read that goes through __getattr__ costs three times as much there (520 ns; so, 170): the interpreter first
         # looks for the attribute itself, and raises and swallows an error.
         def __getattribute__(self, name: str) -> Any:
-            storage = _storage(self)
             try:
+                storage = _storage(self)
                 return storage.values[storage.ident()][name]
-            except Exception:
-                # A name of our own, or else an error, which __getattr__ will raise.
+            except (AttributeError, KeyError):
                 return object.__getattribute__(self, name)
 
         def __init_subclass__(cls, **kwargs: Any) -> None:
             super().__init_subclass__(**kwargs)
             # What a subclass defines comes before what was set.
-            if "__getattribute__" not in vars(cls):
+            if cls.__getattribute__ is Local.__getattribute__:
                 cls.__getattribute__ = object.__getattribute__  # type: ignore[method-assign]
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -203,8 +205,8 @@ class Local:
             if name == "__ident_func__":
                 storage.identify(value)
                 return
-            # Kept, but what a Local has itself comes first. To ask for that in every read would cost it a tenth.
-            Local.__getattribute__ = object.__getattribute__  # type: ignore[method-assign]
+            # Kept, but what a Local has itself comes first.
+            _mind_own_names()
         ident = storage.ident()
         try:
             storage.values[ident][name] = value
@@ -221,6 +223,19 @@ class Local:
 
 _storage: Callable[[Local], _Storage] = vars(Local)["_Local__storage"].__get__
 _LOCALS_OWN = frozenset(dir(Local))
+
+
+if sys.version_info < (3, 12):
+    _read_value_first = Local.__getattribute__
+
+    def _read_own_name_first(local: Local, name: str) -> Any:
+        return object.__getattribute__(local, name) if name in _LOCALS_OWN else _read_value_first(local, name)
+
+
+def _mind_own_names() -> None:
+    """Have all reads look for a Local's own names first from now on: up to Python 3.11 it costs them a tenth."""
+    if sys.version_info < (3, 12):
+        Local.__getattribute__ = _read_own_name_first  # type: ignore[method-assign]
 
 
 class LocalStack(Generic[T]):
