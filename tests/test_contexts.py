@@ -46,6 +46,27 @@ class App(Flask):
         self.teardown_appcontext(lambda error: self.torn.append(("app", error)))
 
 
+class Plain:
+    """An application context that is none of ours."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.g = app.app_ctx_globals_class()
+        self.url_adapter = None
+
+    def push(self) -> None:
+        _app_ctx_stack.push(self)  # type: ignore[arg-type]
+
+    def pop(self, exc: BaseException | None = None) -> None:
+        self.app.do_teardown_appcontext(exc)
+        assert _app_ctx_stack.pop() is self
+
+
+class PlainApp(App):
+    def app_context(self) -> Any:
+        return Plain(self)
+
+
 @pytest.fixture
 def app() -> App:
     return App()
@@ -982,6 +1003,28 @@ def test_what_was_taken_off_during_a_request_is_told_and_ends_with_it(app: App, 
         app.test_client().get("/")
     assert tops() == NOTHING
     assert sorted(name for name, _ in app.torn) == ["app", "request"]
+
+
+def test_application_context_need_not_be_ours() -> None:
+    app = PlainApp()
+    with app.test_request_context("/"):
+        assert (type(_app_ctx_stack.top), current_app._get_current_object()) == (Plain, app)  # type: ignore[attr-defined]
+    assert app.torn == [("request", None), ("app", None)]
+
+
+def test_application_context_that_is_not_ours_ends_where_a_view_took_it_off() -> None:
+    app = PlainApp()
+    with pytest.raises(AssertionError, match="taken off"), app.test_request_context("/"):
+        _app_ctx_stack.pop()
+    assert app.torn == [("request", None), ("app", None)]
+
+
+def test_application_context_that_is_not_ours_ends_where_a_teardown_function_took_it_off() -> None:
+    app = PlainApp()
+    app.teardown_request(lambda error: _app_ctx_stack.pop())
+    with pytest.raises(AssertionError, match="taken off"), app.test_request_context("/"):
+        pass
+    assert app.torn == [("request", None), ("app", None)]
 
 
 @pytest.mark.parametrize("take", TAKING.values(), ids=TAKING)

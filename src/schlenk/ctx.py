@@ -374,7 +374,8 @@ class RequestContext:
             app_context = self.app.app_context()
             app_context.push()
         if not self._implicit_app_ctx_stack:
-            self._since = monotonic() if app_context is None else app_context._since
+            # An application context of one's own need not know of these things.
+            self._since = getattr(app_context, "_since", None) or monotonic()
         self._implicit_app_ctx_stack.append(app_context)
         _request_ctx_stack.push(self)
         self._pushed = True
@@ -425,7 +426,7 @@ class RequestContext:
             gone = []
             if app_context is not None:
                 if _app_ctx_stack.top is not app_context:
-                    gone = _put_back(_app_ctx_stack, app_context) if app_context._refcnt else []
+                    gone = _put_back(_app_ctx_stack, app_context) if getattr(app_context, "_refcnt", True) else []
                     left += _uncover(_app_ctx_stack, app_context)
                 app_context.pop(exc)
         if left or gone:
@@ -513,7 +514,7 @@ class RequestContext:
             return []
         gone = _put_back(_request_ctx_stack, self)
         app_context = self._implicit_app_ctx_stack[-1]
-        if app_context is not None and app_context._refcnt:
+        if app_context is not None and getattr(app_context, "_refcnt", True):
             gone += _put_back(_app_ctx_stack, app_context)
         elif app_context is not None:
             # It has been popped as it should, but too early.
