@@ -69,6 +69,10 @@ def test_cookies_are_of_the_class_that_a_request_class_chose(headers: dict[str, 
     assert type(Mutable(create_environ(headers=headers)).cookies) is MultiDict
 
 
+def test_requests_without_cookies_have_nothing_in_common() -> None:
+    assert Request(create_environ()).cookies is not Request(create_environ()).cookies
+
+
 # The length of a body
 
 

@@ -30,9 +30,6 @@ def _application() -> Flask | None:
     return None if top is None else top.app
 
 
-_no_cookies: ImmutableMultiDict[str, str] = ImmutableMultiDict()
-
-
 # What WSGI lets a server say of a request. The path was quoted when it was sent, and may hold any byte.
 _header = re.compile(r"[^\0\r\n\u0100-\U0010ffff]*")
 _forms = {
@@ -140,10 +137,7 @@ class Request(RequestBase):
     def cookies(self) -> ImmutableMultiDict[str, str]:
         """Cookies that were sent, by their names."""
         # Werkzeug looks through all headers, which takes it as long as to make a response (5 µs).
-        cookie = self.environ.get("HTTP_COOKIE")
-        if not cookie and self.dict_storage_class is ImmutableMultiDict:
-            return _no_cookies
-        return parse_cookie(cookie, self.dict_storage_class)  # type: ignore[return-value]
+        return parse_cookie(self.environ.get("HTTP_COOKIE"), self.dict_storage_class)  # type: ignore[return-value]
 
     @cached_property
     def authorization(self) -> Authorization | None:
