@@ -476,6 +476,14 @@ def test_a_transaction_sees_the_session_of_the_last_request(app: Flask) -> None:
         assert dict(kept) == {"visits": 1}
 
 
+@pytest.mark.parametrize("host", ["example.org:8080", "[::1]:8080", "bücher.example"])
+def test_a_transaction_is_of_the_host_that_it_names(app: Flask, host: str) -> None:
+    client = app.test_client()
+    with client.session_transaction(base_url=f"http://{host}/") as kept:
+        kept["visits"] = 41
+    assert client.get("/visits", base_url=f"http://{host}/").get_json() == {"visits": 42}
+
+
 def test_a_transaction_may_take_things_out(app: Flask) -> None:
     client = app.test_client()
     client.get("/visits")

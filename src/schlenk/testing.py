@@ -13,6 +13,7 @@ import werkzeug.test
 from werkzeug.sansio.utils import get_host
 from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Request
+from werkzeug.wsgi import get_current_url
 
 from . import json
 from .globals import _app_ctx_stack, _request_ctx_stack
@@ -145,7 +146,7 @@ class FlaskClient(Client):
             if not app.session_interface.is_null_session(session):
                 app.session_interface.save_session(app, session, response)
             self._update_cookies_from_response(
-                context.request.host.partition(":")[0],
+                urlsplit(get_current_url(context.request.environ)).hostname or "localhost",
                 context.request.path,
                 response.headers.getlist("Set-Cookie"),
             )
