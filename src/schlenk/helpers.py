@@ -164,7 +164,7 @@ def get_flashed_messages(with_categories: bool = False, category_filter: Iterabl
         found = context.flashes = session.pop("_flashes") if "_flashes" in session else []
     if category_filter:
         found = [flashed for flashed in found if flashed[0] in category_filter]
-    return list(found) if with_categories else [message for _, message in found]
+    return found if with_categories else [flashed[1] for flashed in found]
 
 
 @overload

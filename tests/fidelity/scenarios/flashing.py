@@ -97,6 +97,18 @@ def default_category(side: Side, trace: Trace) -> None:
 
 
 @scenario
+def list_of_what_was_flashed(side: Side, trace: Trace) -> None:
+    """With categories, and unfiltered, the list is the one that is kept; of its entries only the first two count."""
+    with keyed(trace).test_request_context("/"):
+        side.flask.session["_flashes"] = [("c", "message", "more")]
+        trace("messages", side.flask.get_flashed_messages(), side.flask.get_flashed_messages(category_filter=["c"]))
+        side.flask.get_flashed_messages(with_categories=True).append(("d", "added"))
+        trace("all", side.flask.get_flashed_messages(with_categories=True))
+        side.flask.get_flashed_messages(with_categories=True, category_filter=["d"]).clear()
+        trace("all", side.flask.get_flashed_messages(with_categories=True))
+
+
+@scenario
 def messages_of_other_kinds(side: Side, trace: Trace) -> None:
     """Whatever the cookie can hold can be flashed, and comes back through it."""
     app = keyed(trace)
