@@ -408,6 +408,15 @@ def test_vary_is_added_to() -> None:
     assert request_with(app).headers["Vary"] == "Accept-Language, Cookie"
 
 
+def test_a_session_may_say_for_good_that_it_was_looked_at() -> None:
+    class Looked(dict, SessionMixin):
+        accessed = property(lambda session: True)  # type: ignore[assignment]
+
+    app = application(lambda session: None)
+    app.session_interface = type("Looking", (SecureCookieSessionInterface,), {"session_class": Looked})()
+    assert request_with(app, cookie_with({"user": "ada"}, app)).headers["Vary"] == "Cookie"
+
+
 def test_a_session_that_cannot_tell_is_sent_each_time() -> None:
     class Plain(dict, SessionMixin):
         pass

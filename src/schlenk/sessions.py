@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
 from itsdangerous import BadData, Signer, TimestampSigner, URLSafeTimedSerializer
 from werkzeug.datastructures import CallbackDict
+from werkzeug.http import parse_set_header
 
 from .json.tag import TaggedJSONSerializer
 
@@ -363,7 +364,8 @@ class SecureCookieSessionInterface(SessionInterface):
         accessed = session.accessed
         empty = not session
         # To ask was an access too, and not one of the application's.
-        session.accessed = accessed
+        if session.accessed != accessed:
+            session.accessed = accessed
         if accessed:
             _vary_by_cookie(response)
         if not (session.modified if empty else self.should_set_cookie(app, session)):
@@ -413,7 +415,10 @@ class SecureCookieSessionInterface(SessionInterface):
 
 def _vary_by_cookie(response: Response) -> None:
     if "Vary" in response.headers:
-        response.vary.add("Cookie")
+        # response.vary would see only the first of several headers.
+        vary = parse_set_header(", ".join(response.headers.getlist("Vary")))
+        vary.add("Cookie")
+        response.headers["Vary"] = vary.to_header()
     else:
         # To make a set of no header and a header of that set takes 7 µs.
         response.headers["Vary"] = "Cookie"

@@ -34,6 +34,10 @@ DEPARTURES: dict[str, tuple[list[Any], list[Any]]] = {
         [["read", [0, 0], False, []], ["flashes", [0, 0], False, []]],
         [["read", [0, 0], True, []], ["flashes", [0, 0], True, []]],
     ),
+    "several_vary_headers": (
+        [["sent", [0, 0], ["Accept, Cookie"]]],
+        [["sent", [0, 0], ["Accept, Origin, Cookie"]]],
+    ),
     "readings_that_did_not_count": (
         [["counted", [0, 0], []]],
         [["counted", [0, 0], "in len bool iter keys values items == != copy repr dict pop".split()]],

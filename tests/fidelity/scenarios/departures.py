@@ -94,6 +94,23 @@ def empty_session_read_without_vary(side: Side, trace: Trace) -> None:
 
 
 @scenario
+def several_vary_headers(side: Side, trace: Trace) -> None:
+    """1.1.4 kept only the first of an answer's ``Vary`` headers where it added its own."""
+    app, cookie = with_session(side, trace, a=1)
+
+    def varying() -> Any:
+        response = side.flask.make_response(str(side.flask.session["a"]))
+        response.headers.add("Vary", "Accept")
+        response.headers.add("Vary", "Origin")
+        return response
+
+    app.view_functions["index"] = varying
+    with trace.mute():
+        sent = trace.serve(app, "/", HTTP_COOKIE=cookie).headers
+    trace("sent", [value for name, value in sent if name == "Vary"])
+
+
+@scenario
 def readings_that_did_not_count(side: Side, trace: Trace) -> None:
     """1.1.4 did not count ``in``, ``len``, iteration, views, comparison and copies of a session as access."""
     app, cookie = with_session(side, trace, a=1)
