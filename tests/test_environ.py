@@ -46,6 +46,12 @@ def test_a_script_name_that_is_no_path_is_named(app: Flask) -> None:
     assert (status, "malformed SCRIPT_NAME" in body) == ("400 BAD REQUEST", True)
 
 
+def test_an_input_that_cannot_be_read_is_named(app: Flask) -> None:
+    app.add_url_rule("/data", "data", lambda: request.get_data())
+    status, body = ask(app, PATH_INFO="/data", CONTENT_LENGTH="1", **{"wsgi.input": {}})
+    assert (status, "malformed wsgi.input" in body) == ("400 BAD REQUEST", True)
+
+
 def test_an_error_of_the_application_s_own_is_not_taken_for_the_client_s(app: Flask) -> None:
     class Failing(app.request_class):  # type: ignore[name-defined, misc]
         def __init__(self, environ: dict[str, Any]) -> None:

@@ -423,6 +423,7 @@ def examples(*environs: dict[str, Any]) -> Any:
     {"PATH_INFO": "/login", "HTTP_COOKIE": "user=" + 5000 * "9"},
     {"PATH_INFO": "/login", "HTTP_COOKIE": "user=\x1a"},
     {"HTTP_IF_RANGE": 'W/"a"='},
+    {"PATH_INFO": "/json", "CONTENT_TYPE": "application/json", "wsgi.input": {}},
 )
 @given(environ=environs, more=more, body=bodies, parts=st.none() | st.integers(0, 2))
 def test_whatever_is_asked_is_answered(

@@ -48,6 +48,8 @@ def environ_error(environ: dict[str, Any]) -> str | None:
     for key in ("REQUEST_METHOD", "wsgi.url_scheme", "wsgi.input", "wsgi.errors"):
         if environ.get(key) is None:
             return f"The request came without {key}."
+    if not hasattr(environ["wsgi.input"], "read"):
+        return "The request came with a malformed wsgi.input."
     for key, value in environ.items():
         form = _forms.get(key) or (_header if str(key).startswith("HTTP_") else None)
         if form is not None and not (isinstance(value, str) and form.fullmatch(value)):
