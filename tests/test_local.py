@@ -220,9 +220,17 @@ def test_what_a_local_has_itself_comes_before_what_was_set(monkeypatch: pytest.M
     place = object.__new__(made)
     Local.__init__(place)
     place.user = "ada"
-    place.__iter__ = "set"  # type: ignore[assignment]
-    assert (callable(place.__iter__), place.user) == (True, "ada")
-    assert place.__storage__ == {get_ident(): {"user": "ada", "__iter__": "set"}}
+    place.__iter__ = place.__dir__ = "set"  # type: ignore[assignment, method-assign]
+    assert (callable(place.__iter__), callable(place.__dir__), place.user) == (True, True, "ada")
+    assert place.__storage__ == {get_ident(): {"user": "ada", "__iter__": "set", "__dir__": "set"}}
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="an attribute that is missing costs little there")
+def test_a_value_is_read_without_an_attribute_being_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Local()
+    place.user = "ada"
+    monkeypatch.setattr(Local, "__getattr__", lambda place, name: "missed")
+    assert (place.user, place.age) == ("ada", "missed")
 
 
 def test_local_that_was_never_made_has_a_class() -> None:
