@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import schlenk.local
 from schlenk.local import Local, LocalStack, get_ident, release_local
 from tests.owners import in_greenlet, in_thread, without
 
@@ -213,10 +214,15 @@ def test_attribute_of_the_object_itself_comes_before_what_was_set() -> None:
     assert (place.user, place.__storage__) == ("grace", {get_ident(): {"user": "ada"}})
 
 
+def as_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have locals read as before anybody set an ident function or an own name, until the test ends."""
+    first = getattr(schlenk.local, "_read_value_first", Local.__getattribute__)
+    monkeypatch.setattr(Local, "__getattribute__", first)
+
+
 @pytest.mark.parametrize("made", [Local, Admins])
 def test_what_a_local_has_itself_comes_before_what_was_set(monkeypatch: pytest.MonkeyPatch, made: type[Local]) -> None:
-    # It may change how all locals are read from then on.
-    monkeypatch.setattr(Local, "__getattribute__", Local.__getattribute__)
+    as_at_first(monkeypatch)
     place = object.__new__(made)
     Local.__init__(place)
     place.user = "ada"
@@ -238,7 +244,7 @@ def test_local_that_was_never_made_has_a_class() -> None:
 
 
 def test_ident_function_may_look_at_its_own_local(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Local, "__getattribute__", Local.__getattribute__)
+    as_at_first(monkeypatch)
     place, asked = Local(), []
 
     def ident() -> int:
