@@ -50,9 +50,7 @@ def outer() -> Iterator[RequestContext]:
 
 
 @pytest.fixture
-def app() -> Flask:
-    app = Flask("wronged", static_folder=None)
-    app.secret_key = "key"
+def app(app: Flask) -> Flask:
     app.add_url_rule("/", "index", lambda: "hello")
     return app
 

@@ -12,9 +12,7 @@ from schlenk.testing import EnvironBuilder
 
 
 @pytest.fixture
-def app() -> Flask:
-    app = Flask("asked")
-    app.secret_key = "key"
+def app(app: Flask) -> Flask:
     app.add_url_rule("/", "index", lambda: f"{request.args.get('a')!r} {request.full_path} {dict(session)}")
     return app
 

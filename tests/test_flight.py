@@ -18,7 +18,7 @@ import pytest
 
 from schlenk import Flask, _app_ctx_stack, _request_ctx_stack
 from schlenk.flight import Flight, in_flight
-from tests.owners import in_greenlet, in_thread
+from tests.support.execution import in_greenlet, in_thread
 
 
 class Pauses:

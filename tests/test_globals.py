@@ -27,7 +27,7 @@ from schlenk.globals import (
     _lookup_req_object,
     _request_ctx_stack,
 )
-from tests.owners import in_greenlet, in_thread, without
+from tests.support.execution import in_greenlet, in_thread, without
 
 NAMES = ["current_app", "g", "request", "session"]
 GLOBALS: list[Any] = [current_app, g, request, session]
@@ -37,11 +37,6 @@ def keyed(name: str) -> Flask:
     app = Flask(name)
     app.secret_key = "for tests only"
     return app
-
-
-@pytest.fixture
-def app() -> Flask:
-    return keyed("globals")
 
 
 # --- What each stands for
@@ -90,7 +85,7 @@ def test_globals_follow_what_is_pushed_and_popped(app: Flask) -> None:
         g.depth = 1
         with other.test_request_context("/inner"):
             assert (current_app.name, request.path, "depth" in g) == ("other", "/inner", False)
-        assert (current_app.name, request.path, "depth" in g) == ("globals", "/outer", True)
+        assert (current_app.name, request.path, "depth" in g) == ("shop", "/outer", True)
 
 
 @pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
@@ -207,7 +202,7 @@ def test_globals_are_those_of_the_chosen_ident(app: Flask, monkeypatch: pytest.M
             g.mark = session["mark"] = 2
             assert (current_app.name, request.path, g.mark, session["mark"]) == ("other", "/second", 2, 2)
         owner[0] = "first"
-        assert (current_app.name, request.path, g.mark, session["mark"]) == ("globals", "/first", 1, 1)
+        assert (current_app.name, request.path, g.mark, session["mark"]) == ("shop", "/first", 1, 1)
 
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])

@@ -36,9 +36,7 @@ from schlenk.helpers import get_debug_flag, get_env, get_load_dotenv, get_root_p
 
 
 @pytest.fixture
-def app() -> Flask:
-    app = Flask("helping", static_folder=None)
-    app.secret_key = "key"
+def app(app: Flask) -> Flask:
     app.add_url_rule("/", "index", lambda: "index")
     app.add_url_rule("/user/<name>", "user")
     app.add_url_rule("/page", "page", defaults={"number": 1})
@@ -387,7 +385,7 @@ def test_a_stream_has_the_context_of_its_request(app: Flask) -> None:
             yield f"{request.path} {session.get('user')} {g.user} {current_app.name}\n"
 
     app.before_request(lambda: setattr(g, "user", "ada"))
-    assert app.test_client().get("/stream").data == b"/stream None ada helping\n" * 2
+    assert app.test_client().get("/stream").data == b"/stream None ada shop\n" * 2
 
 
 def test_as_a_decorator_it_streams_what_the_function_yields(app: Flask) -> None:

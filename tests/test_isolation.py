@@ -34,7 +34,7 @@ from schlenk import (
     session,
 )
 from schlenk.local import Local, LocalProxy, LocalStack, release_local
-from tests.owners import in_greenlet, in_thread
+from tests.support.execution import in_greenlet, in_thread
 
 SHORT_LIVED = int(os.environ.get("SHORT_LIVED", "3000"))
 TURNS = 20

@@ -17,11 +17,6 @@ from markupsafe import Markup
 from schlenk import Flask, json, jsonify
 
 
-@pytest.fixture
-def app() -> Flask:
-    return Flask("json")
-
-
 @dataclasses.dataclass
 class Point:
     x: int

@@ -12,14 +12,14 @@ import pytest
 from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, stream_with_context
 from schlenk.local import LocalStack
 from schlenk.testing import no_context_left
-from tests.owners import in_greenlet, in_thread
+from tests.support.contexts import tops
+from tests.support.execution import in_greenlet, in_thread
 
 pytest_plugins = ["pytester"]
 
 
 @pytest.fixture
-def app() -> Flask:
-    app = Flask("leaking")
+def app(app: Flask) -> Flask:
     app.add_url_rule("/", "index", lambda: "hello")
     return app
 
@@ -36,10 +36,6 @@ def complaint(block: Callable[[], object]) -> str:
     with pytest.raises(AssertionError) as raised, no_context_left():
         block()
     return str(raised.value)
-
-
-def tops() -> tuple[Any, Any]:
-    return _request_ctx_stack.top, _app_ctx_stack.top
 
 
 # --- no_context_left

@@ -29,6 +29,7 @@ from schlenk import (
     url_for,
 )
 from schlenk.sessions import SecureCookieSessionInterface
+from tests.support.contexts import fail
 
 PATIENCE = 30
 needs_signals = pytest.mark.skipif(not signals_available, reason="needs blinker")
@@ -48,10 +49,8 @@ def steps() -> list[str]:
 
 
 @pytest.fixture
-def app(steps: list[str]) -> Flask:
+def app(app: Flask, steps: list[str]) -> Flask:
     """An application whose hooks write down that they ran."""
-    app = Flask("lively", static_folder=None)
-
     app.before_first_request(lambda: steps.append("before_first_request"))
     app.url_value_preprocessor(lambda endpoint, values: steps.append(f"preprocessor {endpoint} {values}"))
     app.before_request(lambda: steps.append("before_request"))
@@ -613,10 +612,6 @@ def test_the_steps_of_a_request_can_be_taken_by_hand(app: Flask, steps: list[str
 # What an error leaves undone
 
 
-def fail(*args: Any, **kwargs: Any) -> Any:
-    raise ZeroDivisionError
-
-
 def fail_in_the_view(app: Flask) -> None:
     app.view_functions["index"] = fail
 
@@ -804,7 +799,7 @@ def test_a_nested_request_leaves_the_outer_one_as_it_was(app: Flask) -> None:
         inner = other.test_client().get("/inner").get_data(as_text=True)
         return f"{inner}, {current_app.name} {request.path} {g.user}"
 
-    assert app.test_client().get("/outer").data == b"other /inner, lively /outer ada"
+    assert app.test_client().get("/outer").data == b"other /inner, shop /outer ada"
 
 
 @pytest.fixture

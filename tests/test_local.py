@@ -10,7 +10,7 @@ import pytest
 
 import schlenk.local
 from schlenk.local import Local, LocalStack, get_ident, release_local
-from tests.owners import in_greenlet, in_thread, without
+from tests.support.execution import in_greenlet, in_thread, without
 
 
 def test_ident_is_the_running_greenlet() -> None:

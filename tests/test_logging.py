@@ -21,12 +21,7 @@ def root(monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
 
 @pytest.fixture
 def logger() -> logging.Logger:
-    return logging.getLogger("logged")
-
-
-@pytest.fixture
-def app() -> Flask:
-    return Flask("logged")
+    return logging.getLogger("shop")
 
 
 # --- Where it goes
@@ -132,7 +127,7 @@ def test_one_handler_among_several_is_enough(logger: logging.Logger) -> None:
 
 def test_handler_of_a_logger_far_above_is_reached(root: logging.Logger) -> None:
     root.addHandler(logging.NullHandler())
-    assert has_level_handler(logging.getLogger("logged.below.it"))
+    assert has_level_handler(logging.getLogger("shop.below.it"))
 
 
 def test_level_is_that_of_the_logger_and_not_of_those_above(root: logging.Logger, logger: logging.Logger) -> None:

@@ -10,7 +10,7 @@ import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
 from schlenk.local import Local, LocalManager, LocalStack, get_ident
-from tests.owners import in_thread
+from tests.support.execution import in_thread
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schlenk.local import Local, LocalProxy, LocalStack
-from tests.owners import in_greenlet, in_thread
+from tests.support.execution import in_greenlet, in_thread
 
 
 def proxy_to(obj: Any) -> Any:

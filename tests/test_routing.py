@@ -12,11 +12,6 @@ from werkzeug.test import create_environ
 from schlenk import Flask, Request, Response, redirect, request, session, url_for
 
 
-@pytest.fixture
-def app() -> Flask:
-    return Flask("routing", static_folder=None)
-
-
 def body(app: Flask, path: str, method: str = "GET", **arguments: Any) -> str:
     return app.test_client().open(path, method=method, **arguments).get_data(as_text=True)
 

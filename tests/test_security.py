@@ -30,18 +30,6 @@ EVIL = "evil.example"
 FORM = "application/x-www-form-urlencoded"
 
 
-@pytest.fixture
-def app() -> Flask:
-    app = Flask("secured")
-    app.secret_key = "key"
-    return app
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
-
-
 def ask(app: Flask, path: str = "/", **environ: Any) -> tuple[str, str]:
     """Return status and body of the answer to a request as a server would make it, whatever is in it."""
     started: list[str] = []

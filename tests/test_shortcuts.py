@@ -221,8 +221,7 @@ def test_an_error_that_answers_in_its_own_way_is_called() -> None:
 
 
 @pytest.fixture
-def app() -> Flask:
-    app = Flask("finding")
+def app(app: Flask) -> Flask:
     app.add_url_rule("/page", "page", lambda: "page")
     app.add_url_rule("/user/<int:number>", "user", lambda number: f"user {number}")
     return app

@@ -8,7 +8,7 @@ import pytest
 
 import schlenk
 from schlenk import Flask, signals
-from tests.owners import without
+from tests.support.execution import without
 
 NAMES = """
     request_started request_finished request_tearing_down got_request_exception

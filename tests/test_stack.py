@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schlenk.local import Local, LocalProxy, LocalStack, get_ident
-from tests.owners import in_greenlet, in_thread, without
+from tests.support.execution import in_greenlet, in_thread, without
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any, Callable
 import pytest
 
 from schlenk.local import Local, LocalStack, _storage, get_ident, release_local
-from tests.owners import in_greenlet, in_thread, without
+from tests.support.execution import in_greenlet, in_thread, without
 
 
 class Value:

@@ -34,9 +34,7 @@ PATIENCE = 30
 
 
 @pytest.fixture
-def app() -> Flask:
-    app = Flask("tested", static_folder=None)
-    app.secret_key = "key"
+def app(app: Flask) -> Flask:
 
     @app.route("/", defaults={"page": ""}, methods=["GET", "POST"])
     @app.route("/<path:page>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
@@ -340,7 +338,7 @@ def test_without_with_the_context_goes_when_the_request_is_answered(app: Flask, 
 def test_with_it_stays_to_be_looked_at(app: Flask, ended: list[str]) -> None:
     with app.test_client() as client:
         client.get("/page")
-        assert (request.path, g.page, current_app.name, ended) == ("/page", "page", "tested", [])
+        assert (request.path, g.page, current_app.name, ended) == ("/page", "page", "shop", [])
         assert _request_ctx_stack.top.preserved is True
 
 
@@ -438,7 +436,7 @@ def test_clients_of_two_applications_can_be_in_one_block(app: Flask) -> None:
         other.get("/other")
         assert (current_app.name, request.path) == ("second", "/other")
         one.get("/one")
-        assert (current_app.name, request.path) == ("tested", "/one")
+        assert (current_app.name, request.path) == ("shop", "/one")
     assert _app_ctx_stack.top is None
 
 

@@ -56,9 +56,7 @@ class Sent(BytesIO):
 
 
 @pytest.fixture
-def app() -> Flask:
-    app = Flask("serving", static_folder=None)
-    app.secret_key = "key"
+def app(app: Flask) -> Flask:
 
     @app.route("/")
     def index() -> str:
@@ -92,7 +90,7 @@ def app() -> Flask:
 @pytest.mark.parametrize(
     ("path", "method", "body", "status", "answer"),
     [
-        ("/", "GET", b"", 200, b"hello from serving"),
+        ("/", "GET", b"", 200, b"hello from shop"),
         ("/", "HEAD", b"", 200, b""),
         ("/", "OPTIONS", b"", 200, b""),
         ("/echo", "POST", b"body", 200, b"body"),
@@ -136,7 +134,7 @@ def test_the_contexts_are_gone_before_the_server_has_the_body(app: Flask) -> Non
     setup_testing_defaults(environ)
     body = app(environ, lambda *args: None)
     assert (_request_ctx_stack.top, _app_ctx_stack.top) == (None, None)
-    assert b"".join(body) == b"hello from serving"
+    assert b"".join(body) == b"hello from shop"
 
 
 def test_a_stream_keeps_the_contexts_until_the_server_closes_it(app: Flask) -> None:
@@ -359,13 +357,13 @@ def inner() -> Flask:
 def test_applications_can_be_mounted_beside_each_other(app: Flask, inner: Flask) -> None:
     mounted = validator(DispatcherMiddleware(app, {"/inner": inner}))
     answers = [Served(mounted, path).body for path in ("/", "/inner/page", "/inner/url")]
-    assert answers == [b"hello from serving", b"inner /inner/page", b"/inner/page"]
+    assert answers == [b"hello from shop", b"inner /inner/page", b"/inner/page"]
 
 
 def test_an_application_can_be_mounted_inside_another(app: Flask, inner: Flask) -> None:
     app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/inner": inner})
     assert [Served(validator(app), path).body for path in ("/", "/inner/page")] == [
-        b"hello from serving",
+        b"hello from shop",
         b"inner /inner/page",
     ]
 
@@ -384,7 +382,7 @@ def test_a_view_that_asks_another_application_is_itself_again_afterwards(app: Fl
         answer = Served(inner, "/page").body.decode()
         return f"{answer}, {current_app.name} {request.path} {g.name}"
 
-    assert Served(validator(app), "/outer").body == b"inner /page, serving /outer outer"
+    assert Served(validator(app), "/outer").body == b"inner /page, shop /outer outer"
 
 
 def test_an_application_that_fails_inside_another_leaves_that_as_it_was(app: Flask, inner: Flask) -> None:
@@ -397,7 +395,7 @@ def test_an_application_that_fails_inside_another_leaves_that_as_it_was(app: Fla
         after = list(_request_ctx_stack._local.stack), list(_app_ctx_stack._local.stack)
         return f"{status} {before == after} {current_app.name}"
 
-    assert Served(app, "/outer").body == b"500 True serving"
+    assert Served(app, "/outer").body == b"500 True shop"
 
 
 def test_an_application_that_asks_itself_has_two_requests_and_one_application_context(app: Flask) -> None:

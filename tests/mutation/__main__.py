@@ -20,18 +20,18 @@ from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkResult
 
 # The tests that know the module, those that notice most first.
 TESTS = {
-    "ctx": "test_contexts test_lifecycle test_testing test_helpers test_faults test_leaks test_flight",
-    "globals": "test_globals test_contexts test_documentation",
-    "local": "test_local test_stack test_manager test_proxy test_storage test_globals test_contexts",
-    "sessions": "test_sessions test_security test_bad_input fidelity/test_cookies",
-    "app": "test_app test_lifecycle test_responses test_errors test_routing test_wsgi test_environ test_security "
-    "test_helpers test_shortcuts",
-    "routing": "test_shortcuts test_routing",
+    "ctx": "contexts test_lifecycle.py test_testing.py test_helpers.py faults test_leaks.py test_flight.py",
+    "globals": "test_globals.py contexts test_documentation.py",
+    "local": "test_local.py test_stack.py test_manager.py test_proxy.py test_storage.py test_globals.py contexts",
+    "sessions": "test_sessions.py test_security.py test_bad_input.py fidelity/test_cookies.py",
+    "app": "test_app.py test_lifecycle.py test_responses.py test_errors.py test_routing.py test_wsgi.py "
+    "test_environ.py test_security.py test_helpers.py test_shortcuts.py",
+    "routing": "test_shortcuts.py test_routing.py",
 }
 
 
 def table_row(module: str, directory: Path) -> str:
-    tests = [f"tests/{name}.py" for name in TESTS[module].split()]
+    tests = [f"tests/{name}" for name in TESTS[module].split()]
     command = " ".join([sys.executable, "-m pytest -x -q --tb=no -p no:cacheprovider", *tests])
     config = ConfigDict({"test-command": command, "timeout": 60.0, "distributor": {"name": "local"}})
     with use_db(str(directory / f"{module}.sqlite")) as found:

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, stream_with_context
-from tests.faults import FAULTS, MODES, POINTS, Cell, run
+from tests.faults.trial import FAULTS, MODES, POINTS, Cell, run
 from tests.fidelity.side import load
 
 pytest.importorskip("blinker")
 
 FLASK = {
     (point_and_mode, fault): outcome
-    for point_and_mode, outcomes in json.loads(Path(__file__).with_name("faults.json").read_text()).items()
+    for point_and_mode, outcomes in json.loads(Path(__file__).with_name("record.json").read_text()).items()
     for faults, outcome in outcomes.items()
     for fault in faults.split()
 }
@@ -77,8 +77,7 @@ def test_a_fault_happens_at_each_point(point: str) -> None:
 
 
 @pytest.fixture
-def app() -> Flask:
-    app = Flask("interrupted")
+def app(app: Flask) -> Flask:
     app.extensions["torn"] = []
     app.teardown_request(lambda error: app.extensions["torn"].append(type(error)))
     return app

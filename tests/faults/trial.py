@@ -1,25 +1,21 @@
 """Faults at every point of the life of a request, on this library or on Flask 1.1.4.
 
-``python -m tests.faults --record tests/faults.json``, run where Flask 1.1.4 is installed with Werkzeug 1.0.1, greenlet
-and blinker, writes down what each fault leads to there. ``tests/test_faults.py`` compares.
+``tests/faults/record.json`` holds what each fault leads to on Flask 1.1.4; `test_faults` compares.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
 from werkzeug.exceptions import Conflict
 from werkzeug.routing import BaseConverter
 
-from tests.fidelity.side import Side, load
+from tests.fidelity.side import Side
 
 try:
     from greenlet import GreenletExit
@@ -298,15 +294,3 @@ def record(side: Side) -> dict[str, dict[str, list[str]]]:
                 outcomes.setdefault(tuple(run(side, Cell(point, fault, mode))), []).append(fault)
             found[f"{point}, {mode}"] = {" ".join(faults): list(lines) for lines, faults in outcomes.items()}
     return found
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--side", choices=("flask", "schlenk"), default="flask")
-    parser.add_argument("--record", type=Path, required=True, help="the file to write")
-    options = parser.parse_args()
-    options.record.write_text(json.dumps(record(load(options.side)), indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()

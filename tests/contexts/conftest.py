@@ -1,0 +1,49 @@
+"""Fixtures for the tests of contexts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, Callable
+
+import pytest
+
+from schlenk.ctx import RequestContext
+from tests.support.contexts import RecordingApp, tops
+
+
+@pytest.fixture
+def app() -> RecordingApp:
+    return RecordingApp()
+
+
+@pytest.fixture
+def error() -> Exception:
+    return ValueError("an error")
+
+
+@pytest.fixture
+def record(app: RecordingApp) -> Iterator[Callable[[Any], list[Any]]]:
+    """A function that connects to a signal and returns a list of what is sent.
+
+    Each entry holds the contexts on top of both stacks when the signal was sent, and the signal's arguments.
+    """
+    pytest.importorskip("blinker")
+    with ExitStack() as connections:
+
+        def record(signal: Any) -> list[Any]:
+            sent: list[Any] = []
+
+            def receive(sender: Any, **values: Any) -> None:
+                sent.append((*tops(), values))
+
+            connections.enter_context(signal.connected_to(receive, app))
+            return sent
+
+        yield record
+
+
+@pytest.fixture
+def preserving(app: RecordingApp) -> RequestContext:
+    """A request context that is preserved when its block ends, as for a test client in a ``with`` block."""
+    return app.test_request_context("/kept", environ_base={"flask._preserve_context": True})

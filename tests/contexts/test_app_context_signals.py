@@ -1,0 +1,79 @@
+"""The signals an application context sends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schlenk import (
+    Flask,
+    signals,
+)
+from tests.support.contexts import NOTHING, RecordingApp, fail, tops
+
+
+def test_appcontext_pushed_tells_of_a_context_that_is_there(app: RecordingApp, record: Any) -> None:
+    sent = record(signals.appcontext_pushed)
+    with app.app_context() as context:
+        assert sent == [(None, context, {})]
+
+
+def test_appcontext_popped_tells_of_a_context_that_is_gone(app: RecordingApp, record: Any) -> None:
+    sent = record(signals.appcontext_popped)
+    with app.app_context():
+        assert sent == []
+    assert sent == [(None, None, {})]
+
+
+def test_appcontext_tearing_down_tells_of_the_error(app: RecordingApp, record: Any, error: Exception) -> None:
+    sent = record(signals.appcontext_tearing_down)
+    with pytest.raises(ValueError, match="an error"), app.app_context() as context:
+        raise error
+    assert sent == [(None, context, {"exc": error})]
+
+
+def test_pushing_and_popping_again_is_told_each_time_and_teardown_once(app: RecordingApp, record: Any) -> None:
+    pushed, popped = record(signals.appcontext_pushed), record(signals.appcontext_popped)
+    with app.app_context() as context, context:
+        pass
+    assert (len(pushed), len(popped), app.torn) == (2, 2, [("app", None)])
+
+
+@pytest.mark.parametrize("push", [lambda app: app.app_context().push(), lambda app: app.test_request_context().push()])
+def test_failing_receiver_of_appcontext_pushed_leaves_no_context(app: RecordingApp, push: Any) -> None:
+    pytest.importorskip("blinker")
+    with signals.appcontext_pushed.connected_to(fail), pytest.raises(ZeroDivisionError):
+        push(app)
+    assert tops() == NOTHING
+
+
+def test_failing_receiver_that_pushed_another_context_leaves_neither(app: RecordingApp) -> None:
+    pytest.importorskip("blinker")
+
+    def push_another(sender: Flask) -> None:
+        if sender is app:
+            Flask("other").app_context().push()
+            fail(sender)
+
+    with signals.appcontext_pushed.connected_to(push_another), pytest.raises(ZeroDivisionError):
+        app.app_context().push()
+    assert tops() == NOTHING
+
+
+def test_application_context_whose_push_failed_can_be_pushed_again(app: RecordingApp) -> None:
+    pytest.importorskip("blinker")
+    context = app.app_context()
+    with signals.appcontext_pushed.connected_to(fail), pytest.raises(ZeroDivisionError):
+        context.push()
+    with context, context:
+        pass
+    assert app.torn == [("app", None)]
+
+
+@pytest.mark.parametrize("context", [Flask.app_context, Flask.test_request_context])
+def test_failing_receiver_of_appcontext_popped_keeps_no_context(app: RecordingApp, context: Any) -> None:
+    pytest.importorskip("blinker")
+    with signals.appcontext_popped.connected_to(fail), pytest.raises(ZeroDivisionError), context(app):
+        pass
+    assert tops() == NOTHING

@@ -1,0 +1,203 @@
+"""Copies of a request context, and functions that run in one."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from schlenk import (
+    _request_ctx_stack,
+    after_this_request,
+    copy_current_request_context,
+    g,
+    request,
+    session,
+)
+from schlenk.ctx import RequestContext
+from tests.support.contexts import NOTHING, RecordingApp, fail, tops
+from tests.support.execution import in_greenlet, in_thread
+
+# --- Copies
+
+
+def test_copy_has_the_same_request_and_session_and_is_another_context(app: RecordingApp) -> None:
+    with app.test_request_context() as context:
+        copied = context.copy()
+    assert copied is not context
+    assert (copied.app, copied.request, copied.session) == (app, context.request, context.session)
+    assert copied.session is context.session
+
+
+def test_copy_is_of_the_class_of_the_original(app: RecordingApp) -> None:
+    class Mine(RequestContext):
+        pass
+
+    assert type(Mine(app, app.test_request_context().request.environ).copy()) is Mine
+
+
+def test_copy_has_flashes_and_functions_of_its_own(app: RecordingApp) -> None:
+    with app.test_request_context() as context:
+        context.flashes = [("message", "hello")]
+        after_this_request(lambda response: response)
+        copied = context.copy()
+    assert (copied.flashes, copied._after_request_functions) == (None, [])
+
+
+# --- copy_current_request_context
+
+
+@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
+def test_copied_context_is_there_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
+    with app.test_request_context("/page") as context:
+        session["user"] = "ada"
+        work = copy_current_request_context(lambda: (request.path, session["user"], _request_ctx_stack.top))
+        path, user, inside = elsewhere(work)
+    assert (path, user) == ("/page", "ada")
+    assert inside is not context
+
+
+def test_copied_context_shares_the_session(app: RecordingApp) -> None:
+    with app.test_request_context():
+        in_thread(copy_current_request_context(lambda: session.update(user="ada")))
+        assert session["user"] == "ada"
+
+
+def test_copied_context_elsewhere_has_a_new_g(app: RecordingApp) -> None:
+    with app.test_request_context():
+        g.user = "ada"
+        assert in_thread(copy_current_request_context(lambda: "user" in g)) is False
+
+
+def test_copied_context_in_the_same_place_has_the_same_g(app: RecordingApp) -> None:
+    with app.test_request_context():
+        g.user = "ada"
+        assert copy_current_request_context(lambda: g.user)() == "ada"
+
+
+def test_function_in_a_copied_context_is_called_with_what_it_is_given(app: RecordingApp) -> None:
+    with app.test_request_context():
+        assert copy_current_request_context(lambda *args, **kwargs: (args, kwargs))(1, b=2) == ((1,), {"b": 2})
+
+
+def test_function_in_a_copied_context_keeps_its_name(app: RecordingApp) -> None:
+    with app.test_request_context():
+
+        @copy_current_request_context
+        def work() -> None:
+            """Work hard."""
+
+    assert (work.__name__, work.__doc__) == ("work", "Work hard.")
+
+
+def test_copied_context_is_that_of_the_time_it_was_copied(app: RecordingApp) -> None:
+    with app.test_request_context("/then"):
+        work = copy_current_request_context(lambda: request.path)
+    with app.test_request_context("/now"):
+        assert work() == "/then"
+        assert request.path == "/now"
+
+
+def test_copied_context_outlives_the_request(app: RecordingApp) -> None:
+    with app.test_request_context("/gone"):
+        work = copy_current_request_context(lambda: request.path)
+    assert in_thread(work) == "/gone"
+
+
+def test_each_call_in_a_copied_context_is_torn_down(app: RecordingApp) -> None:
+    with app.test_request_context():
+        work = copy_current_request_context(lambda: None)
+        for _ in range(2):
+            in_thread(work)
+        assert app.torn == [("request", None), ("app", None)] * 2
+
+
+def test_error_in_a_copied_context_reaches_its_teardown_and_goes_on(app: RecordingApp) -> None:
+    with app.test_request_context():
+        with pytest.raises(ZeroDivisionError) as caught:
+            in_thread(copy_current_request_context(fail))
+        assert app.torn == [("request", caught.value), ("app", caught.value)]
+
+
+def test_function_in_a_copied_context_can_fail_and_be_called_again(app: RecordingApp) -> None:
+    with app.test_request_context():
+        work = copy_current_request_context(lambda number: 1 // number)
+        with pytest.raises(ZeroDivisionError):
+            in_thread(lambda: work(0))
+        assert in_thread(lambda: work(1)) == 1
+        assert len(app.torn) == 4
+
+
+def test_calls_at_once_in_a_copied_context_have_one_each(app: RecordingApp) -> None:
+    together = threading.Barrier(4, timeout=30)
+    contexts, paths = [], []
+
+    def work() -> None:
+        contexts.append(_request_ctx_stack.top)
+        together.wait()
+        paths.append(request.path)
+        together.wait()
+
+    with app.test_request_context("/page"):
+        copied = copy_current_request_context(work)
+        threads = [threading.Thread(target=copied) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(set(map(id, contexts))) == 4
+    assert paths == ["/page"] * 4
+    assert sorted(app.torn) == [("app", None)] * 5 + [("request", None)] * 5
+
+
+def test_function_in_a_copied_context_can_call_itself(app: RecordingApp) -> None:
+    with app.test_request_context():
+
+        @copy_current_request_context
+        def work(depth: int) -> int:
+            return work(depth - 1) + 1 if depth else 0
+
+        assert in_thread(lambda: work(3)) == 3
+    assert tops() == NOTHING
+
+
+def test_calls_one_after_the_other_in_a_copied_context_share_it(app: RecordingApp) -> None:
+    with app.test_request_context():
+        work = copy_current_request_context(lambda: _request_ctx_stack.top)
+        assert in_thread(work) is in_thread(work)
+
+
+def test_call_in_a_copied_context_takes_over_the_one_that_is_preserved_there(app: RecordingApp) -> None:
+    app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
+    with app.test_request_context():
+        work = copy_current_request_context(lambda number: 1 // number and _request_ctx_stack.top)
+    with pytest.raises(ZeroDivisionError) as caught:
+        work(0)
+    preserved = _request_ctx_stack.top
+    assert work(1) is preserved
+    assert tops() == NOTHING
+    assert app.torn[2:] == [("request", caught.value), ("app", caught.value), ("request", None), ("app", None)]
+
+
+def test_call_in_a_copied_context_leaves_one_alone_that_is_preserved_elsewhere(app: RecordingApp) -> None:
+    app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
+
+    def preserve() -> None:
+        with pytest.raises(ZeroDivisionError):
+            work(0)
+        preserved = _request_ctx_stack.top
+        assert preserved is not None
+        assert in_thread(lambda: work(1)) is not preserved
+        assert (preserved.preserved, app.torn) == (True, [("request", None), ("app", None)])
+        preserved.pop(None)
+        assert in_thread(lambda: work(1)) is preserved
+
+    with app.test_request_context():
+        work = copy_current_request_context(lambda number: 1 // number and _request_ctx_stack.top)
+        in_thread(preserve)
+
+
+def test_context_cannot_be_copied_where_there_is_none() -> None:
+    with pytest.raises(RuntimeError, match="outside of request context"):
+        copy_current_request_context(lambda: None)

@@ -1,0 +1,66 @@
+"""Matching the URL of a request context."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
+from werkzeug.routing import BaseConverter, RequestRedirect
+
+from schlenk import (
+    Request,
+    request,
+    session,
+)
+from schlenk.ctx import RequestContext
+from schlenk.sessions import SecureCookieSession
+from tests.support.contexts import RecordingApp
+
+
+def test_matching_finds_the_rule_and_its_values(app: RecordingApp) -> None:
+    app.add_url_rule("/user/<int:number>", "user")
+    with app.test_request_context("/user/7"):
+        assert (request.endpoint, request.view_args, request.routing_exception) == ("user", {"number": 7}, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "error"),
+    [("/absent", "GET", NotFound), ("/page/", "POST", MethodNotAllowed), ("/page", "GET", RequestRedirect)],
+)
+def test_matching_nothing_is_remembered_and_not_raised(app: RecordingApp, path: str, method: str, error: Any) -> None:
+    app.add_url_rule("/page/", "page", methods=["GET"])
+    with app.test_request_context(path, method=method):
+        assert type(request.routing_exception) is error
+        assert (request.url_rule, request.view_args) == (None, None)
+
+
+def test_request_is_not_matched_before_the_context_is_pushed(app: RecordingApp) -> None:
+    app.add_url_rule("/page", "page")
+    context = app.test_request_context("/page")
+    assert context.request.url_rule is None
+    context.match_request()
+    assert context.request.endpoint == "page"
+
+
+def test_converter_can_use_the_session(app: RecordingApp) -> None:
+    class Visited(BaseConverter):
+        def to_python(self, value: str) -> bool:
+            return value in session
+
+    app.url_map.converters["visited"] = Visited
+    app.add_url_rule("/<visited:seen>", "page")
+    environ = app.test_request_context("/home").request.environ
+    with RequestContext(app, environ, session=SecureCookieSession({"home": 1})):
+        assert request.view_args == {"seen": True}
+
+
+def test_unusable_address_is_remembered_and_not_raised() -> None:
+    class Strict(RecordingApp):
+        def create_url_adapter(self, request: Request | None) -> Any:
+            if request is not None:
+                raise BadRequest("no such host")
+
+    with Strict().test_request_context() as context:
+        assert type(request.routing_exception) is BadRequest
+        assert context.url_adapter is None

@@ -1,0 +1,138 @@
+"""Contexts that were removed from the stack while they were in use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schlenk import (
+    Response,
+    _app_ctx_stack,
+    _request_ctx_stack,
+    current_app,
+    g,
+)
+from schlenk.ctx import RequestContext
+from schlenk.local import release_local
+from tests.support.contexts import NOTHING, RecordingApp, fail_after, tops
+
+
+class Plain:
+    """An application context that does not inherit from `AppContext`."""
+
+    def __init__(self, app: RecordingApp) -> None:
+        self.app = app
+        self.g = app.app_ctx_globals_class()
+        self.url_adapter = None
+
+    def push(self) -> None:
+        _app_ctx_stack.push(self)  # type: ignore[arg-type]
+
+    def pop(self, exc: BaseException | None = None) -> None:
+        self.app.do_teardown_appcontext(exc)
+        assert _app_ctx_stack.pop() is self
+
+
+class PlainApp(RecordingApp):
+    def app_context(self) -> Any:
+        return Plain(self)
+
+
+TAKING = {
+    "request context popped": _request_ctx_stack.pop,
+    "application context popped": _app_ctx_stack.pop,
+    "both popped": lambda: (_request_ctx_stack.pop(), _app_ctx_stack.pop()),
+    "request context released": lambda: release_local(_request_ctx_stack),
+    "application context released": lambda: release_local(_app_ctx_stack),
+    "application context popped too early": lambda: _app_ctx_stack.top.pop(),  # type: ignore[union-attr]
+}
+
+
+@pytest.mark.parametrize("take", TAKING.values(), ids=TAKING)
+def test_what_was_taken_off_during_a_request_is_told_and_ends_with_it(app: RecordingApp, take: Any) -> None:
+    @app.after_request
+    def misuse(response: Response) -> Response:
+        g.user = "ada"
+        take()
+        return response
+
+    with pytest.raises(AssertionError, match="taken off the stack while it was in use"):
+        app.test_client().get("/")
+    assert tops() == NOTHING
+    assert sorted(name for name, _ in app.torn) == ["app", "request"]
+
+
+def test_application_context_need_not_be_ours() -> None:
+    app = PlainApp()
+    with app.test_request_context("/"):
+        assert (type(_app_ctx_stack.top), current_app._get_current_object()) == (Plain, app)  # type: ignore[attr-defined]
+    assert app.torn == [("request", None), ("app", None)]
+
+
+def test_application_context_that_is_not_ours_ends_where_a_view_took_it_off() -> None:
+    app = PlainApp()
+    with pytest.raises(AssertionError, match="taken off"), app.test_request_context("/"):
+        _app_ctx_stack.pop()
+    assert app.torn == [("request", None), ("app", None)]
+
+
+def test_application_context_that_is_not_ours_ends_where_a_teardown_function_took_it_off() -> None:
+    app = PlainApp()
+    app.teardown_request(lambda error: _app_ctx_stack.pop())
+    with pytest.raises(AssertionError, match="taken off"), app.test_request_context("/"):
+        pass
+    assert app.torn == [("request", None), ("app", None)]
+
+
+@pytest.mark.parametrize("take", TAKING.values(), ids=TAKING)
+def test_what_was_taken_off_in_a_block_is_told_and_ends_with_it(app: RecordingApp, take: Any) -> None:
+    with pytest.raises(AssertionError, match="taken off the stack while it was in use"), app.test_request_context():
+        take()
+    assert tops() == NOTHING
+    assert sorted(app.torn) == [("app", None), ("request", None)]
+
+
+@pytest.mark.parametrize("take", TAKING.values(), ids=TAKING)
+def test_error_is_the_cause_of_what_is_told_where_something_was_taken_off(
+    app: RecordingApp, take: Any, error: Exception
+) -> None:
+    with pytest.raises(AssertionError, match="taken off") as told, app.test_request_context():
+        fail_after(take, error)
+    assert (told.value.__cause__, tops()) == (error, NOTHING)
+
+
+@pytest.mark.parametrize("take", [_app_ctx_stack.pop, lambda: _app_ctx_stack.top.pop()])  # type: ignore[union-attr]
+def test_what_was_taken_off_is_what_came_with_the_last_push(app: RecordingApp, take: Any) -> None:
+    with app.app_context(), app.test_request_context() as context, RecordingApp("between").app_context():
+        context.push()
+        take()
+        with pytest.raises(AssertionError, match="taken off"):
+            context.auto_pop(None)
+        assert (current_app.name, _request_ctx_stack.top) == ("between", context)
+    assert tops() == NOTHING
+
+
+def test_context_that_a_teardown_function_took_off_is_told_and_ends_all_the_same(app: RecordingApp) -> None:
+    app.teardown_request(lambda error: _app_ctx_stack.pop())
+    with pytest.raises(AssertionError, match="taken off"), app.test_request_context():
+        pass
+    assert (tops(), app.torn) == (NOTHING, [("request", None), ("app", None)])
+
+
+def test_application_context_that_a_teardown_function_popped_is_not_popped_again(app: RecordingApp) -> None:
+    app.teardown_request(lambda error: _app_ctx_stack.top.pop())  # type: ignore[union-attr]
+    with pytest.raises(AssertionError, match="wrong context"), app.test_request_context():
+        pass
+    assert (tops(), app.torn) == (NOTHING, [("app", None), ("request", None)])
+
+
+@pytest.mark.parametrize("take", [_app_ctx_stack.pop, lambda: _app_ctx_stack.top.pop()])  # type: ignore[union-attr]
+def test_preserved_context_whose_application_context_was_taken_off_goes_when_the_next_comes(
+    app: RecordingApp, preserving: RequestContext, take: Any
+) -> None:
+    with preserving:
+        pass
+    take()
+    assert app.test_client().get("/").status_code == 404
+    assert (tops(), [name for name, _ in app.torn].count("app")) == (NOTHING, 2)

@@ -1,0 +1,138 @@
+"""Pushing request contexts, and the functions that say whether a context is pushed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schlenk import (
+    Flask,
+    Request,
+    _app_ctx_stack,
+    _request_ctx_stack,
+    current_app,
+    g,
+    has_app_context,
+    has_request_context,
+    request,
+    signals,
+)
+from schlenk.ctx import AppContext
+from schlenk.sessions import SessionInterface
+from tests.support.contexts import NOTHING, RecordingApp, fail, tops
+
+# --- Whether there is a context
+
+
+def test_there_is_none_outside() -> None:
+    assert (has_request_context(), has_app_context()) == (False, False)
+
+
+def test_there_is_an_application_context_alone(app: RecordingApp) -> None:
+    with app.app_context():
+        assert (has_request_context(), has_app_context()) == (False, True)
+
+
+def test_there_are_both_in_a_request(app: RecordingApp) -> None:
+    with app.test_request_context():
+        assert (has_request_context(), has_app_context()) == (True, True)
+
+
+# --- Pushing
+
+
+def test_request_context_brings_an_application_context(app: RecordingApp) -> None:
+    context = app.test_request_context()
+    context.push()
+    assert (_request_ctx_stack.top, type(_app_ctx_stack.top), current_app) == (context, AppContext, app)
+    context.pop()
+    assert tops() == NOTHING
+
+
+def test_request_context_uses_the_application_context_that_is_there(app: RecordingApp) -> None:
+    with app.app_context() as below:
+        with app.test_request_context():
+            assert _app_ctx_stack.top is below
+        assert tops() == (None, below)
+        assert app.torn == [("request", None)]
+
+
+def test_request_context_on_top_of_another_applications_brings_its_own(app: RecordingApp) -> None:
+    with RecordingApp("other").app_context() as below:
+        with app.test_request_context():
+            assert current_app == app
+        assert tops() == (None, below)
+
+
+def test_applications_that_are_equal_have_contexts_of_their_own() -> None:
+    class Equal(RecordingApp):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    first, second = Equal(), Equal()
+    with first.app_context(), second.test_request_context():
+        assert current_app._get_current_object() is second
+
+
+def test_request_context_looks_at_the_application_context_on_top_alone(app: RecordingApp) -> None:
+    with app.app_context() as lowest, RecordingApp("other").app_context(), app.test_request_context():
+        assert current_app == app
+        assert _app_ctx_stack.top is not lowest
+
+
+def test_nested_request_contexts_of_one_application_share_g(app: RecordingApp) -> None:
+    with app.test_request_context("/outer"):
+        with app.test_request_context("/inner"):
+            g.user = "ada"
+            assert request.path == "/inner"
+        assert (request.path, g.user) == ("/outer", "ada")
+
+
+def test_request_context_pushed_twice_is_torn_down_when_it_goes_for_good(app: RecordingApp) -> None:
+    context = app.test_request_context()
+    with context:
+        with context:
+            pass
+        assert (_request_ctx_stack.top, app.torn) == (context, [])
+    assert app.torn == [("request", None), ("app", None)]
+
+
+def test_with_gives_the_request_context_itself(app: RecordingApp) -> None:
+    context = app.test_request_context()
+    with context as entered:
+        assert entered is context
+
+
+class Broken(SessionInterface):
+    def open_session(self, app: Flask, request: Request) -> Any:
+        raise ZeroDivisionError("the store is broken")
+
+
+def test_block_that_could_not_be_entered_leaves_no_context(app: RecordingApp) -> None:
+    app.session_interface = Broken()
+    with pytest.raises(ZeroDivisionError), app.test_request_context():
+        pass
+    assert tops() == NOTHING
+    assert [(kind, type(error)) for kind, error in app.torn] == [
+        ("request", ZeroDivisionError),
+        ("app", ZeroDivisionError),
+    ]
+
+
+def test_push_by_hand_that_failed_leaves_the_context_to_be_popped(app: RecordingApp) -> None:
+    app.session_interface = Broken()
+    context = app.test_request_context()
+    with pytest.raises(ZeroDivisionError):
+        context.push()
+    assert _request_ctx_stack.top is context
+    context.pop(None)
+    assert tops() == NOTHING
+
+
+def test_block_that_could_not_be_entered_pops_nothing_of_others(app: RecordingApp) -> None:
+    pytest.importorskip("blinker")
+    with RecordingApp("other").test_request_context() as other:
+        with signals.appcontext_pushed.connected_to(fail), pytest.raises(ZeroDivisionError), app.test_request_context():
+            pass
+        assert _request_ctx_stack.top is other

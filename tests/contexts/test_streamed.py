@@ -1,0 +1,53 @@
+"""Contexts kept for a streamed response."""
+
+from __future__ import annotations
+
+import pytest
+
+from schlenk import (
+    Flask,
+    current_app,
+    request,
+    stream_with_context,
+)
+from tests.support.contexts import NOTHING, RecordingApp, leave, tops
+
+
+def test_context_that_a_stream_keeps_stays_above_one_that_goes(app: RecordingApp) -> None:
+    other = RecordingApp("other")
+    with app.test_request_context():
+        with other.test_request_context("/streamed"):
+            stream = stream_with_context(iter([1, 2]))
+        assert (request.path, other.torn) == ("/streamed", [])
+    assert app.torn == [("request", None), ("app", None)]
+    assert (request.path, current_app.name) == ("/streamed", "other")
+    assert list(stream) == [1, 2]
+    assert other.torn == [("request", None), ("app", None)]
+    assert tops() == NOTHING
+
+
+def test_contexts_that_streams_keep_stay_in_their_order(app: RecordingApp) -> None:
+    with app.test_request_context():
+        streams = []
+        for path in ("/first", "/second"):
+            with RecordingApp(path).test_request_context(path):
+                streams.append(stream_with_context(iter([])))
+    seen = []
+    for stream in reversed(streams):
+        seen.append((request.path, current_app.name))
+        stream.close()  # type: ignore[attr-defined]
+    assert seen == [("/second", "/second"), ("/first", "/first")]
+    assert tops() == NOTHING
+
+
+def test_context_left_among_those_that_streams_keep_goes_alone(app: RecordingApp) -> None:
+    outer = app.test_request_context()
+    outer.push()
+    with RecordingApp("other").test_request_context("/streamed"):
+        stream = stream_with_context(iter([1]))
+    leave(Flask.test_request_context)()
+    with pytest.raises(AssertionError, match=r"\[<RequestContext [^,]* of left>, <[^,]*AppContext [^,]*>\]"):
+        outer.auto_pop(None)
+    assert (request.path, current_app.name) == ("/streamed", "other")
+    assert list(stream) == [1]
+    assert tops() == NOTHING
