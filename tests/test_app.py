@@ -37,51 +37,51 @@ def nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 # Construction
 
 
-def test_the_import_name_is_kept() -> None:
+def test_import_name_is_stored() -> None:
     assert Flask("front").import_name == "front"
 
 
 @pytest.mark.parametrize("name", ["front", "Front"])
-def test_the_name_is_the_import_name(name: str) -> None:
+def test_name_is_import_name(name: str) -> None:
     assert Flask(name).name == name
 
 
 @pytest.mark.parametrize(("file", "name"), [("/srv/shop.py", "shop"), ("/srv/shop.cgi.py", "shop.cgi")])
-def test_the_name_of_a_script_is_that_of_its_file(monkeypatch: pytest.MonkeyPatch, file: str, name: str) -> None:
+def test_script_is_named_after_file(monkeypatch: pytest.MonkeyPatch, file: str, name: str) -> None:
     script = ModuleType("__main__")
     script.__file__ = file
     monkeypatch.setitem(sys.modules, "__main__", script)
     assert Flask("__main__", root_path="/").name == name
 
 
-def test_the_name_in_a_shell_is_main(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_in_shell_is_main(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
     assert Flask("__main__", root_path="/").name == "__main__"
 
 
-def test_repr_tells_class_and_name() -> None:
+def test_repr_shows_class_and_name() -> None:
     class Shop(Flask):
         pass
 
     assert (repr(Flask("front")), repr(Shop("front"))) == ("<Flask 'front'>", "<Shop 'front'>")
 
 
-def test_the_root_path_is_the_folder_of_the_module() -> None:
+def test_root_path_is_module_folder() -> None:
     assert Flask("schlenk.app").root_path == str(Path(schlenk.__file__).parent)
 
 
 @pytest.mark.parametrize("path", ["/srv/shop", Path("/srv/shop")])
-def test_a_root_path_that_is_given_is_kept(path: str | Path) -> None:
+def test_given_root_path_is_stored(path: str | Path) -> None:
     assert Flask("schlenk.app", root_path=path).root_path == path
 
 
-def test_an_application_begins_empty() -> None:
+def test_new_app_is_empty() -> None:
     app = Flask("shop", None, None)
     assert (app.extensions, app.view_functions, app.before_first_request_funcs) == ({}, {}, [])
     assert list(app.url_map.iter_rules()) == []
 
 
-def test_no_application_has_what_another_was_told() -> None:
+def test_apps_share_no_state() -> None:
     one, other = Flask("one", static_folder=None), Flask("other", static_folder=None)
     one.route("/")(one.before_request(one.teardown_appcontext(lambda *error: None)))
     one.register_error_handler(404, str)
@@ -90,15 +90,15 @@ def test_no_application_has_what_another_was_told() -> None:
     assert (other.error_handler_spec.get(None, {}), other.testing, other.extensions) == ({}, False, {})
 
 
-def test_host_matching_is_handed_to_the_url_map() -> None:
+def test_host_matching_reaches_url_map() -> None:
     assert [Flask("shop", None, None, None, flag).url_map.host_matching for flag in (False, True)] == [False, True]
 
 
-def test_subdomain_matching_is_kept() -> None:
+def test_subdomain_matching_is_stored() -> None:
     assert [Flask("shop", subdomain_matching=flag).subdomain_matching for flag in (False, True)] == [False, True]
 
 
-def test_keywords_for_what_is_not_here_may_ask_for_nothing() -> None:
+def test_unsupported_keywords_accept_defaults() -> None:
     app = Flask(
         "shop",
         static_url_path=None,
@@ -122,18 +122,18 @@ def test_keywords_for_what_is_not_here_may_ask_for_nothing() -> None:
         ("an instance folder", {"instance_relative_config": True}),
     ],
 )
-def test_keywords_for_what_is_not_here_are_refused_by_name(kind: str, asked: dict[str, Any]) -> None:
+def test_unsupported_keywords_raise(kind: str, asked: dict[str, Any]) -> None:
     ((keyword, value),) = asked.items()
     with pytest.raises(TypeError, match=rf"\b{kind}\b.*\b{keyword}={value!r}"):
         Flask("shop", **asked)
 
 
-def test_positions_of_the_parameters_are_those_of_flask() -> None:
+def test_parameters_keep_flask_positions() -> None:
     app = Flask("shop", None, None, None, False, True, None, None, False, "/srv/shop")
     assert (app.import_name, app.subdomain_matching, app.root_path) == ("shop", True, "/srv/shop")
 
 
-def test_the_four_proxies_can_be_imported_from_the_module_of_the_application() -> None:
+def test_app_module_exports_proxies() -> None:
     from schlenk import app as module
 
     assert module.current_app is current_app
@@ -145,7 +145,7 @@ def test_the_four_proxies_can_be_imported_from_the_module_of_the_application() -
 # What a subclass replaces
 
 
-def test_the_classes_of_what_an_application_makes_can_be_replaced() -> None:
+def test_subclass_replaces_classes() -> None:
     class OurConfig(Config):
         pass
 
@@ -178,7 +178,7 @@ def test_the_classes_of_what_an_application_makes_can_be_replaced() -> None:
         ]  # fmt: skip
 
 
-def test_the_default_configuration_can_be_replaced() -> None:
+def test_subclass_replaces_default_config() -> None:
     class Shop(Flask):
         default_config = {**Flask.default_config, "SESSION_COOKIE_NAME": "shop"}
 
@@ -195,7 +195,7 @@ def test_make_config_can_be_overridden() -> None:
     assert Shop("shop", instance_relative_config=False).config["SHOP"] == "open"
 
 
-def test_the_defaults_of_the_replaceable_parts() -> None:
+def test_default_classes() -> None:
     assert (Flask.request_class, Flask.response_class, Flask.config_class) == (Request, Response, Config)
     assert (Flask.json_encoder, Flask.json_decoder) == (JSONEncoder, JSONDecoder)
     assert type(Flask.session_interface) is SecureCookieSessionInterface
@@ -204,14 +204,14 @@ def test_the_defaults_of_the_replaceable_parts() -> None:
 # Configuration
 
 
-def test_the_configuration_at_first() -> None:
+def test_default_config_values() -> None:
     app = Flask("shop")
     assert {key: app.config[key] for key in ("ENV", "DEBUG", "TESTING", "SECRET_KEY", "SERVER_NAME")} == {
         "ENV": "production", "DEBUG": False, "TESTING": False, "SECRET_KEY": None, "SERVER_NAME": None,
     }  # fmt: skip
 
 
-def test_the_configuration_finds_files_from_the_root_path() -> None:
+def test_config_uses_root_path() -> None:
     assert Flask("shop", root_path="/srv/shop").config.root_path == "/srv/shop"
 
 
@@ -226,20 +226,20 @@ def test_the_configuration_finds_files_from_the_root_path() -> None:
         ("permanent_session_lifetime", "PERMANENT_SESSION_LIFETIME", timedelta(hours=1)),
     ],
 )
-def test_an_attribute_and_its_setting_are_one(attribute: str, key: str, value: Any) -> None:
+def test_attribute_and_setting_agree(attribute: str, key: str, value: Any) -> None:
     by_attribute, by_setting = Flask("shop"), Flask("shop")
     setattr(by_attribute, attribute, value)
     by_setting.config[key] = value
     assert by_attribute.config[key] == getattr(by_attribute, attribute) == getattr(by_setting, attribute) == value
 
 
-def test_a_lifetime_in_seconds_is_read_as_a_timedelta() -> None:
+def test_lifetime_in_seconds_is_timedelta() -> None:
     app = Flask("shop")
     app.permanent_session_lifetime = 90
     assert app.permanent_session_lifetime == timedelta(seconds=90)
 
 
-def test_permanent_sessions_last_31_days_unless_told_otherwise() -> None:
+def test_permanent_session_lasts_31_days() -> None:
     assert Flask("shop").permanent_session_lifetime == timedelta(days=31)
 
 
@@ -253,7 +253,7 @@ def test_permanent_sessions_last_31_days_unless_told_otherwise() -> None:
         ({"FLASK_ENV": "development", "FLASK_DEBUG": "0"}, "development", False),
     ],
 )
-def test_environment_variables_set_env_and_debug(
+def test_environment_sets_env_and_debug(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], env: str, debug: bool
 ) -> None:
     for name, value in variables.items():
@@ -272,7 +272,7 @@ def test_environment_variables_set_env_and_debug(
         ({"PROPAGATE_EXCEPTIONS": False, "TESTING": True, "DEBUG": True}, False),
     ],
 )
-def test_errors_propagate_in_testing_and_debug_mode_or_as_set(settings: dict[str, bool], propagate: bool) -> None:
+def test_propagate_exceptions_by_mode(settings: dict[str, bool], propagate: bool) -> None:
     app = Flask("shop")
     app.config.update(settings)
     assert app.propagate_exceptions is propagate
@@ -288,24 +288,24 @@ def test_errors_propagate_in_testing_and_debug_mode_or_as_set(settings: dict[str
         ({"PRESERVE_CONTEXT_ON_EXCEPTION": False, "DEBUG": True}, False),
     ],
 )
-def test_contexts_are_preserved_in_debug_mode_or_as_set(settings: dict[str, bool], preserve: bool) -> None:
+def test_preserve_context_by_mode(settings: dict[str, bool], preserve: bool) -> None:
     app = Flask("shop")
     app.config.update(settings)
     assert app.preserve_context_on_exception is preserve
 
 
-def test_got_first_request_tells_whether_there_was_one() -> None:
+def test_got_first_request_after_request() -> None:
     app = Flask("shop")
     before = app.got_first_request
     app.test_client().get("/")
     assert (before, app.got_first_request) == (False, True)
 
 
-def test_the_logger_has_the_name_of_the_application() -> None:
+def test_logger_is_named_after_app() -> None:
     assert Flask("front").logger.name == "front"
 
 
-def test_the_logger_is_made_once() -> None:
+def test_logger_is_created_once() -> None:
     app = Flask("once")
     assert app.logger is app.logger
 
@@ -362,13 +362,13 @@ def hello(view: Callable[[], Any] = lambda: "hello") -> Flask:
     return app
 
 
-def test_run_serves_on_a_free_port(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_serves_on_free_port(monkeypatch: pytest.MonkeyPatch) -> None:
     app = hello(lambda: f"{current_app.name} at {request.host}")
     with served(app, monkeypatch, port=0) as server:
         assert ask(server) == (200, f"hello at 127.0.0.1:{server.port}")
 
 
-def test_run_serves_requests_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_serves_requests_concurrently(monkeypatch: pytest.MonkeyPatch) -> None:
     together = threading.Barrier(2, timeout=PATIENCE)
     app = hello(lambda: str(together.wait()))
     with served(app, monkeypatch, port=0) as server:
@@ -381,12 +381,12 @@ def test_run_serves_requests_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -
     assert sorted(answers) == [(200, "0"), (200, "1")]
 
 
-def test_run_hands_options_to_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_passes_options_to_server(monkeypatch: pytest.MonkeyPatch) -> None:
     with served(hello(), monkeypatch, port=0, threaded=False) as server:
         assert server.multithread is False
 
 
-def test_run_in_debug_mode_shows_the_debugger(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_shows_debugger_in_debug_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     app = hello(lambda: 1 / 0)
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = False
     with served(app, monkeypatch, port=0, debug=True, use_reloader=False) as server:
@@ -394,13 +394,13 @@ def test_run_in_debug_mode_shows_the_debugger(monkeypatch: pytest.MonkeyPatch) -
     assert (status, "ZeroDivisionError" in body, "Werkzeug Debugger" in body) == (500, True, True)
 
 
-def test_run_out_of_debug_mode_shows_no_debugger(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_hides_debugger_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     with served(hello(lambda: 1 / 0), monkeypatch, port=0) as server:
         status, body = ask(server)
     assert (status, "ZeroDivisionError" in body) == (500, False)
 
 
-def test_served_again_the_first_request_is_a_first_one_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_resets_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
     app, seen = hello(), []
     app.before_first_request(lambda: seen.append("first"))
     for _ in range(2):
@@ -410,7 +410,7 @@ def test_served_again_the_first_request_is_a_first_one_again(monkeypatch: pytest
     assert seen == ["first", "first"]
 
 
-def test_the_first_request_is_to_come_again_when_serving_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_run_resets_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
     app = hello()
 
     def fail(*args: Any, **options: Any) -> None:
@@ -438,7 +438,7 @@ def test_the_first_request_is_to_come_again_when_serving_failed(monkeypatch: pyt
         (":8080", {}, ("127.0.0.1", 8080)),
     ],
 )
-def test_run_listens_where_it_is_told_or_else_at_the_server_name(
+def test_run_uses_server_name(
     run_simple: list[tuple[Any, ...]], server_name: str | None, arguments: dict[str, Any], listens: tuple[str, int]
 ) -> None:
     app = Flask("shop")
@@ -449,12 +449,12 @@ def test_run_listens_where_it_is_told_or_else_at_the_server_name(
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_run_has_reloader_and_debugger_in_debug_mode(run_simple: list[tuple[Any, ...]], debug: bool) -> None:
+def test_debug_mode_enables_reloader(run_simple: list[tuple[Any, ...]], debug: bool) -> None:
     Flask("shop").run(debug=debug)
     assert run_simple[0][-1] == {"use_reloader": debug, "use_debugger": debug, "threaded": True}
 
 
-def test_options_of_run_come_before_what_debug_mode_says(run_simple: list[tuple[Any, ...]]) -> None:
+def test_run_options_override_debug_mode(run_simple: list[tuple[Any, ...]]) -> None:
     Flask("shop").run(debug=True, use_reloader=False, use_debugger=False, threaded=False, extra_files=["shop.ini"])
     assert run_simple[0][-1] == {
         "use_reloader": False, "use_debugger": False, "threaded": False, "extra_files": ["shop.ini"],
@@ -462,7 +462,7 @@ def test_options_of_run_come_before_what_debug_mode_says(run_simple: list[tuple[
 
 
 @pytest.mark.parametrize("load_dotenv", [False, True])
-def test_load_dotenv_is_taken_and_not_handed_on(run_simple: list[tuple[Any, ...]], load_dotenv: bool) -> None:
+def test_run_does_not_pass_load_dotenv_on(run_simple: list[tuple[Any, ...]], load_dotenv: bool) -> None:
     Flask("shop").run(load_dotenv=load_dotenv)
     assert "load_dotenv" not in run_simple[0][-1]
 
@@ -483,7 +483,7 @@ def test_load_dotenv_is_taken_and_not_handed_on(run_simple: list[tuple[Any, ...]
     ],
 )
 @pytest.mark.usefixtures("run_simple")
-def test_run_sets_debug_from_its_argument_or_else_from_the_environment(
+def test_run_sets_debug(
     monkeypatch: pytest.MonkeyPatch,
     variables: dict[str, str],
     before: bool,
@@ -500,7 +500,7 @@ def test_run_sets_debug_from_its_argument_or_else_from_the_environment(
 
 
 @pytest.mark.usefixtures("run_simple")
-def test_run_without_load_dotenv_leaves_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_may_ignore_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     app = Flask("shop")
     monkeypatch.setenv("FLASK_ENV", "development")
     monkeypatch.setenv("FLASK_DEBUG", "1")
@@ -508,7 +508,7 @@ def test_run_without_load_dotenv_leaves_the_environment_alone(monkeypatch: pytes
     assert (app.env, app.debug) == ("production", False)
 
 
-def test_debug_is_a_bool_after_run(run_simple: list[tuple[Any, ...]]) -> None:
+def test_run_makes_debug_a_bool(run_simple: list[tuple[Any, ...]]) -> None:
     app = Flask("shop")
     app.run(debug=1)
     assert app.debug is run_simple[0][-1]["use_debugger"] is True
@@ -517,6 +517,6 @@ def test_debug_is_a_bool_after_run(run_simple: list[tuple[Any, ...]]) -> None:
 # Another WSGI client than ours
 
 
-def test_an_application_answers_any_wsgi_client() -> None:
+def test_app_is_a_wsgi_callable() -> None:
     app = hello(lambda: {"path": request.path})
     assert json.loads(Client(app).get("/").data) == {"path": "/"}

@@ -85,19 +85,19 @@ def answer(app: Flask, **environ: Any) -> tuple[int, str]:
 @pytest.mark.parametrize(
     "use", [str, lambda proxy: proxy.name, lambda proxy: proxy["name"], lambda proxy: setattr(proxy, "name", 1), iter]
 )
-def test_a_proxy_outside_its_context_says_which_it_needs(proxy: Any, kind: str, use: Callable[[Any], Any]) -> None:
+def test_unbound_proxy_names_its_context(proxy: Any, kind: str, use: Callable[[Any], Any]) -> None:
     with unchanged(), pytest.raises(RuntimeError, match=f"outside of {kind} context"):
         use(proxy)
 
 
-def test_proxies_of_the_request_say_what_to_do_in_an_application_context(app: Flask) -> None:
+def test_request_proxy_explains_app_context(app: Flask) -> None:
     with app.app_context(), unchanged():
         for proxy in (request, session):
             with pytest.raises(RuntimeError, match=r"app\.test_request_context\(\)"):
                 str(proxy)
 
 
-def test_a_proxy_to_a_name_never_set_says_which() -> None:
+def test_proxy_to_unset_name_names_it() -> None:
     with pytest.raises(RuntimeError, match="user"):
         str(LocalProxy(schlenk.Local(), "user"))
 
@@ -106,33 +106,33 @@ def test_a_proxy_to_a_name_never_set_says_which() -> None:
 
 
 @pytest.mark.usefixtures("outer")
-def test_a_request_context_that_is_not_on_top_cannot_be_popped(app: Flask) -> None:
+def test_pop_below_top_request_context_raises(app: Flask) -> None:
     with app.test_request_context("/below") as below, app.test_request_context("/top"):
         with unchanged(), pytest.raises(AssertionError, match=r"/below.*/top"):
             below.pop()
 
 
 @pytest.mark.usefixtures("outer")
-def test_an_application_context_that_is_not_on_top_cannot_be_popped(app: Flask) -> None:
+def test_pop_below_top_app_context_raises(app: Flask) -> None:
     with app.app_context() as below, app.app_context():
         with unchanged(), pytest.raises(AssertionError):
             below.pop()
 
 
 @pytest.mark.usefixtures("outer")
-def test_a_request_context_that_was_never_pushed_cannot_be_popped(app: Flask) -> None:
+def test_pop_unpushed_request_context_raises(app: Flask) -> None:
     with unchanged(), pytest.raises(IndexError, match=r"/.*pushed"):
         app.test_request_context().pop()
 
 
 @pytest.mark.usefixtures("outer")
-def test_an_application_context_that_was_never_pushed_cannot_be_popped(app: Flask) -> None:
+def test_pop_unpushed_app_context_raises(app: Flask) -> None:
     with unchanged(), pytest.raises(AssertionError):
         app.app_context().pop()
 
 
 @pytest.mark.parametrize("make", [Flask.app_context, Flask.test_request_context])
-def test_a_context_cannot_be_popped_from_an_empty_stack(app: Flask, make: Callable[[Flask], Any]) -> None:
+def test_pop_from_empty_stack_raises(app: Flask, make: Callable[[Flask], Any]) -> None:
     with unchanged(), pytest.raises((AssertionError, IndexError)):
         make(app).pop()
 
@@ -161,23 +161,23 @@ def test_a_context_cannot_be_popped_from_an_empty_stack(app: Flask, make: Callab
     ids=str,
 )
 @pytest.mark.usefixtures("outer")
-def test_a_strange_request_has_an_answer(app: Flask, environ: dict[str, Any], status: int) -> None:
+def test_odd_request_gets_response(app: Flask, environ: dict[str, Any], status: int) -> None:
     assert answer(app, **environ)[0] == status
 
 
 @pytest.mark.parametrize("host", ["no host", "shop.example:port", "[::1", "shop.example/path", "sh\xf6p.example"])
 @pytest.mark.usefixtures("outer")
-def test_a_strange_host_is_taken_or_answered_with_400_as_werkzeug_has_it(app: Flask, host: str) -> None:
+def test_odd_host_is_accepted_or_gets_400(app: Flask, host: str) -> None:
     at_root, below = answer(app, HTTP_HOST=host)[0], answer(app, HTTP_HOST=host, SCRIPT_NAME="/root")[0]
     assert (at_root, below) in {(200, 200), (400, 400)}
 
 
-def test_a_path_that_is_not_utf_8_reaches_the_view_with_marks_in_it(app: Flask) -> None:
+def test_undecodable_path_reaches_view(app: Flask) -> None:
     app.add_url_rule("/<name>", "name", lambda name: name.encode("ascii", "backslashreplace"))
     assert answer(app, PATH_INFO="/a\xffb")[0] == 200
 
 
-def test_hooks_run_for_a_host_that_is_none(app: Flask) -> None:
+def test_hooks_run_for_invalid_host(app: Flask) -> None:
     ran: list[str] = []
     app.before_request(lambda: ran.append("before"))
     app.after_request(lambda response: ran.append(f"after {response.status_code}") or response)
@@ -185,13 +185,13 @@ def test_hooks_run_for_a_host_that_is_none(app: Flask) -> None:
     assert ran == ["before", "after 400"]
 
 
-def test_a_host_that_is_none_goes_to_the_handler_of_400(app: Flask) -> None:
+def test_invalid_host_reaches_400_handler(app: Flask) -> None:
     app.register_error_handler(400, lambda error: ("which host?", 400))
     assert answer(app, HTTP_HOST=NO_HOST) == (400, "which host?")
 
 
 @pytest.mark.parametrize("host", ["other.example", NO_HOST, None])
-def test_a_host_that_is_not_the_server_name_is_warned_of_and_answered_with_404(app: Flask, host: str | None) -> None:
+def test_foreign_host_warns_and_gets_404(app: Flask, host: str | None) -> None:
     app.config["SERVER_NAME"] = "shop.example"
     with pytest.warns(UserWarning, match="shop.example"):
         assert answer(app, HTTP_HOST=host)[0] == 404
@@ -202,24 +202,24 @@ def test_a_host_that_is_not_the_server_name_is_warned_of_and_answered_with_404(a
 
 @pytest.mark.parametrize("returned", [None, ("body", 200, {}, "more"), (), 7, object(), lambda: "", ("body", object())])
 @pytest.mark.usefixtures("outer")
-def test_a_view_that_returns_no_answer_is_answered_with_500(app: Flask, returned: Any) -> None:
+def test_invalid_return_value_gets_500(app: Flask, returned: Any) -> None:
     app.view_functions["index"] = lambda: returned
     assert answer(app)[0] == 500
 
 
 @pytest.mark.usefixtures("outer")
-def test_a_session_value_that_cannot_be_kept_is_answered_with_500(app: Flask) -> None:
+def test_unserializable_session_value_gets_500(app: Flask) -> None:
     app.view_functions["index"] = lambda: session.update(thing=Secret()) or ""
     assert answer(app)[0] == 500
 
 
 @pytest.mark.usefixtures("outer")
-def test_a_url_of_an_unknown_endpoint_is_answered_with_500(app: Flask) -> None:
+def test_unknown_endpoint_in_url_for_gets_500(app: Flask) -> None:
     app.view_functions["index"] = lambda: url_for("Secret")
     assert answer(app)[0] == 500
 
 
-def test_a_url_of_an_unknown_endpoint_is_an_error_that_names_it(app: Flask) -> None:
+def test_unknown_endpoint_is_named_in_error(app: Flask) -> None:
     with app.test_request_context(), unchanged(), pytest.raises(BuildError, match="'nothing'"):
         url_for("nothing")
 
@@ -227,7 +227,7 @@ def test_a_url_of_an_unknown_endpoint_is_an_error_that_names_it(app: Flask) -> N
 # Registration
 
 
-def test_two_views_cannot_have_one_endpoint(app: Flask) -> None:
+def test_second_view_for_endpoint_is_refused(app: Flask) -> None:
     def other() -> str:
         return "other"
 
@@ -237,12 +237,12 @@ def test_two_views_cannot_have_one_endpoint(app: Flask) -> None:
     assert app.view_functions["index"] is index
 
 
-def test_one_view_may_have_one_endpoint_twice(app: Flask) -> None:
+def test_same_view_for_endpoint_is_accepted(app: Flask) -> None:
     app.add_url_rule("/other", "index", app.view_functions["index"])
     assert app.test_client().get("/other").data == b"hello"
 
 
-def test_methods_are_not_one_string(app: Flask) -> None:
+def test_methods_as_string_are_refused(app: Flask) -> None:
     with pytest.raises(TypeError, match="'GET'"):
         app.add_url_rule("/other", "other", lambda: "", methods="GET")
     assert ("other" in app.view_functions, len(list(app.url_map.iter_rules()))) == (False, 1)
@@ -286,7 +286,7 @@ def registered(app: Flask) -> list[Any]:
 
 
 @pytest.mark.parametrize("register", REGISTRATIONS.values(), ids=REGISTRATIONS)
-def test_in_debug_mode_what_comes_after_the_first_request_is_refused(
+def test_late_registration_raises_in_debug(
     app: Flask, register: Callable[[Flask], Any], request: pytest.FixtureRequest
 ) -> None:
     app.debug = True
@@ -299,7 +299,7 @@ def test_in_debug_mode_what_comes_after_the_first_request_is_refused(
 
 @pytest.mark.parametrize(("debug", "asked"), [(True, False), (False, True)])
 @pytest.mark.parametrize("register", REGISTRATIONS.values(), ids=REGISTRATIONS)
-def test_before_the_first_request_and_out_of_debug_mode_it_is_taken(
+def test_registration_is_accepted_otherwise(
     app: Flask, register: Callable[[Flask], Any], debug: bool, asked: bool
 ) -> None:
     app.debug = debug
@@ -315,11 +315,11 @@ def test_before_the_first_request_and_out_of_debug_mode_it_is_taken(
         "url_value_preprocessor", "url_defaults",
     ],
 )  # fmt: skip
-def test_what_registers_a_function_returns_it(app: Flask, name: str) -> None:
+def test_registering_returns_the_function(app: Flask, name: str) -> None:
     assert getattr(app, name)(fail) is fail
 
 
-def test_a_late_registration_is_refused_by_the_name_of_what_was_called(app: Flask) -> None:
+def test_late_registration_names_the_method(app: Flask) -> None:
     app.debug = True
     app.test_client().get("/")
     with pytest.raises(AssertionError, match=r"before_request\(\)"):
@@ -393,7 +393,7 @@ FAILURES: dict[str, Callable[[Flask], Any]] = {
 @pytest.mark.parametrize("break_it", FAILURES.values(), ids=FAILURES)
 @pytest.mark.parametrize("settings", [{}, {"TESTING": True}, {"PROPAGATE_EXCEPTIONS": True}], ids=str)
 @pytest.mark.usefixtures("outer")
-def test_an_error_is_not_told_to_the_client_and_leaves_the_stacks_alone(
+def test_error_is_hidden_and_stacks_are_kept(
     app: Flask, break_it: Callable[[Flask], Any], settings: dict[str, bool]
 ) -> None:
     app.config.update(settings)
@@ -402,14 +402,14 @@ def test_an_error_is_not_told_to_the_client_and_leaves_the_stacks_alone(
 
 
 @pytest.mark.parametrize("break_it", FAILURES.values(), ids=FAILURES)
-def test_an_error_leaves_empty_stacks_empty(app: Flask, break_it: Callable[[Flask], Any]) -> None:
+def test_error_leaves_stacks_empty(app: Flask, break_it: Callable[[Flask], Any]) -> None:
     break_it(app)
     assert answer(app, PATH_INFO="/converted" if break_it is fail_to_convert else "/")[0] == 500
     assert stacks() == ([], [])
 
 
 @pytest.mark.usefixtures("outer")
-def test_an_error_that_is_no_exception_leaves_the_stacks_alone(app: Flask) -> None:
+def test_base_exception_keeps_stacks(app: Flask) -> None:
     def leave() -> None:
         raise SystemExit
 

@@ -59,37 +59,37 @@ class Settings:
 
 
 @pytest.mark.parametrize("key", sorted(DEFAULTS))
-def test_application_begins_with_the_default(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_app_starts_with_default(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FLASK_ENV", raising=False)
     monkeypatch.delenv("FLASK_DEBUG", raising=False)
     assert Flask("defaults").config[key] == DEFAULTS[key]
 
 
-def test_application_has_no_other_settings_at_first() -> None:
+def test_app_has_no_other_settings() -> None:
     assert Flask("defaults").config.keys() == DEFAULTS.keys()
 
 
-def test_configurations_of_two_applications_are_apart() -> None:
+def test_apps_have_separate_configs() -> None:
     Flask("first").config["COLOR"] = "red"
     assert "COLOR" not in Flask("second").config
 
 
-def test_config_is_empty_where_nothing_is_given(config: Config) -> None:
+def test_config_is_empty_without_defaults(config: Config) -> None:
     assert config == {}
 
 
-def test_config_holds_its_defaults_and_leaves_them_as_they_were(tmp_path: Path) -> None:
+def test_config_does_not_change_defaults(tmp_path: Path) -> None:
     defaults = {"COLOR": "red"}
     config = Config(tmp_path, defaults)
     config["COLOR"] = "blue"
     assert defaults == {"COLOR": "red"}
 
 
-def test_root_path_is_kept(config: Config, tmp_path: Path) -> None:
+def test_root_path_is_stored(config: Config, tmp_path: Path) -> None:
     assert config.root_path == tmp_path
 
 
-def test_repr_shows_the_class_and_the_settings(tmp_path: Path) -> None:
+def test_repr_shows_class_and_settings(tmp_path: Path) -> None:
     class Mine(Config):
         pass
 
@@ -100,12 +100,12 @@ def test_repr_shows_the_class_and_the_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", [{"COLOR": "red", "size": 1}, [("COLOR", "red"), ("size", 1)]])
-def test_mapping_gives_its_upper_case_keys(config: Config, given: Any) -> None:
+def test_mapping_sets_upper_case_keys(config: Config, given: Any) -> None:
     assert config.from_mapping(given) is True
     assert config == {"COLOR": "red"}
 
 
-def test_keywords_give_the_upper_case_ones_and_win(config: Config) -> None:
+def test_keywords_override_mapping(config: Config) -> None:
     assert config.from_mapping({"COLOR": "red", "SIZE": 1}, COLOR="blue", shape="round") is True
     assert config == {"COLOR": "blue", "SIZE": 1}
 
@@ -122,12 +122,12 @@ def test_two_mappings_are_refused(config: Config) -> None:
 
 
 @pytest.mark.parametrize("given", [Settings, Settings(), f"{__name__}.Settings"])
-def test_object_gives_its_upper_case_attributes(config: Config, given: Any) -> None:
+def test_object_sets_upper_case_attributes(config: Config, given: Any) -> None:
     config.from_object(given)
     assert config == {"COLOR": "red"}
 
 
-def test_class_gives_what_it_inherits(config: Config) -> None:
+def test_class_includes_inherited_attributes(config: Config) -> None:
     class Large(Settings):
         SIZE = 9
 
@@ -135,7 +135,7 @@ def test_class_gives_what_it_inherits(config: Config) -> None:
     assert config == {"COLOR": "red", "SIZE": 9}
 
 
-def test_name_of_nothing_is_an_import_error(config: Config) -> None:
+def test_unknown_module_raises_import_error(config: Config) -> None:
     with pytest.raises(ImportError, match="nowhere"):
         config.from_object("nowhere.settings")
 
@@ -143,7 +143,7 @@ def test_name_of_nothing_is_an_import_error(config: Config) -> None:
 @pytest.mark.parametrize(
     "fill", [lambda config: config.from_object(Settings), lambda config: config.from_mapping(COLOR="red")]
 )
-def test_subclass_sees_each_setting_being_set(tmp_path: Path, fill: Any) -> None:
+def test_subclass_setitem_is_called(tmp_path: Path, fill: Any) -> None:
     class Loud(Config):
         def __setitem__(self, key: str, value: Any) -> None:
             super().__setitem__(key, value.upper())
@@ -156,32 +156,32 @@ def test_subclass_sees_each_setting_being_set(tmp_path: Path, fill: Any) -> None
 # --- From files
 
 
-def test_python_file_gives_its_upper_case_names(config: Config, tmp_path: Path) -> None:
+def test_pyfile_sets_upper_case_names(config: Config, tmp_path: Path) -> None:
     (tmp_path / "settings.py").write_text("size = 6\nSIZE = size * 7\n")
     assert config.from_pyfile("settings.py") is True
     assert config == {"SIZE": 42}
 
 
-def test_python_file_may_be_named_in_full(config: Config, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_pyfile_path_may_be_absolute(config: Config, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "settings.py"
     elsewhere.write_text("COLOR = 'red'")
     assert config.from_pyfile(elsewhere) is True
     assert config == {"COLOR": "red"}
 
 
-def test_python_file_knows_its_full_name(config: Config, tmp_path: Path) -> None:
+def test_pyfile_has_file_and_name(config: Config, tmp_path: Path) -> None:
     (tmp_path / "settings.py").write_text("FILE = __file__\nNAME = __name__\n")
     config.from_pyfile("settings.py")
     assert config == {"FILE": str(tmp_path / "settings.py"), "NAME": "config"}
 
 
-def test_python_file_says_its_encoding(config: Config, tmp_path: Path) -> None:
+def test_pyfile_declares_its_encoding(config: Config, tmp_path: Path) -> None:
     (tmp_path / "settings.py").write_bytes(b"# -*- coding: latin-1 -*-\nNAME = '\xe9'\n")
     config.from_pyfile("settings.py")
     assert config == {"NAME": "é"}
 
 
-def test_traceback_of_a_python_file_names_it_in_full(config: Config, tmp_path: Path) -> None:
+def test_pyfile_traceback_has_full_path(config: Config, tmp_path: Path) -> None:
     (tmp_path / "settings.py").write_text("SIZE = 1\nSIZE //= 0\n")
     with pytest.raises(ZeroDivisionError) as caught:
         config.from_pyfile("settings.py")
@@ -190,7 +190,7 @@ def test_traceback_of_a_python_file_names_it_in_full(config: Config, tmp_path: P
     assert config == {}
 
 
-def test_json_file_gives_its_upper_case_keys(config: Config, tmp_path: Path) -> None:
+def test_json_file_sets_upper_case_keys(config: Config, tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text(json.dumps({"COLOR": "red", "size": 1}))
     assert config.from_json("settings.json") is True
     assert config == {"COLOR": "red"}
@@ -198,7 +198,7 @@ def test_json_file_gives_its_upper_case_keys(config: Config, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("read", ["from_pyfile", "from_json"])
 @pytest.mark.parametrize("name", ["absent", ".", "file/below"])
-def test_file_that_is_not_there_is_an_error(config: Config, tmp_path: Path, read: str, name: str) -> None:
+def test_missing_file_raises(config: Config, tmp_path: Path, read: str, name: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="configuration") as caught:
         getattr(config, read)(name)
@@ -215,15 +215,13 @@ def test_file_that_is_not_there_is_an_error(config: Config, tmp_path: Path, read
         ("from_json", "."),
     ],
 )
-def test_file_that_is_not_there_is_passed_over_silently_if_asked(
-    config: Config, tmp_path: Path, read: str, name: str
-) -> None:
+def test_missing_file_is_ignored_silently(config: Config, tmp_path: Path, read: str, name: str) -> None:
     (tmp_path / "file").touch()
     assert getattr(config, read)(name, silent=True) is False
     assert config == {}
 
 
-def test_file_that_cannot_be_read_is_an_error_also_silently(config: Config, tmp_path: Path) -> None:
+def test_unreadable_file_raises_even_silently(config: Config, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(OSError, match="loop"):
         config.from_pyfile("loop", silent=True)
@@ -238,9 +236,7 @@ def variable(monkeypatch: pytest.MonkeyPatch) -> str:
     return "SCHLENK_SETTINGS"
 
 
-def test_environment_variable_names_a_python_file(
-    config: Config, tmp_path: Path, variable: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_envvar_names_a_pyfile(config: Config, tmp_path: Path, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "settings.py").write_text("COLOR = 'red'")
     monkeypatch.setenv(variable, "settings.py")
     assert config.from_envvar(variable) is True
@@ -248,30 +244,24 @@ def test_environment_variable_names_a_python_file(
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_variable_that_is_not_set_is_an_error_that_names_it(
-    config: Config, variable: str, value: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unset_envvar_raises(config: Config, variable: str, value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     if value is not None:
         monkeypatch.setenv(variable, value)
     with pytest.raises(RuntimeError, match=variable):
         config.from_envvar(variable)
 
 
-def test_variable_that_is_not_set_is_passed_over_silently_if_asked(config: Config, variable: str) -> None:
+def test_unset_envvar_is_ignored_silently(config: Config, variable: str) -> None:
     assert config.from_envvar(variable, silent=True) is False
 
 
-def test_file_that_a_variable_names_must_be_there(
-    config: Config, variable: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_envvar_file_raises(config: Config, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "absent")
     with pytest.raises(FileNotFoundError):
         config.from_envvar(variable)
 
 
-def test_file_that_a_variable_names_is_passed_over_silently_if_asked(
-    config: Config, variable: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_envvar_file_may_be_silent(config: Config, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "absent")
     assert config.from_envvar(variable, silent=True) is False
 
@@ -288,9 +278,7 @@ def test_file_that_a_variable_names_is_passed_over_silently_if_asked(
         ({"lowercase": False, "trim_namespace": False}, {"MAIL_HOST": "localhost", "MAIL_PORT": 25}),
     ],
 )
-def test_namespace_is_the_settings_whose_keys_begin_with_it(
-    tmp_path: Path, how: dict[str, bool], found: dict[str, Any]
-) -> None:
+def test_namespace_selects_by_prefix(tmp_path: Path, how: dict[str, bool], found: dict[str, Any]) -> None:
     config = Config(tmp_path, {"MAIL_HOST": "localhost", "MAIL_PORT": 25, "E_MAIL_": "no"})
     assert config.get_namespace("MAIL_", **how) == found
 
@@ -306,26 +294,26 @@ class Application:
         self.config = settings
 
 
-def test_attribute_is_read_from_the_setting() -> None:
+def test_attribute_reads_setting() -> None:
     assert Application(COLOR="red").color == "red"
 
 
-def test_attribute_is_set_in_the_setting() -> None:
+def test_attribute_writes_setting() -> None:
     application = Application()
     application.color = "blue"
     assert application.config == {"COLOR": "blue"}
 
 
-def test_attribute_is_converted_when_it_is_read() -> None:
+def test_attribute_converts_on_read() -> None:
     application = Application()
     application.size = "42"
     assert (application.size, application.config["SIZE"]) == (42, "42")
 
 
-def test_attribute_of_the_class_is_the_descriptor_itself() -> None:
+def test_class_attribute_is_the_descriptor() -> None:
     assert isinstance(Application.color, ConfigAttribute)
 
 
-def test_attribute_of_a_missing_setting_is_a_key_error() -> None:
+def test_missing_setting_raises_key_error() -> None:
     with pytest.raises(KeyError, match="COLOR"):
         Application().color  # noqa: B018

@@ -70,14 +70,14 @@ def docstring_examples() -> Iterator[doctest.DocTest]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_examples_of_the_page_run(page: Path) -> None:
+def test_page_examples_pass(page: Path) -> None:
     if page.name in NEEDED:
         pytest.importorskip(NEEDED[page.name])
     read(page.read_text(encoding="utf-8"), page.name)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_no_example_of_the_page_is_passed_over(page: Path) -> None:
+def test_page_examples_all_run(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     found = list(fences(text))
     assert 2 * len(found) == text.count("```")
@@ -85,27 +85,27 @@ def test_no_example_of_the_page_is_passed_over(page: Path) -> None:
 
 
 @pytest.mark.parametrize("example", list(docstring_examples()), ids=lambda example: example.name)
-def test_the_examples_of_the_docstring_run(example: doctest.DocTest) -> None:
+def test_docstring_examples_pass(example: doctest.DocTest) -> None:
     answer(example)
 
 
-def test_every_departure_from_flask_is_in_the_table() -> None:
+def test_departures_are_all_documented() -> None:
     pinned = {name for name, value in vars(departures).items() if hasattr(value, "needs")}
     rows = re.findall(r"^\|.*\|([^|]+)\|$", (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(re.findall(r"`(\w+_\w+)`", " ".join(rows))) == pinned
 
 
-def test_every_test_that_the_page_on_security_names_is_there() -> None:
+def test_tests_named_in_security_page_exist() -> None:
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "security.md").read_text(encoding="utf-8")))
     assert named
     assert not [name for name in named if not callable(getattr(test_security, name, None))]
 
 
-def test_a_page_with_a_wrong_answer_is_noticed() -> None:
+def test_wrong_response_in_page_is_detected() -> None:
     with pytest.raises(AssertionError, match=r"Expected:\n +3\n +Got:\n +2\n"):
         read("```python\none = 1\n```\n\n```pycon\n>>> one + one\n3\n```\n", "wrong.md")
 
 
-def test_a_page_with_a_failing_example_is_noticed() -> None:
+def test_failing_example_in_page_is_detected() -> None:
     with pytest.raises(ZeroDivisionError):
         read("```diff\n-1 / 1\n+1 / 0\n```\n", "wrong.md")

@@ -27,30 +27,30 @@ def ask(app: Flask, **environ: Any) -> tuple[str, str]:
     return statuses[0], b"".join(body).decode()
 
 
-def test_what_wsgi_demands_is_missed_by_name(app: Flask) -> None:
+def test_missing_wsgi_key_is_named(app: Flask) -> None:
     status, body = ask(app, REQUEST_METHOD=None)
     assert (status, "REQUEST_METHOD" in body) == ("400 BAD REQUEST", True)
 
 
 @pytest.mark.parametrize(("key", "value"), [("PATH_INFO", "/\u1234"), ("QUERY_STRING", "\ud800"), ("SCRIPT_NAME", 1)])
-def test_what_wsgi_forbids_is_named(app: Flask, key: str, value: Any) -> None:
+def test_forbidden_wsgi_value_is_named(app: Flask, key: str, value: Any) -> None:
     status, body = ask(app, **{key: value})
     assert (status, f"malformed {key}" in body) == ("400 BAD REQUEST", True)
 
 
-def test_a_script_name_that_is_no_path_is_named(app: Flask) -> None:
+def test_invalid_script_name_is_named(app: Flask) -> None:
     app.add_url_rule("/url", "url", lambda: request.url)
     status, body = ask(app, PATH_INFO="/url", HTTP_HOST="plain.example:8080", SCRIPT_NAME="root")
     assert (status, "malformed SCRIPT_NAME" in body) == ("400 BAD REQUEST", True)
 
 
-def test_an_input_that_cannot_be_read_is_named(app: Flask) -> None:
+def test_unreadable_input_is_named(app: Flask) -> None:
     app.add_url_rule("/data", "data", lambda: request.get_data())
     status, body = ask(app, PATH_INFO="/data", CONTENT_LENGTH="1", **{"wsgi.input": {}})
     assert (status, "malformed wsgi.input" in body) == ("400 BAD REQUEST", True)
 
 
-def test_an_error_of_the_application_s_own_is_not_taken_for_the_client_s(app: Flask) -> None:
+def test_own_error_is_not_blamed_on_client(app: Flask) -> None:
     class Failing(app.request_class):  # type: ignore[name-defined, misc]
         def __init__(self, environ: dict[str, Any]) -> None:
             raise LookupError("no such request")
@@ -60,15 +60,15 @@ def test_an_error_of_the_application_s_own_is_not_taken_for_the_client_s(app: Fl
         ask(app)
 
 
-def test_a_byte_in_the_query_that_is_not_utf8_stays_quoted(app: Flask) -> None:
+def test_undecodable_query_byte_stays_quoted(app: Flask) -> None:
     assert ask(app, QUERY_STRING="a=\xff") == ("200 OK", "'%FF' /?a=%FF {}")
 
 
-def test_cookies_that_are_not_text_leave_the_session_empty(app: Flask) -> None:
+def test_undecodable_cookie_is_ignored(app: Flask) -> None:
     assert ask(app, HTTP_COOKIE="session=\ud800") == ("200 OK", "None /? {}")
 
 
-def test_headers_that_are_none_are_shown_with_the_endpoint(app: Flask) -> None:
+def test_missing_headers_name_endpoint(app: Flask) -> None:
     app.testing = True
     app.add_url_rule("/headers", "headers", lambda: ({}, [1]))
     with pytest.raises(TypeError, match=r"'headers' returned has the headers \[1\]"):
@@ -76,7 +76,7 @@ def test_headers_that_are_none_are_shown_with_the_endpoint(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("also", [{"SCRIPT_NAME": "root"}, {"HTTP_HOST": "no host"}])
-def test_a_request_without_a_method_that_is_wrong_otherwise_too_is_answered_400(also: dict[str, str]) -> None:
+def test_missing_method_still_gets_400(also: dict[str, str]) -> None:
     app = Flask("wrong")
     environ = {**create_environ("/"), **also}
     del environ["REQUEST_METHOD"]

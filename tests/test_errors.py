@@ -84,14 +84,14 @@ def answer(app: Flask) -> tuple[int, str]:
         pytest.param(PaymentDue(), [404, HTTPException], HTTPException, id="not another status"),
     ],
 )
-def test_the_handler_for(error: Exception, handlers: list[Any], chosen: Any) -> None:
+def test_handler_lookup(error: Exception, handlers: list[Any], chosen: Any) -> None:
     app = failing(error)
     for kind in handlers:
         app.register_error_handler(kind, named(str(kind)))
     assert answer(app) == (200, f"{chosen}: {type(error).__name__}")
 
 
-def test_a_handler_is_given_the_error_itself() -> None:
+def test_handler_receives_the_error() -> None:
     error, seen = Missing("page"), []
     app = failing(error)
     app.register_error_handler(Missing, lambda given: seen.append(given) or "")
@@ -99,40 +99,40 @@ def test_a_handler_is_given_the_error_itself() -> None:
     assert seen == [error]
 
 
-def test_a_handler_may_answer_in_every_way_a_view_may() -> None:
+def test_handler_returns_like_a_view() -> None:
     app = failing(Missing())
     app.register_error_handler(Missing, lambda error: ({"error": "missing"}, 410, {"X-Seen": "yes"}))
     response = app.test_client().get("/")
     assert (response.status_code, response.get_json(), response.headers["X-Seen"]) == (410, {"error": "missing"}, "yes")
 
 
-def test_a_handler_runs_during_the_request() -> None:
+def test_handler_runs_during_request() -> None:
     app = failing(Missing())
     app.register_error_handler(Missing, lambda error: request.path)
     assert answer(app) == (200, "/")
 
 
-def test_the_handler_registered_last_takes_the_place_of_the_one_before() -> None:
+def test_last_registered_handler_wins() -> None:
     app = failing(Missing())
     app.register_error_handler(Missing, named("first"))
     app.register_error_handler(Missing, named("last"))
     assert answer(app) == (200, "last: Missing")
 
 
-def test_errorhandler_registers_what_it_decorates_and_returns_it() -> None:
+def test_errorhandler_returns_the_function() -> None:
     app = failing(Missing())
     handler = named("decorated")
     assert app.errorhandler(Missing)(handler) is handler
     assert answer(app) == (200, "decorated: Missing")
 
 
-def test_a_handler_may_raise_an_error_that_stands_for_a_status() -> None:
+def test_handler_may_raise_http_exception() -> None:
     app = failing(Missing())
     app.register_error_handler(Missing, lambda error: abort(404))
     assert answer(app)[0] == 500
 
 
-def test_handlers_are_kept_by_status_and_class() -> None:
+def test_handlers_are_stored_by_code_and_class() -> None:
     app, handler = Flask("keeping"), named("kept")
     for kind in (404, Missing, HTTPException):
         app.register_error_handler(kind, handler)
@@ -152,7 +152,7 @@ def test_handlers_are_kept_by_status_and_class() -> None:
         (KeyboardInterrupt, AssertionError, "KeyboardInterrupt"),
     ],
 )
-def test_what_no_handler_can_be_for_is_refused(kind: Any, refusal: type[Exception], words: str) -> None:
+def test_invalid_handler_key_is_refused(kind: Any, refusal: type[Exception], words: str) -> None:
     app = Flask("refusing")
     with pytest.raises(refusal, match=words):
         app.register_error_handler(kind, named("never"))
@@ -162,12 +162,12 @@ def test_what_no_handler_can_be_for_is_refused(kind: Any, refusal: type[Exceptio
 # Errors that stand for an HTTP status
 
 
-def test_an_error_that_stands_for_a_status_is_its_own_answer() -> None:
+def test_http_exception_is_its_own_response() -> None:
     assert answer(failing(PaymentDue()))[0] == 402
     assert "Pay first." in answer(failing(PaymentDue()))[1]
 
 
-def test_such_an_error_has_no_body_where_none_is_asked_for() -> None:
+def test_http_exception_has_no_body_for_head() -> None:
     app, bodies = failing(PaymentDue()), []
     app.after_request(lambda response: bodies.append(response.get_data()) or response)
     response = app.test_client().head("/")
@@ -175,21 +175,21 @@ def test_such_an_error_has_no_body_where_none_is_asked_for() -> None:
     assert int(response.headers["Content-Length"]) > 0
 
 
-def test_abort_raises_the_error_for_a_status() -> None:
+def test_abort_raises_http_exception() -> None:
     app = Flask("aborting")
     app.add_url_rule("/", "index", lambda: abort(409, "twice"))
     app.register_error_handler(Conflict, lambda error: (error.description, error.code))
     assert answer(app) == (409, "twice")
 
 
-def test_abort_with_a_response_is_answered_with_that_and_is_for_no_handler() -> None:
+def test_abort_with_response_skips_handlers() -> None:
     app = Flask("aborting")
     app.add_url_rule("/", "index", lambda: abort(Response("as it is", 418)))
     app.register_error_handler(Exception, named("never"))
     assert answer(app) == (418, "as it is")
 
 
-def test_a_response_given_to_abort_stays_as_it_was() -> None:
+def test_abort_leaves_given_response_unchanged() -> None:
     app, denied = Flask("aborting"), Response("denied", 403)
     app.secret_key = "key"
 
@@ -204,13 +204,13 @@ def test_a_response_given_to_abort_stays_as_it_was() -> None:
     assert list(denied.headers) == before
 
 
-def test_an_error_without_a_status_is_for_no_handler() -> None:
+def test_exception_without_code_skips_handlers() -> None:
     app = failing(HTTPException(response=Response("as it is", 418)))
     app.register_error_handler(HTTPException, named("never"))
     assert answer(app) == (418, "as it is")
 
 
-def test_a_redirect_of_routing_is_for_no_handler() -> None:
+def test_routing_redirect_skips_handlers() -> None:
     app = Flask("redirecting")
     app.add_url_rule("/page/", "page", lambda: "page")
     app.register_error_handler(HTTPException, named("never"))
@@ -218,16 +218,16 @@ def test_a_redirect_of_routing_is_for_no_handler() -> None:
     assert app.test_client().get("/page").status_code == 308
 
 
-def test_an_error_that_stands_for_a_status_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_http_exception_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     answer(failing(Forbidden()))
     assert caplog.records == []
 
 
-def test_an_error_that_stands_for_a_status_is_not_raised_when_testing() -> None:
+def test_http_exception_does_not_propagate() -> None:
     assert answer(failing(Forbidden(), TESTING=True))[0] == 403
 
 
-def test_500_that_a_view_raises_itself_goes_to_the_handler_with_no_original() -> None:
+def test_raised_500_has_no_original_exception() -> None:
     app = failing(InternalServerError())
     app.register_error_handler(500, lambda error: f"original: {error.original_exception}")
     assert answer(app) == (200, "original: None")
@@ -261,25 +261,25 @@ def trapped(error: Exception, **settings: Any) -> bool:
     ],
     ids=str,
 )
-def test_which_errors_are_trapped(settings: dict[str, bool], expected: tuple[bool, bool, bool]) -> None:
+def test_trap_settings(settings: dict[str, bool], expected: tuple[bool, bool, bool]) -> None:
     errors = NotFound(), BadRequest(), BadRequestKeyError("name")
     assert tuple(trapped(error, **settings) for error in errors) == expected
 
 
 @pytest.mark.parametrize("setting", ["TRAP_HTTP_EXCEPTIONS", "TRAP_BAD_REQUEST_ERRORS"])
-def test_whether_an_error_is_trapped_is_told_as_a_bool(setting: str) -> None:
+def test_trap_result_is_a_bool(setting: str) -> None:
     app = Flask("telling")
     app.config[setting] = 1
     assert app.trap_http_exception(BadRequest()) is True
 
 
-def test_a_trapped_error_goes_to_its_handler_still() -> None:
+def test_trapped_error_reaches_its_handler() -> None:
     app = failing(NotFound(), TRAP_HTTP_EXCEPTIONS=True)
     app.register_error_handler(404, named("handler"))
     assert answer(app) == (200, "handler: NotFound")
 
 
-def test_a_trapped_error_that_has_no_handler_becomes_a_500() -> None:
+def test_unhandled_trapped_error_gets_500() -> None:
     assert answer(failing(NotFound(), TRAP_HTTP_EXCEPTIONS=True))[0] == 500
 
 
@@ -292,7 +292,7 @@ def test_a_trapped_error_that_has_no_handler_becomes_a_500() -> None:
     ],
     ids=str,
 )
-def test_a_missing_form_key_is_told_to_developers_only(settings: dict[str, Any], shown: bool) -> None:
+def test_missing_form_key_is_shown_in_debug(settings: dict[str, Any], shown: bool) -> None:
     app = Flask("form")
     app.config.update(settings)
     app.add_url_rule("/", "index", lambda: request.form["secret_key_of_form"], methods=["POST"])
@@ -300,19 +300,19 @@ def test_a_missing_form_key_is_told_to_developers_only(settings: dict[str, Any],
     assert (response.status_code, b"secret_key_of_form" in response.data) == (400, shown)
 
 
-def test_a_missing_key_that_is_to_be_told_is_told() -> None:
+def test_shown_key_error_is_respected() -> None:
     error = BadRequestKeyError("name")
     error.show_exception = True
     assert "name" in answer(failing(error))[1]
 
 
-def test_a_missing_form_key_is_told_to_the_handler_when_trapped() -> None:
+def test_trapped_form_key_reaches_handler() -> None:
     app = failing(BadRequestKeyError("name"), TRAP_BAD_REQUEST_ERRORS=True)
     app.register_error_handler(BadRequestKeyError, lambda error: error.description)
     assert "'name'" in answer(app)[1]
 
 
-def test_only_an_error_that_is_being_handled_can_be_handed_to_its_handler() -> None:
+def test_handle_outside_except_block_raises() -> None:
     app = Flask("handling")
     app.register_error_handler(Missing, named("never"))
     with app.test_request_context(), pytest.raises(AssertionError):
@@ -322,12 +322,12 @@ def test_only_an_error_that_is_being_handled_can_be_handed_to_its_handler() -> N
 # Errors that nobody handles
 
 
-def test_an_error_nobody_handles_is_answered_with_500_that_tells_nothing() -> None:
+def test_unhandled_error_gets_plain_500() -> None:
     status, body = answer(failing(Missing("a secret")))
     assert (status, "Missing" in body, "secret" in body, "Traceback" in body) == (500, False, False, False)
 
 
-def test_an_error_nobody_handles_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+def test_unhandled_error_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     error = Missing()
     app = failing(error)
     app.test_client().post("/")
@@ -337,7 +337,7 @@ def test_an_error_nobody_handles_is_logged_with_its_traceback(caplog: pytest.Log
 
 
 @pytest.mark.parametrize("kind", [500, InternalServerError, HTTPException])
-def test_the_handler_of_500_is_given_a_server_error_and_the_original(kind: Any) -> None:
+def test_handler_of_500_receives_original(kind: Any) -> None:
     error, seen = Missing(), []
     app = failing(error)
     app.register_error_handler(kind, lambda given: seen.append(given) or ("sorry", 503))
@@ -345,14 +345,14 @@ def test_the_handler_of_500_is_given_a_server_error_and_the_original(kind: Any) 
     assert [(type(given), given.original_exception) for given in seen] == [(InternalServerError, error)]
 
 
-def test_the_handler_of_all_exceptions_is_given_the_error_instead_of_a_server_error() -> None:
+def test_exception_handler_receives_the_error() -> None:
     app = failing(Missing())
     app.register_error_handler(Exception, named("all"))
     app.register_error_handler(500, named("500"))
     assert answer(app) == (200, "all: Missing")
 
 
-def test_an_error_with_a_handler_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_handled_error_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     app = failing(Missing())
     app.register_error_handler(Missing, named("handled"))
     answer(app)
@@ -371,9 +371,7 @@ def test_an_error_with_a_handler_is_not_logged(caplog: pytest.LogCaptureFixture)
     ],
     ids=str,
 )
-def test_where_errors_propagate_one_nobody_handles_is_raised_to_the_server(
-    settings: dict[str, bool], raised: bool
-) -> None:
+def test_unhandled_error_propagates(settings: dict[str, bool], raised: bool) -> None:
     error = Missing()
     app = failing(error, PRESERVE_CONTEXT_ON_EXCEPTION=False, **settings)
     app.register_error_handler(500, lambda given: "handled")
@@ -384,13 +382,13 @@ def test_where_errors_propagate_one_nobody_handles_is_raised_to_the_server(
     assert outcome is error if raised else outcome == b"handled"
 
 
-def test_an_error_raised_to_the_server_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_propagated_error_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(Missing):
         answer(failing(Missing(), TESTING=True))
     assert caplog.records == []
 
 
-def test_an_error_raised_to_the_server_has_its_traceback() -> None:
+def test_propagated_error_has_traceback() -> None:
     with pytest.raises(Missing) as raised:
         answer(failing(Missing(), TESTING=True))
     assert raised.traceback[-1].name == "view"
@@ -398,7 +396,7 @@ def test_an_error_raised_to_the_server_has_its_traceback() -> None:
 
 @needs_signals
 @pytest.mark.parametrize("testing", [False, True])
-def test_the_signal_of_an_error_nobody_handles_is_sent_whether_or_not_it_is_raised(testing: bool) -> None:
+def test_unhandled_error_sends_signal(testing: bool) -> None:
     error, seen = Missing(), []
     app = failing(error, TESTING=testing)
 
@@ -412,7 +410,7 @@ def test_the_signal_of_an_error_nobody_handles_is_sent_whether_or_not_it_is_rais
 
 
 @needs_signals
-def test_no_signal_is_sent_of_an_error_that_has_a_handler() -> None:
+def test_handled_error_sends_no_signal() -> None:
     seen: list[Any] = []
     app = failing(Missing())
     app.register_error_handler(Missing, named("handled"))
@@ -425,7 +423,7 @@ def test_no_signal_is_sent_of_an_error_that_has_a_handler() -> None:
     assert seen == []
 
 
-def test_an_error_in_the_answer_to_an_error_is_logged_and_the_answer_sent_as_it_is(
+def test_failing_after_request_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     app = failing(Missing())
@@ -439,19 +437,19 @@ def test_an_error_in_the_answer_to_an_error_is_logged_and_the_answer_sent_as_it_
     assert [record.exc_info[0] for record in caplog.records] == [Missing, ZeroDivisionError]
 
 
-def test_an_answer_to_an_error_that_is_none_is_raised_to_the_server() -> None:
+def test_invalid_handler_result_propagates() -> None:
     app = failing(Missing())
     app.register_error_handler(500, lambda error: None)
     with pytest.raises(TypeError, match="'index'"):
         answer(app)
 
 
-def test_an_error_that_no_exception_handler_can_be_for_leaves_as_it_is() -> None:
+def test_base_exception_propagates() -> None:
     with pytest.raises(SystemExit):
         answer(failing(SystemExit()))
 
 
-def test_dispatching_a_request_that_was_not_matched_says_so() -> None:
+def test_dispatch_without_matching_raises() -> None:
     app = Flask("unmatched")
     with app.test_request_context("/") as context:
         context.request.routing_exception = None

@@ -65,17 +65,17 @@ def port() -> Iterator[int]:
             server.terminate()
 
 
-def test_hello_greets_by_name_and_says_which_application_it_is(port: int) -> None:
+def test_hello_greets_and_names_app(port: int) -> None:
     visitor = Visitor(port, "Zoë & co")
     assert visitor.visit().status == 200
     assert visitor.body == "Hello, Zoë & co! This is hello, and your visit number 1.\n"
 
 
-def test_hello_reports_how_long_the_request_took(port: int) -> None:
+def test_hello_reports_request_time(port: int) -> None:
     assert re.fullmatch(r"\d+\.\d{3}", Visitor(port, "Ada").visit().headers["X-Elapsed-Milliseconds"])
 
 
-def test_hello_keeps_clients_apart_that_ask_at_once(port: int) -> None:
+def test_hello_isolates_concurrent_clients(port: int) -> None:
     clients, visits = 8, 25
     together = threading.Barrier(clients)
 

@@ -62,17 +62,17 @@ def functions(flight: Flight) -> list[str]:
     return [frame.name for frame in flight.stack]
 
 
-def test_nothing_is_in_flight_where_there_are_no_contexts() -> None:
+def test_empty_without_contexts() -> None:
     assert in_flight() == []
 
 
-def test_a_request_in_another_thread_is_seen(pauses: Pauses) -> None:
+def test_sees_request_in_other_thread(pauses: Pauses) -> None:
     with pauses.meanwhile(("POST", "/wait/a")):
         (flight,) = in_flight()
     assert [(pushed.method, pushed.path) for pushed in flight.requests] == [("POST", "/wait/a")]
 
 
-def test_the_contexts_are_the_ones_on_the_stacks(pauses: Pauses) -> None:
+def test_contexts_are_those_on_stacks(pauses: Pauses) -> None:
     with pauses.app.test_request_context("/page") as context, pauses.app.app_context() as above:
         (flight,) = in_flight()
         below = _app_ctx_stack._local.stack[0]
@@ -80,13 +80,13 @@ def test_the_contexts_are_the_ones_on_the_stacks(pauses: Pauses) -> None:
     assert [pushed.context for pushed in flight.applications] == [below, above]
 
 
-def test_an_application_context_is_of_no_request(pauses: Pauses) -> None:
+def test_app_context_has_no_request(pauses: Pauses) -> None:
     with pauses.app.app_context():
         ((_, applications, requests, _),) = in_flight()
     assert (requests, [(pushed.method, pushed.path) for pushed in applications]) == ([], [(None, None)])
 
 
-def test_each_request_is_seen_with_the_stack_of_its_own_thread(pauses: Pauses) -> None:
+def test_each_request_has_its_thread_stack(pauses: Pauses) -> None:
     def elsewhere() -> None:
         pauses.wait_here("")
 
@@ -99,13 +99,13 @@ def test_each_request_is_seen_with_the_stack_of_its_own_thread(pauses: Pauses) -
     assert [path for path, stack in seen.items() if "elsewhere" in stack] == ["/elsewhere"]
 
 
-def test_the_stack_of_the_caller_ends_where_it_asks(pauses: Pauses) -> None:
+def test_own_stack_ends_at_the_call(pauses: Pauses) -> None:
     with pauses.app.app_context():
         (flight,) = in_flight()
-    assert "test_the_stack_of_the_caller_ends_where_it_asks" in functions(flight)
+    assert "test_own_stack_ends_at_the_call" in functions(flight)
 
 
-def test_age_counts_from_the_push(pauses: Pauses) -> None:
+def test_age_counts_from_push(pauses: Pauses) -> None:
     context = pauses.app.test_request_context()
     before = monotonic()
     with context:
@@ -119,7 +119,7 @@ def test_age_counts_from_the_push(pauses: Pauses) -> None:
     assert pushed
 
 
-def test_age_counts_from_the_first_push(pauses: Pauses) -> None:
+def test_age_counts_from_first_push(pauses: Pauses) -> None:
     context = pauses.app.test_request_context()
     with context:
         first = context._since
@@ -129,7 +129,7 @@ def test_age_counts_from_the_first_push(pauses: Pauses) -> None:
     assert len(flight.requests) == 2
 
 
-def test_a_request_under_an_application_context_has_an_age_of_its_own(pauses: Pauses) -> None:
+def test_request_has_its_own_age(pauses: Pauses) -> None:
     with pauses.app.app_context() as outer:
         with pauses.app.test_request_context() as context:
             assert context._since is not None
@@ -137,15 +137,15 @@ def test_a_request_under_an_application_context_has_an_age_of_its_own(pauses: Pa
             assert context._since >= outer._since
 
 
-def test_a_context_put_on_the_stack_by_hand_has_no_age(pauses: Pauses) -> None:
+def test_unmanaged_context_has_no_age(pauses: Pauses) -> None:
     _request_ctx_stack.push(pauses.app.test_request_context("/by-hand"))
     (flight,) = in_flight()
     _request_ctx_stack.pop()
     assert [(pushed.path, pushed.age) for pushed in flight.requests] == [("/by-hand", None)]
-    assert list(flight.stack) == [] or "test_a_context_put_on_the_stack_by_hand_has_no_age" in functions(flight)
+    assert list(flight.stack) == [] or "test_unmanaged_context_has_no_age" in functions(flight)
 
 
-def test_a_greenlet_that_waits_is_seen_where_it_waits(pauses: Pauses) -> None:
+def test_sees_suspended_greenlet(pauses: Pauses) -> None:
     greenlet = pytest.importorskip("greenlet")
 
     def waiting() -> None:
@@ -160,7 +160,7 @@ def test_a_greenlet_that_waits_is_seen_where_it_waits(pauses: Pauses) -> None:
     assert functions(flight)[-1] == "waiting"
 
 
-def test_a_greenlet_that_runs_in_another_thread_is_seen_where_it_is(pauses: Pauses) -> None:
+def test_sees_greenlet_running_in_thread(pauses: Pauses) -> None:
     pytest.importorskip("greenlet")
 
     def inside() -> None:
@@ -176,14 +176,14 @@ def test_a_greenlet_that_runs_in_another_thread_is_seen_where_it_is(pauses: Paus
     assert "inside" not in functions(flight)
 
 
-def test_the_dead_have_no_stack(pauses: Pauses) -> None:
+def test_dead_owners_have_no_stack(pauses: Pauses) -> None:
     in_greenlet(lambda: pauses.app.app_context().push())
     (flight,) = in_flight()
     _app_ctx_stack._local.__storage__.clear()
     assert (len(flight.applications), list(flight.stack)) == (1, [])
 
 
-def test_a_thread_by_its_number_is_seen_where_it_is(pauses: Pauses, by: Callable[[Callable[[], Any]], None]) -> None:
+def test_sees_thread_by_number(pauses: Pauses, by: Callable[[Callable[[], Any]], None]) -> None:
     by(threading.get_ident)
     with pauses.meanwhile(("GET", "/wait/a")) as threads:
         (flight,) = in_flight()
@@ -191,16 +191,14 @@ def test_a_thread_by_its_number_is_seen_where_it_is(pauses: Pauses, by: Callable
     assert "wait_here" in functions(flight)
 
 
-def test_an_ident_of_another_kind_has_no_stack(pauses: Pauses, by: Callable[[Callable[[], Any]], None]) -> None:
+def test_foreign_ident_has_no_stack(pauses: Pauses, by: Callable[[Callable[[], Any]], None]) -> None:
     by(lambda: "somebody")
     with pauses.app.app_context():
         (flight,) = in_flight()
     assert (flight.ident, list(flight.stack)) == ("somebody", [])
 
 
-def test_an_ident_that_lives_and_is_no_greenlet_has_no_stack(
-    pauses: Pauses, by: Callable[[Callable[[], Any]], None]
-) -> None:
+def test_living_non_greenlet_has_no_stack(pauses: Pauses, by: Callable[[Callable[[], Any]], None]) -> None:
     class Task:
         dead = False
 
@@ -220,7 +218,7 @@ def by(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
     return by
 
 
-def test_a_stack_without_contexts_is_no_trouble(pauses: Pauses) -> None:
+def test_stack_without_contexts_is_ignored(pauses: Pauses) -> None:
     with pauses.app.test_client() as client:
         with client.session_transaction() if pauses.app.secret_key else pauses.app.app_context():
             _request_ctx_stack.push(None)  # type: ignore[arg-type]
@@ -229,7 +227,7 @@ def test_a_stack_without_contexts_is_no_trouble(pauses: Pauses) -> None:
     assert flight.requests == []
 
 
-def test_a_flight_can_be_printed(pauses: Pauses) -> None:
+def test_flight_is_printable(pauses: Pauses) -> None:
     with pauses.meanwhile(("POST", "/wait/a")):
         (flight,) = in_flight()
         lines = str(flight).splitlines()
@@ -239,21 +237,21 @@ def test_a_flight_can_be_printed(pauses: Pauses) -> None:
     assert [line for line in lines[3:] if "in wait_here" in line]
 
 
-def test_something_else_on_a_stack_is_listed_without_an_age(pauses: Pauses) -> None:
+def test_foreign_object_has_no_age(pauses: Pauses) -> None:
     _app_ctx_stack.push(types.SimpleNamespace(app=pauses.app))  # type: ignore[arg-type]
     (flight,) = in_flight()
     _app_ctx_stack.pop()
     assert [pushed.age for pushed in flight.applications] == [None]
 
 
-def test_an_age_that_is_not_known_is_not_printed(pauses: Pauses) -> None:
+def test_unknown_age_is_not_printed(pauses: Pauses) -> None:
     _app_ctx_stack.push(pauses.app.app_context())
     (flight,) = in_flight()
     _app_ctx_stack.pop()
     assert str(flight.applications[0]) == "application context of pausing"
 
 
-def test_looking_is_safe_while_requests_come_and_go() -> None:
+def test_is_safe_during_requests() -> None:
     app = Flask("busy")
     app.add_url_rule("/", "index", lambda: "hello")
     done, errors = threading.Event(), []
@@ -301,7 +299,7 @@ def run(work): eventlet.spawn(work).wait()
 
 
 @pytest.mark.parametrize("library", PATCHING)
-def test_where_threads_have_been_patched_a_busy_greenlet_is_seen_from_another_thread(library: str) -> None:
+def test_sees_busy_greenlet_when_patched(library: str) -> None:
     pytest.importorskip(library)
     program = """
 from schlenk import Flask
@@ -327,7 +325,7 @@ assert "busy" in [frame.name for frame in flight.stack], flight
     assert ended.returncode == 0, ended.stderr
 
 
-def test_looking_leaves_no_garbage_that_keeps_requests() -> None:
+def test_leaves_no_garbage() -> None:
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -341,7 +339,7 @@ def test_looking_leaves_no_garbage_that_keeps_requests() -> None:
             gc.enable()
 
 
-def test_a_signal_handler_may_look_while_its_thread_is_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_works_in_reentrant_signal_handler(monkeypatch: pytest.MonkeyPatch) -> None:
     frames = sys._current_frames
     seen = []
 
@@ -356,7 +354,7 @@ def test_a_signal_handler_may_look_while_its_thread_is_looking(monkeypatch: pyte
     assert gc.isenabled()
 
 
-def test_the_stack_is_cut_at_its_beginning_where_tracebacks_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_respects_traceback_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "tracebacklimit", 3, raising=False)
     with Flask("limited").app_context():
         (flight,) = in_flight()
@@ -364,7 +362,7 @@ def test_the_stack_is_cut_at_its_beginning_where_tracebacks_are_limited(monkeypa
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_a_process_that_forks_while_another_thread_is_looking_can_look_and_collect_garbage() -> None:
+def test_works_after_concurrent_fork() -> None:
     program = """
 import gc, os, sys, threading, warnings
 warnings.simplefilter("ignore")
@@ -410,7 +408,7 @@ class Watched:
 
 
 @pytest.mark.parametrize("collecting", [True, False])
-def test_no_garbage_is_collected_while_threads_are_looked_at(collecting: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disables_garbage_collection(collecting: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     frames = sys._current_frames
     seen: list[bool] = []
 

@@ -42,44 +42,44 @@ def keyed(name: str) -> Flask:
 # --- What each stands for
 
 
-def test_current_app_is_the_app_of_the_application_context(app: Flask) -> None:
+def test_current_app_reads_app_context(app: Flask) -> None:
     with app.app_context():
         assert current_app._get_current_object() is _find_app() is app
 
 
-def test_g_is_that_of_the_application_context(app: Flask) -> None:
+def test_g_reads_app_context(app: Flask) -> None:
     with app.app_context() as context:
         assert g._get_current_object() is context.g
 
 
-def test_request_is_that_of_the_request_context(app: Flask) -> None:
+def test_request_reads_request_context(app: Flask) -> None:
     with app.test_request_context("/page") as context:
         assert request._get_current_object() is context.request
         assert request.path == "/page"
 
 
-def test_session_is_that_of_the_request_context(app: Flask) -> None:
+def test_session_reads_request_context(app: Flask) -> None:
     with app.test_request_context() as context:
         assert session._get_current_object() is context.session
 
 
-def test_lookup_in_the_request_context_is_by_name(app: Flask) -> None:
+def test_request_context_lookup_by_name(app: Flask) -> None:
     with app.test_request_context() as context:
         assert _lookup_req_object("url_adapter") is context.url_adapter
 
 
-def test_lookup_in_the_application_context_is_by_name(app: Flask) -> None:
+def test_app_context_lookup_by_name(app: Flask) -> None:
     with app.app_context() as context:
         assert _lookup_app_object("app") is context.app
 
 
-def test_application_context_and_not_the_request_decides_of_current_app(app: Flask) -> None:
+def test_current_app_ignores_request_app(app: Flask) -> None:
     other = Flask("other")
     with app.test_request_context("/page"), other.app_context():
         assert (current_app.name, request.path) == ("other", "/page")
 
 
-def test_globals_follow_what_is_pushed_and_popped(app: Flask) -> None:
+def test_globals_follow_push_and_pop(app: Flask) -> None:
     other = Flask("other")
     with app.test_request_context("/outer"):
         g.depth = 1
@@ -89,7 +89,7 @@ def test_globals_follow_what_is_pushed_and_popped(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
-def test_attribute_of_a_global_is_read_from_the_context_on_top(proxy: Any) -> None:
+def test_attribute_reads_top_context(proxy: Any) -> None:
     with keyed("lower").test_request_context():
         proxy.mark = "lower"
         with keyed("upper").test_request_context():
@@ -98,7 +98,7 @@ def test_attribute_of_a_global_is_read_from_the_context_on_top(proxy: Any) -> No
         assert proxy.mark == "lower"
 
 
-def test_what_is_set_through_a_global_is_set_on_the_object(app: Flask) -> None:
+def test_setting_changes_the_object(app: Flask) -> None:
     with app.test_request_context() as context:
         request.mark = "request"
         session["mark"] = "session"
@@ -106,12 +106,12 @@ def test_what_is_set_through_a_global_is_set_on_the_object(app: Flask) -> None:
         assert (context.request.mark, context.session["mark"], context.g.mark) == ("request", "session", "g")
 
 
-def test_globals_are_the_same_wherever_they_are_imported_from() -> None:
+def test_globals_are_same_in_all_modules() -> None:
     for name in NAMES:
         assert vars(schlenk)[name] is vars(schlenk.app)[name] is vars(schlenk.globals)[name]
 
 
-def test_stacks_are_importable_from_the_package() -> None:
+def test_stacks_are_exported() -> None:
     assert (schlenk._request_ctx_stack, schlenk._app_ctx_stack) == (_request_ctx_stack, _app_ctx_stack)
 
 
@@ -119,38 +119,38 @@ def test_stacks_are_importable_from_the_package() -> None:
 
 
 @pytest.mark.parametrize("use", [lambda: request.path, lambda: session["user"], lambda: _lookup_req_object("request")])
-def test_outside_a_request_the_error_says_so_and_what_to_do(app: Flask, use: Any) -> None:
+def test_outside_request_error_explains(app: Flask, use: Any) -> None:
     with app.app_context(), pytest.raises(RuntimeError, match=r"outside of request context.*test_request_context"):
         use()
 
 
 @pytest.mark.parametrize("use", [lambda: current_app.name, lambda: g.user, lambda: _lookup_app_object("g"), _find_app])
-def test_outside_an_application_the_error_says_so_and_what_to_do(use: Any) -> None:
+def test_outside_app_error_explains(use: Any) -> None:
     with pytest.raises(RuntimeError, match=r"outside of application context.*app_context"):
         use()
 
 
 @pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
-def test_outside_a_context_an_attribute_of_a_global_is_a_runtime_error(proxy: Any) -> None:
+def test_outside_context_reading_raises(proxy: Any) -> None:
     with pytest.raises(RuntimeError, match="Working outside"):
         proxy.name  # noqa: B018
 
 
 @pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
-def test_outside_a_context_nothing_can_be_set_on_a_global(proxy: Any) -> None:
+def test_outside_context_setting_raises(proxy: Any) -> None:
     with pytest.raises(RuntimeError, match="Working outside"):
         proxy.name = "name"
 
 
 @pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
-def test_outside_a_context_a_global_is_unbound_and_false(proxy: Any) -> None:
+def test_outside_context_global_is_false(proxy: Any) -> None:
     assert repr(proxy) == "<LocalProxy unbound>"
     assert not proxy
 
 
 @pytest.mark.parametrize("held", [[None], []], ids=["None on top", "an emptied list"])
 @pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
-def test_stack_that_holds_no_context_is_outside(proxy: Any, held: list[None]) -> None:
+def test_stack_without_context_is_outside(proxy: Any, held: list[None]) -> None:
     for stack in (_request_ctx_stack, _app_ctx_stack):
         stack._local.stack = held
     try:
@@ -175,14 +175,14 @@ def test_global_is_a_proxy(proxy: Any) -> None:
 
 
 @pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
-def test_attribute_set_on_the_proxy_itself_is_found(proxy: Any) -> None:
+def test_attribute_set_on_proxy_is_found(proxy: Any) -> None:
     object.__setattr__(proxy, "mark", "proxy")
     assert proxy.mark == "proxy"
     object.__delattr__(proxy, "mark")
 
 
 @pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
-def test_missing_attribute_is_the_error_of_the_object(app: Flask, proxy: Any) -> None:
+def test_missing_attribute_raises(app: Flask, proxy: Any) -> None:
     with app.test_request_context(), pytest.raises(AttributeError, match="missing"):
         proxy.missing  # noqa: B018
 
@@ -190,7 +190,7 @@ def test_missing_attribute_is_the_error_of_the_object(app: Flask, proxy: Any) ->
 # --- Whose
 
 
-def test_globals_are_those_of_the_chosen_ident(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_globals_use_custom_ident(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = ["first"]
     for stack in (_request_ctx_stack, _app_ctx_stack):
         monkeypatch.setattr(stack, "__ident_func__", lambda: owner[0])
@@ -206,12 +206,12 @@ def test_globals_are_those_of_the_chosen_ident(app: Flask, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
-def test_contexts_are_not_seen_elsewhere(app: Flask, elsewhere: Any) -> None:
+def test_contexts_are_invisible_elsewhere(app: Flask, elsewhere: Any) -> None:
     with app.test_request_context():
         assert elsewhere(lambda: (bool(request), bool(current_app))) == (False, False)
 
 
-def test_threads_answer_requests_of_their_own_at_once(app: Flask) -> None:
+def test_threads_serve_concurrently(app: Flask) -> None:
     together = threading.Barrier(10, timeout=30)
 
     @app.route("/<int:number>")
@@ -233,7 +233,7 @@ def test_threads_answer_requests_of_their_own_at_once(app: Flask) -> None:
     assert answers == {number: f"/{number} {number} {number}" for number in range(10)}
 
 
-def test_greenlets_answer_requests_of_their_own_in_turns(app: Flask) -> None:
+def test_greenlets_serve_interleaved(app: Flask) -> None:
     greenlet = pytest.importorskip("greenlet")
 
     @app.route("/<name>")
@@ -251,7 +251,7 @@ def test_greenlets_answer_requests_of_their_own_in_turns(app: Flask) -> None:
     assert (first.switch(), second.switch()) == ("/ada ada", "/grace grace")
 
 
-def test_threads_answer_requests_of_their_own_without_greenlet() -> None:
+def test_threads_serve_without_greenlet() -> None:
     without(
         "greenlet",
         """
@@ -282,7 +282,7 @@ def test_threads_answer_requests_of_their_own_without_greenlet() -> None:
     )
 
 
-def test_storage_holds_both_contexts_by_ident_during_a_request_and_nothing_after(app: Flask) -> None:
+def test_storage_is_empty_after_request(app: Flask) -> None:
     during = []
 
     @app.route("/")

@@ -76,24 +76,24 @@ def app(app: Flask) -> Flask:
         ("index", {"_external": False}, "/"),
     ],
 )
-def test_url_for_during_a_request(app: Flask, endpoint: str, values: dict[str, Any], url: str) -> None:
+def test_url_for_in_request(app: Flask, endpoint: str, values: dict[str, Any], url: str) -> None:
     with app.test_request_context():
         assert url_for(endpoint, **values) == url
 
 
-def test_url_for_has_the_root_path_of_the_request(app: Flask) -> None:
+def test_url_for_includes_root_path(app: Flask) -> None:
     with app.test_request_context(base_url="https://shop.example/root/"):
         assert (url_for("cart"), url_for("cart", _external=True)) == ("/root/cart", "https://shop.example/root/cart")
 
 
-def test_a_scheme_for_one_url_is_for_no_other(app: Flask) -> None:
+def test_url_for_scheme_affects_one_url(app: Flask) -> None:
     with app.test_request_context():
         urls = [url_for("index", _external=True, _scheme="https"), url_for("index", _external=True)]
     assert urls == ["https://localhost/", "http://localhost/"]
 
 
 @pytest.mark.parametrize("external", [{}, {"_external": False}])
-def test_a_scheme_is_for_external_urls_only(app: Flask, external: dict[str, bool]) -> None:
+def test_url_for_scheme_requires_external(app: Flask, external: dict[str, bool]) -> None:
     with app.test_request_context(), pytest.raises(ValueError, match="_external"):
         url_for("index", _scheme="https", **external)
 
@@ -102,12 +102,12 @@ def test_a_scheme_is_for_external_urls_only(app: Flask, external: dict[str, bool
     ("path", "endpoint", "url"),
     [("/shop", ".cart", "/shop/cart"), ("/shop", "cart", "/cart"), ("/", ".cart", "/cart"), ("/no", ".cart", "/cart")],
 )
-def test_a_dot_in_front_means_the_blueprint_of_the_request(app: Flask, path: str, endpoint: str, url: str) -> None:
+def test_leading_dot_is_current_blueprint(app: Flask, path: str, endpoint: str, url: str) -> None:
     with app.test_request_context(path):
         assert url_for(endpoint) == url
 
 
-def test_url_for_is_for_the_request_on_top(app: Flask) -> None:
+def test_url_for_uses_top_request(app: Flask) -> None:
     other = Flask("other")
     other.add_url_rule("/elsewhere", "index")
     with app.test_request_context(), other.test_request_context():
@@ -123,7 +123,7 @@ def test_url_defaults_add_values(app: Flask) -> None:
         assert (url_for("index"), url_for("index", lang="en")) == ("/?lang=index-de", "/?lang=en")
 
 
-def test_url_defaults_run_first_to_last_and_see_no_special_values(app: Flask) -> None:
+def test_url_defaults_run_in_order(app: Flask) -> None:
     seen: list[Any] = []
     app.url_defaults(lambda endpoint, values: values.update(first=len(values)))
     app.url_defaults(lambda endpoint, values: seen.append(dict(values)))
@@ -135,35 +135,35 @@ def test_url_defaults_run_first_to_last_and_see_no_special_values(app: Flask) ->
 # url_for without a request
 
 
-def test_url_for_without_a_request_is_external(app: Flask) -> None:
+def test_url_for_outside_request_external(app: Flask) -> None:
     app.config["SERVER_NAME"] = "shop.example:8080"
     with app.app_context():
         assert url_for("index") == "http://shop.example:8080/"
 
 
-def test_url_for_without_a_request_may_be_told_not_to_be_external(app: Flask) -> None:
+def test_url_for_outside_request_relative(app: Flask) -> None:
     app.config["SERVER_NAME"] = "shop.example"
     with app.app_context():
         assert url_for("index", _external=False) == "/"
 
 
-def test_a_dot_in_front_means_nothing_without_a_request(app: Flask) -> None:
+def test_leading_dot_outside_request(app: Flask) -> None:
     app.config["SERVER_NAME"] = "shop.example"
     with app.app_context(), pytest.raises(BuildError):
         url_for(".cart")
 
 
-def test_url_for_without_an_application_says_what_to_do() -> None:
+def test_url_for_outside_app_explains() -> None:
     with pytest.raises(RuntimeError, match=r"app\.app_context\(\)"):
         url_for("index")
 
 
-def test_url_for_without_a_server_name_says_what_to_set(app: Flask) -> None:
+def test_url_for_without_server_name_explains(app: Flask) -> None:
     with app.app_context(), pytest.raises(RuntimeError, match="SERVER_NAME"):
         url_for("index")
 
 
-def test_url_for_during_a_request_for_an_unusable_host_says_so(app: Flask) -> None:
+def test_url_for_with_bad_host_explains(app: Flask) -> None:
     with app.test_request_context(environ_overrides={"HTTP_HOST": 64 * "x" + ".example"}):
         with pytest.raises(AttributeError, match=r"'index'.* host"):
             url_for("index")
@@ -173,19 +173,19 @@ def test_url_for_during_a_request_for_an_unusable_host_says_so(app: Flask) -> No
 
 
 @pytest.mark.parametrize(("endpoint", "values"), [("nothing", {}), ("user", {}), ("both", {"_method": "PUT"})])
-def test_a_url_that_cannot_be_built_is_an_error(app: Flask, endpoint: str, values: dict[str, Any]) -> None:
+def test_unbuildable_url_raises(app: Flask, endpoint: str, values: dict[str, Any]) -> None:
     with app.test_request_context(), pytest.raises(BuildError) as raised:
         url_for(endpoint, **values)
     assert raised.value.endpoint == endpoint
 
 
-def test_a_function_may_know_the_url(app: Flask) -> None:
+def test_build_error_handler_returns_url(app: Flask) -> None:
     app.url_build_error_handlers.append(lambda error, endpoint, values: f"/else/{endpoint}")
     with app.test_request_context():
         assert url_for("nothing") == "/else/nothing"
 
 
-def test_a_function_that_may_know_the_url_is_given_all_there_is(app: Flask) -> None:
+def test_build_error_handler_gets_arguments(app: Flask) -> None:
     seen: list[Any] = []
     app.url_build_error_handlers.append(lambda *given: seen.append(given) or "")
     with app.test_request_context():
@@ -198,7 +198,7 @@ def test_a_function_that_may_know_the_url_is_given_all_there_is(app: Flask) -> N
     ]  # fmt: skip
 
 
-def test_the_first_function_that_knows_the_url_tells_it(app: Flask) -> None:
+def test_first_build_error_handler_wins(app: Flask) -> None:
     app.url_build_error_handlers += [
         lambda error, endpoint, values: None,
         lambda error, endpoint, values: "",
@@ -208,13 +208,13 @@ def test_the_first_function_that_knows_the_url_tells_it(app: Flask) -> None:
         assert url_for("nothing") == ""
 
 
-def test_where_no_function_knows_the_url_the_error_is_raised(app: Flask) -> None:
+def test_unhandled_build_error_is_raised(app: Flask) -> None:
     app.url_build_error_handlers.append(lambda error, endpoint, values: None)
     with app.test_request_context(), pytest.raises(BuildError):
         url_for("nothing")
 
 
-def test_a_function_may_raise_another_build_error_which_the_next_is_given(app: Flask) -> None:
+def test_build_error_handler_may_raise_another(app: Flask) -> None:
     seen: list[Any] = []
 
     def fail(error: BuildError, endpoint: str, values: dict[str, Any]) -> str:
@@ -226,7 +226,7 @@ def test_a_function_may_raise_another_build_error_which_the_next_is_given(app: F
     assert (seen, raised.value.endpoint) == (["other"], "other")
 
 
-def test_another_error_of_such_a_function_is_raised_at_once(app: Flask) -> None:
+def test_other_handler_error_propagates(app: Flask) -> None:
     def fail(error: BuildError, endpoint: str, values: dict[str, Any]) -> str:
         raise ZeroDivisionError
 
@@ -235,7 +235,7 @@ def test_another_error_of_such_a_function_is_raised_at_once(app: Flask) -> None:
         url_for("nothing")
 
 
-def test_handle_url_build_error_may_be_asked_outside_of_error_handling(app: Flask) -> None:
+def test_handle_url_build_error_by_hand(app: Flask) -> None:
     error = BuildError("nothing", {}, None)
     with pytest.raises(BuildError) as raised:
         app.handle_url_build_error(error, "nothing", {})
@@ -262,41 +262,41 @@ def flashing(app: Flask) -> Flask:
     return app
 
 
-def test_messages_are_for_the_next_request_that_asks(flashing: Flask) -> None:
+def test_flashes_are_shown_in_next_request(flashing: Flask) -> None:
     client = flashing.test_client()
     for path in ("/flash", "/"):
         client.get(path)
     assert [client.get("/flashed").get_json()["messages"] for _ in range(2)] == [["Saved.", "Too long."], []]
 
 
-def test_messages_of_several_requests_come_together(flashing: Flask) -> None:
+def test_flashes_of_requests_accumulate(flashing: Flask) -> None:
     client = flashing.test_client()
     client.get("/flash")
     client.get("/flash")
     assert client.get("/flashed").get_json() == {"messages": ["Saved.", "Too long."] * 2}
 
 
-def test_messages_are_the_same_all_through_a_request(app: Flask) -> None:
+def test_flashes_are_same_throughout_request(app: Flask) -> None:
     with app.test_request_context():
         flash("Saved.")
         assert [get_flashed_messages() for _ in range(2)] == [["Saved."], ["Saved."]]
 
 
-def test_a_message_flashed_after_they_were_asked_for_is_for_the_next_request(app: Flask) -> None:
+def test_flash_after_read_waits(app: Flask) -> None:
     with app.test_request_context():
         before = get_flashed_messages()
         flash("Saved.")
         assert (before, get_flashed_messages(), session["_flashes"]) == ([], [], [("message", "Saved.")])
 
 
-def test_messages_are_taken_out_of_the_session(app: Flask) -> None:
+def test_flashes_are_removed_from_session(app: Flask) -> None:
     with app.test_request_context():
         flash("Saved.")
         get_flashed_messages()
         assert "_flashes" not in session
 
 
-def test_asking_for_messages_where_there_are_none_leaves_the_session_as_it_was(app: Flask) -> None:
+def test_reading_no_flashes_keeps_session(app: Flask) -> None:
     with app.test_request_context():
         assert get_flashed_messages() == []
         assert session.modified is False
@@ -315,7 +315,7 @@ def test_asking_for_messages_where_there_are_none_leaves_the_session_as_it_was(a
     ],
     ids=str,
 )
-def test_messages_with_categories_and_of_some_only(app: Flask, arguments: dict[str, Any], messages: list[Any]) -> None:
+def test_flashes_filter_by_category(app: Flask, arguments: dict[str, Any], messages: list[Any]) -> None:
     with app.test_request_context():
         flash("Saved.")
         flash("Too long.", "error")
@@ -323,7 +323,7 @@ def test_messages_with_categories_and_of_some_only(app: Flask, arguments: dict[s
         assert get_flashed_messages(**arguments) == messages
 
 
-def test_categories_and_markup_outlast_the_request(app: Flask) -> None:
+def test_flashes_keep_category_and_markup(app: Flask) -> None:
     app.add_url_rule("/flash", "flash", lambda: flash(Markup("<b>Saved.</b>"), "done") or "")
     client = app.test_client()
     client.get("/flash")
@@ -333,24 +333,24 @@ def test_categories_and_markup_outlast_the_request(app: Flask) -> None:
     assert (category, message, type(message)) == ("done", Markup("<b>Saved.</b>"), Markup)
 
 
-def test_to_flash_a_secret_key_is_needed(app: Flask) -> None:
+def test_flash_requires_secret_key(app: Flask) -> None:
     app.secret_key = None
     with app.test_request_context(), pytest.raises(RuntimeError, match="secret_key"):
         flash("Saved.")
 
 
-def test_to_flash_a_request_is_needed() -> None:
+def test_flash_requires_request() -> None:
     with pytest.raises(RuntimeError, match="request context"):
         flash("Saved.")
 
 
-def test_to_have_flashed_messages_a_request_is_needed(app: Flask) -> None:
+def test_get_flashed_messages_requires_request(app: Flask) -> None:
     with app.app_context(), pytest.raises(AttributeError, match="request context"):
         get_flashed_messages()
 
 
 @pytest.mark.skipif(not signals_available, reason="needs blinker")
-def test_a_signal_tells_of_a_flashed_message(app: Flask) -> None:
+def test_flash_sends_signal(app: Flask) -> None:
     seen: list[Any] = []
 
     def receive(sender: Flask, message: str, category: str) -> None:
@@ -377,7 +377,7 @@ def depth() -> int:
     return len(getattr(_request_ctx_stack._local, "stack", ()))
 
 
-def test_a_stream_has_the_context_of_its_request(app: Flask) -> None:
+def test_stream_has_request_context(app: Flask) -> None:
     app.add_url_rule("/stream", "stream", lambda: Response(stream_with_context(iter_path())))
 
     def iter_path() -> Iterator[str]:
@@ -388,7 +388,7 @@ def test_a_stream_has_the_context_of_its_request(app: Flask) -> None:
     assert app.test_client().get("/stream").data == b"/stream None ada shop\n" * 2
 
 
-def test_as_a_decorator_it_streams_what_the_function_yields(app: Flask) -> None:
+def test_stream_decorator_wraps_generator(app: Flask) -> None:
     @app.route("/stream")
     def stream() -> Response:
         @stream_with_context
@@ -403,12 +403,12 @@ def test_as_a_decorator_it_streams_what_the_function_yields(app: Flask) -> None:
     assert app.test_client().get("/stream").data == b"a/streamz"
 
 
-def test_any_iterable_can_be_streamed(app: Flask) -> None:
+def test_stream_accepts_any_iterable(app: Flask) -> None:
     with app.test_request_context():
         assert list(stream_with_context(["a", "b"])) == ["a", "b"]
 
 
-def test_the_context_ends_with_the_stream(app: Flask, ended: list[Any]) -> None:
+def test_stream_pops_context_when_done(app: Flask, ended: list[Any]) -> None:
     context = app.test_request_context()
     context.push()
     stream = stream_with_context(["a", "b"])
@@ -418,7 +418,7 @@ def test_the_context_ends_with_the_stream(app: Flask, ended: list[Any]) -> None:
     assert _app_ctx_stack.top is None
 
 
-def test_the_context_is_there_from_the_moment_the_stream_is_made(app: Flask, ended: list[Any]) -> None:
+def test_stream_keeps_context_from_creation(app: Flask, ended: list[Any]) -> None:
     context = app.test_request_context()
     context.push()
     stream = stream_with_context(["a"])
@@ -427,7 +427,7 @@ def test_the_context_is_there_from_the_moment_the_stream_is_made(app: Flask, end
     stream.close()
 
 
-def test_the_context_ends_when_the_stream_is_abandoned(app: Flask, ended: list[Any]) -> None:
+def test_closing_stream_pops_context(app: Flask, ended: list[Any]) -> None:
     closed: list[int] = []
 
     def letters() -> Iterator[str]:
@@ -443,7 +443,7 @@ def test_the_context_ends_when_the_stream_is_abandoned(app: Flask, ended: list[A
     assert (closed, len(ended), depth()) == ([1], 1, 0)
 
 
-def test_the_context_ends_when_the_stream_fails_and_is_told_of_the_error(app: Flask, ended: list[Any]) -> None:
+def test_failing_stream_tears_down_with_error(app: Flask, ended: list[Any]) -> None:
     error = ZeroDivisionError()
 
     def letters() -> Iterator[str]:
@@ -460,7 +460,7 @@ def test_the_context_ends_when_the_stream_fails_and_is_told_of_the_error(app: Fl
     assert (ended, depth()) == ([error], 0)
 
 
-def test_a_context_whose_stream_is_over_is_kept_by_nothing(app: Flask) -> None:
+def test_finished_stream_frees_context(app: Flask) -> None:
     outer, inner = app.test_request_context("/outer"), app.test_request_context("/inner")
     outer.push()
     inner.push()
@@ -470,7 +470,7 @@ def test_a_context_whose_stream_is_over_is_kept_by_nothing(app: Flask) -> None:
     assert _request_ctx_stack.top is None
 
 
-def test_what_is_streamed_is_closed_in_its_context(app: Flask) -> None:
+def test_source_is_closed_in_context(app: Flask) -> None:
     class Closing:
         closed: list[str] = []
 
@@ -488,12 +488,12 @@ def test_what_is_streamed_is_closed_in_its_context(app: Flask) -> None:
     assert Closing.closed == ["/stream"]
 
 
-def test_a_stream_needs_a_context() -> None:
+def test_stream_requires_context() -> None:
     with pytest.raises(RuntimeError, match="request context"):
         stream_with_context(["a"])
 
 
-def test_as_a_decorator_it_needs_the_context_when_it_is_called() -> None:
+def test_stream_decorator_requires_context() -> None:
     @stream_with_context
     def letters() -> Iterator[str]:
         yield "a"
@@ -516,9 +516,7 @@ def test_abort_and_redirect_are_werkzeugs() -> None:
     ("variable", "env"),
     [(None, "production"), ("", "production"), ("development", "development"), ("staging", "staging")],
 )
-def test_the_environment_is_what_flask_env_says(
-    monkeypatch: pytest.MonkeyPatch, variable: str | None, env: str
-) -> None:
+def test_get_env_reads_flask_env(monkeypatch: pytest.MonkeyPatch, variable: str | None, env: str) -> None:
     monkeypatch.delenv("FLASK_ENV", raising=False)
     if variable is not None:
         monkeypatch.setenv("FLASK_ENV", variable)
@@ -533,7 +531,7 @@ def test_the_environment_is_what_flask_env_says(
         ("true", True), ("yes", True), ("on", True), ("off", True),
     ],
 )  # fmt: skip
-def test_the_debug_flag_is_what_flask_debug_says_or_else_flask_env(
+def test_get_debug_flag_reads_environment(
     monkeypatch: pytest.MonkeyPatch, env: str, variable: str | None, flag: bool | None
 ) -> None:
     monkeypatch.setenv("FLASK_ENV", env)
@@ -548,7 +546,7 @@ def test_the_debug_flag_is_what_flask_debug_says_or_else_flask_env(
     ("variable", "load"),
     [(None, None), ("", None), ("0", True), ("False", True), ("no", True), ("1", False), ("yes", False)],
 )
-def test_whether_to_go_by_the_environment_is_what_flask_skip_dotenv_says_or_else_the_default(
+def test_get_load_dotenv_reads_skip_flag(
     monkeypatch: pytest.MonkeyPatch, variable: str | None, load: bool | None, default: bool
 ) -> None:
     monkeypatch.delenv("FLASK_SKIP_DOTENV", raising=False)
@@ -557,7 +555,7 @@ def test_whether_to_go_by_the_environment_is_what_flask_skip_dotenv_says_or_else
     assert get_load_dotenv(default) is (default if load is None else load)
 
 
-def test_to_go_by_the_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_get_load_dotenv_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FLASK_SKIP_DOTENV", raising=False)
     assert get_load_dotenv() is True
 
@@ -575,14 +573,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         del sys.modules[name]
 
 
-def test_the_root_path_of_an_imported_module_is_its_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_root_path_of_imported_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     module = ModuleType("imported_module")
     module.__file__ = str(tmp_path / "somewhere" / "imported_module.py")
     monkeypatch.setitem(sys.modules, "imported_module", module)
     assert get_root_path("imported_module") == str(tmp_path / "somewhere")
 
 
-def test_a_root_path_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_root_path_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     module = ModuleType("imported_module")
     module.__file__ = "imported_module.py"
     monkeypatch.setitem(sys.modules, "imported_module", module)
@@ -590,12 +588,12 @@ def test_a_root_path_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert get_root_path("imported_module") == str(tmp_path)
 
 
-def test_the_root_path_of_a_module_yet_to_be_imported_is_its_folder(folder: Path) -> None:
+def test_root_path_of_unimported_module(folder: Path) -> None:
     (folder / "unseen_module.py").write_text("raise AssertionError('imported')")
     assert get_root_path("unseen_module") == str(folder)
 
 
-def test_the_root_path_of_a_package_is_its_folder(folder: Path) -> None:
+def test_root_path_of_package(folder: Path) -> None:
     (folder / "unseen_package").mkdir()
     (folder / "unseen_package" / "__init__.py").touch()
     (folder / "unseen_package" / "inner.py").touch()
@@ -603,30 +601,28 @@ def test_the_root_path_of_a_package_is_its_folder(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["no_such_module", "schlenk.no_such_module"])
-def test_the_root_path_of_what_is_no_module_is_the_current_folder(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
-) -> None:
+def test_root_path_of_unknown_is_cwd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     assert get_root_path(name) == str(tmp_path)
 
 
-def test_the_root_path_in_a_shell_is_the_current_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_root_path_in_shell_is_cwd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
     monkeypatch.chdir(tmp_path)
     assert get_root_path("__main__") == str(tmp_path)
 
 
-def test_a_name_in_a_package_that_cannot_be_imported_is_an_error() -> None:
+def test_root_path_of_broken_package_raises() -> None:
     with pytest.raises(ImportError, match="no_such_package"):
         get_root_path("no_such_package.module")
 
 
-def test_a_module_that_is_in_no_file_has_no_root_path() -> None:
+def test_root_path_without_file_raises() -> None:
     with pytest.raises(RuntimeError, match=r"'sys'.*root_path="):
         get_root_path("sys")
 
 
-def test_a_namespace_package_has_no_root_path(folder: Path) -> None:
+def test_root_path_of_namespace_package_raises(folder: Path) -> None:
     (folder / "namespace_package").mkdir()
     importlib.import_module("namespace_package")
     with pytest.raises(RuntimeError, match=r"'namespace_package'.*root_path="):

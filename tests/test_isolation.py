@@ -126,11 +126,11 @@ def as_greenlets(numbers: range) -> None:
         owners = [owner for owner in owners if not owner.dead]
 
 
-def test_threads_keep_to_themselves() -> None:
+def test_threads_are_isolated() -> None:
     as_thread(range(16))
 
 
-def test_threads_that_are_switched_all_the_time_keep_to_themselves() -> None:
+def test_fast_switching_threads_are_isolated() -> None:
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
@@ -140,23 +140,23 @@ def test_threads_that_are_switched_all_the_time_keep_to_themselves() -> None:
         sys.setswitchinterval(interval)
 
 
-def test_greenlets_keep_to_themselves() -> None:
+def test_greenlets_are_isolated() -> None:
     as_greenlets(range(50))
 
 
-def test_greenlets_in_several_threads_keep_to_themselves() -> None:
+def test_greenlets_in_threads_are_isolated() -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(as_greenlets, [range(first, first + 20) for first in range(0, 80, 20)]))
 
 
-def test_greenlet_keeps_to_itself_inside_one_that_is_in_a_request() -> None:
+def test_nested_greenlet_is_isolated() -> None:
     with applications[0].test_request_context("/outer"):
         g.number = "outer"
         as_greenlets(range(3))
         assert (request.path, g.number) == ("/outer", "outer")
 
 
-def test_mixed_up_owners_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mixed_contexts_are_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_request_ctx_stack, "__ident_func__", lambda: "everybody")
     first, second = keep_to_oneself(1), keep_to_oneself(2)
     next(first)
@@ -182,7 +182,7 @@ def run_with(package: str, program: str) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-def test_greenlets_of_gevent_keep_to_themselves() -> None:
+def test_gevent_greenlets_are_isolated() -> None:
     run_with(
         "gevent",
         """
@@ -198,7 +198,7 @@ def test_greenlets_of_gevent_keep_to_themselves() -> None:
     )
 
 
-def test_threads_that_gevent_patched_keep_to_themselves() -> None:
+def test_gevent_patched_threads_are_isolated() -> None:
     run_with(
         "gevent",
         """
@@ -221,7 +221,7 @@ def test_threads_that_gevent_patched_keep_to_themselves() -> None:
     )
 
 
-def test_greenlets_told_apart_by_numbers_since_gevent_patched_leave_nothing_to_each_other() -> None:
+def test_patched_idents_leave_nothing_behind() -> None:
     run_with(
         "gevent",
         """
@@ -245,7 +245,7 @@ def test_greenlets_told_apart_by_numbers_since_gevent_patched_leave_nothing_to_e
     )
 
 
-def test_threads_of_gevents_pool_keep_to_themselves() -> None:
+def test_gevent_threadpool_is_isolated() -> None:
     run_with(
         "gevent",
         """
@@ -262,7 +262,7 @@ def test_threads_of_gevents_pool_keep_to_themselves() -> None:
     )
 
 
-def test_greenlets_of_eventlet_keep_to_themselves() -> None:
+def test_eventlet_greenlets_are_isolated() -> None:
     run_with(
         "eventlet",
         """
@@ -329,18 +329,18 @@ async def as_tasks(numbers: range) -> None:
 
 
 @pytest.mark.usefixtures("by_task")
-def test_tasks_keep_to_themselves() -> None:
+def test_tasks_are_isolated() -> None:
     asyncio.run(as_tasks(range(50)))
 
 
 @pytest.mark.usefixtures("by_task")
-def test_tasks_of_several_threads_keep_to_themselves() -> None:
+def test_tasks_in_threads_are_isolated() -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda first: asyncio.run(as_tasks(range(first, first + 10))), range(0, 40, 10)))
 
 
 @pytest.mark.usefixtures("by_task")
-def test_thread_without_tasks_keeps_to_itself_beside_them() -> None:
+def test_thread_is_isolated_from_tasks() -> None:
     async def both() -> None:
         beside = asyncio.get_running_loop().run_in_executor(None, lambda: list(keep_to_oneself(99)))
         await asyncio.gather(as_tasks(range(10)), beside)
@@ -348,7 +348,7 @@ def test_thread_without_tasks_keeps_to_itself_beside_them() -> None:
     asyncio.run(both())
 
 
-def test_tasks_are_mixed_up_without_an_ident_of_their_own() -> None:
+def test_tasks_without_own_ident_are_mixed() -> None:
     with pytest.raises(AssertionError):
         asyncio.run(as_tasks(range(2)))
     for local in (place, stack, _request_ctx_stack, _app_ctx_stack):
@@ -392,7 +392,7 @@ def die_in_possession_of_contexts() -> None:
 
 
 @pytest.mark.parametrize("owner", [in_thread, in_greenlet])
-def test_contexts_that_were_left_pushed_are_seen_by_nobody_else(owner: Callable[[Callable[[], None]], object]) -> None:
+def test_leaked_contexts_are_invisible(owner: Callable[[Callable[[], None]], object]) -> None:
     for _ in range(200):
         owner(die_in_possession_of_contexts)
         assert not has_request_context()
@@ -423,7 +423,7 @@ def test_short_lived_threads_leave_nothing() -> None:
     many(in_thread, get_ident)
 
 
-def test_short_lived_threads_leave_nothing_where_they_are_told_apart_by_their_numbers() -> None:
+def test_numbered_threads_leave_nothing() -> None:
     many(in_thread, threading.get_ident)
 
 
@@ -431,7 +431,7 @@ def test_short_lived_greenlets_leave_nothing() -> None:
     many(in_greenlet, get_ident)
 
 
-def test_short_lived_greenlets_of_short_lived_threads_leave_nothing() -> None:
+def test_greenlets_of_threads_leave_nothing() -> None:
     many(lambda work: in_thread(lambda: in_greenlet(work)), get_ident)
 
 

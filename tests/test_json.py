@@ -37,7 +37,7 @@ class Counting(json.JSONDecoder):
         super().__init__(object_hook=len, **kwargs)
 
 
-def test_star_import_gives_the_public_names() -> None:
+def test_star_import_exports_public_names() -> None:
     names: dict[str, Any] = {}
     exec("from schlenk.json import *", names)
     public = "JSONDecoder JSONEncoder dump dumps htmlsafe_dump htmlsafe_dumps jsonify load loads".split()
@@ -59,11 +59,11 @@ def test_star_import_gives_the_public_names() -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_encoder_writes_what_json_lacks(value: object, written: object) -> None:
+def test_encoder_supports_extra_types(value: object, written: object) -> None:
     assert json.loads(json.dumps([value])) == [written]
 
 
-def test_encoder_writes_what_gives_html_as_that() -> None:
+def test_encoder_calls_html_method() -> None:
     class Widget:
         def __html__(self) -> Markup:
             return Markup("<b>")
@@ -72,12 +72,12 @@ def test_encoder_writes_what_gives_html_as_that() -> None:
 
 
 @pytest.mark.parametrize("value", [object(), Decimal("1.5"), 1j, {1}, b"bytes", Point], ids=repr)
-def test_what_json_cannot_hold_is_a_type_error(value: object) -> None:
+def test_unsupported_type_raises(value: object) -> None:
     with pytest.raises(TypeError, match="not JSON serializable"):
         json.dumps(value)
 
 
-def test_object_that_answers_to_any_name_is_refused_unless_it_can_give_html() -> None:
+def test_object_with_any_attribute_is_refused() -> None:
     class Answering:
         def __getattr__(self, name: str) -> None:
             return None
@@ -89,11 +89,11 @@ def test_object_that_answers_to_any_name_is_refused_unless_it_can_give_html() ->
 # --- Without an application
 
 
-def test_keys_are_sorted_without_an_application() -> None:
+def test_keys_are_sorted_outside_app() -> None:
     assert json.dumps({"b": 1, "a": 2}) == '{"a": 2, "b": 1}'
 
 
-def test_text_is_ascii_without_an_application() -> None:
+def test_text_is_ascii_outside_app() -> None:
     assert json.dumps("é") == r'"\u00e9"'
 
 
@@ -111,40 +111,40 @@ def wanting(request: pytest.FixtureRequest, app: Flask) -> Any:
 
 
 @pytest.mark.parametrize(("setting", "written"), [(True, '{"a": 2, "b": 1}'), (False, '{"b": 1, "a": 2}')])
-def test_application_decides_whether_keys_are_sorted(app: Flask, wanting: Any, setting: bool, written: str) -> None:
+def test_app_config_controls_sorting(app: Flask, wanting: Any, setting: bool, written: str) -> None:
     app.config["JSON_SORT_KEYS"] = setting
     assert json.dumps({"b": 1, "a": 2}, **wanting) == written
 
 
 @pytest.mark.parametrize(("setting", "written"), [(True, r'"\u00e9"'), (False, '"é"')])
-def test_application_decides_whether_text_is_ascii(app: Flask, wanting: Any, setting: bool, written: str) -> None:
+def test_app_config_controls_ascii(app: Flask, wanting: Any, setting: bool, written: str) -> None:
     app.config["JSON_AS_ASCII"] = setting
     assert json.dumps("é", **wanting) == written
 
 
-def test_encoder_of_the_application_writes(app: Flask, wanting: Any) -> None:
+def test_app_encoder_is_used(app: Flask, wanting: Any) -> None:
     app.json_encoder = Complex
     output = io.StringIO()
     json.dump(1j, output, **wanting)
     assert json.dumps(1j, **wanting) == output.getvalue() == "[0.0, 1.0]"
 
 
-def test_decoder_of_the_application_reads(app: Flask, wanting: Any) -> None:
+def test_app_decoder_is_used(app: Flask, wanting: Any) -> None:
     app.json_decoder = Counting
     assert json.loads('[{"a": 1, "b": 2}]', **wanting) == [2]
     assert json.load(io.StringIO('[{"a": 1, "b": 2}]'), **wanting) == [2]
 
 
-def test_given_encoder_wins_over_the_applications(app: Flask) -> None:
+def test_given_encoder_wins(app: Flask) -> None:
     assert json.dumps(1j, app=app, cls=Complex) == "[0.0, 1.0]"
 
 
-def test_given_decoder_wins_over_the_applications(app: Flask) -> None:
+def test_given_decoder_wins(app: Flask) -> None:
     app.json_decoder = Counting
     assert json.loads('{"a": 1}', app=app, cls=json.JSONDecoder) == {"a": 1}
 
 
-def test_given_application_wins_over_the_current_one(app: Flask) -> None:
+def test_given_app_wins(app: Flask) -> None:
     other = Flask("other")
     other.config["JSON_SORT_KEYS"] = False
     with app.app_context():
@@ -161,7 +161,7 @@ def test_given_application_wins_over_the_current_one(app: Flask) -> None:
     ],
     ids=str,
 )
-def test_keywords_win_over_the_settings(app: Flask, how: dict[str, Any], written: str) -> None:
+def test_keywords_override_settings(app: Flask, how: dict[str, Any], written: str) -> None:
     app.config.update(JSON_AS_ASCII=False, JSON_SORT_KEYS=True)
     with app.app_context():
         assert json.dumps({"b": "é", "a": 1}, **how) == written
@@ -170,57 +170,57 @@ def test_keywords_win_over_the_settings(app: Flask, how: dict[str, Any], written
 # --- Encodings and files
 
 
-def test_encoding_makes_bytes() -> None:
+def test_encoding_returns_bytes() -> None:
     assert json.dumps("é", ensure_ascii=False, encoding="utf-16-le") == '"é"'.encode("utf-16-le")
 
 
-def test_dump_writes_to_a_text_file() -> None:
+def test_dump_writes_text_file() -> None:
     output = io.StringIO()
     json.dump({"b": 1, "a": 2}, output, indent=0)
     assert output.getvalue() == '{\n"a": 2,\n"b": 1\n}'
 
 
-def test_dump_writes_to_a_binary_file_where_an_encoding_is_given() -> None:
+def test_dump_writes_binary_file() -> None:
     output = io.BytesIO()
     json.dump("é", output, ensure_ascii=False, encoding="latin-1")
     assert output.getvalue() == b'"\xe9"'
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
-def test_encoding_of_bytes_is_found_out(encoding: str) -> None:
+def test_loads_detects_encoding(encoding: str) -> None:
     assert json.loads('{"é": 1}'.encode(encoding)) == {"é": 1}
 
 
-def test_bytes_are_read_in_the_encoding_that_is_given() -> None:
+def test_loads_uses_given_encoding() -> None:
     assert json.loads(b'"\xe9"', encoding="latin-1") == "é"
 
 
 @pytest.mark.parametrize("malformed", [b'"\xff"', b'"\xed\xa0\x80"'], ids=["no UTF-8", "a lone surrogate"])
-def test_bytes_that_are_no_text_are_a_value_error(malformed: bytes) -> None:
+def test_undecodable_bytes_raise_value_error(malformed: bytes) -> None:
     with pytest.raises(ValueError, match="decode"):
         json.loads(malformed)
 
 
 @pytest.mark.parametrize("malformed", ["", "{", "{'a': 1}", "[1] 2"])
-def test_what_is_not_json_is_a_value_error(malformed: str) -> None:
+def test_invalid_json_raises_value_error(malformed: str) -> None:
     with pytest.raises(ValueError, match="line 1"):
         json.loads(malformed)
 
 
-def test_what_is_nested_too_deeply_is_a_value_error() -> None:
+def test_deep_nesting_raises_value_error() -> None:
     with pytest.raises(ValueError, match="nested too deeply"):
         json.loads("[" * 200_000 + "]" * 200_000)
 
 
-def test_loads_passes_its_keywords_on() -> None:
+def test_loads_passes_keywords() -> None:
     assert json.loads("[1.5]", parse_float=Decimal) == [Decimal("1.5")]
 
 
-def test_load_reads_a_text_file() -> None:
+def test_load_reads_text_file() -> None:
     assert json.load(io.StringIO('{"a": 1.5}'), parse_float=Decimal) == {"a": Decimal("1.5")}
 
 
-def test_load_reads_a_binary_file() -> None:
+def test_load_reads_binary_file() -> None:
     assert json.load(io.BytesIO('"é"'.encode())) == "é"
     assert json.load(io.BytesIO(b'"\xe9"'), encoding="latin-1") == "é"
 
@@ -234,7 +234,7 @@ values = st.recursive(
 
 @settings(deadline=None)
 @given(values)
-def test_whatever_was_written_is_read_back(value: Any) -> None:
+def test_roundtrip(value: Any) -> None:
     assert json.loads(json.dumps(value)) == value
 
 
@@ -245,25 +245,25 @@ UNSAFE = "</script><!-- ' & é"
 SAFE = r'"\u003c/script\u003e\u003c!-- \u0027 \u0026 \u00e9"'
 
 
-def test_htmlsafe_dumps_leaves_nothing_that_html_would_notice() -> None:
+def test_htmlsafe_dumps_escapes_html() -> None:
     assert json.htmlsafe_dumps(UNSAFE) == SAFE
     assert json.loads(SAFE) == UNSAFE
 
 
-def test_htmlsafe_dump_writes_the_same_to_a_file() -> None:
+def test_htmlsafe_dump_writes_same_text() -> None:
     output = io.StringIO()
     json.htmlsafe_dump(UNSAFE, output)
     assert output.getvalue() == SAFE
 
 
-def test_htmlsafe_dumps_goes_by_the_application(app: Flask) -> None:
+def test_htmlsafe_dumps_uses_app(app: Flask) -> None:
     app.config["JSON_AS_ASCII"] = False
     output = io.StringIO()
     json.htmlsafe_dump("é", output, app=app)
     assert output.getvalue() == json.htmlsafe_dumps("é", app=app) == '"é"'
 
 
-def test_htmlsafe_dumps_passes_its_keywords_on() -> None:
+def test_htmlsafe_dumps_passes_keywords() -> None:
     output = io.StringIO()
     json.htmlsafe_dump([1, 2], output, separators=(",", ":"))
     assert output.getvalue() == json.htmlsafe_dumps([1, 2], separators=(",", ":")) == "[1,2]"
@@ -283,18 +283,18 @@ def test_htmlsafe_dumps_passes_its_keywords_on() -> None:
         ((), {"b": 1, "a": 2}, '{"a":2,"b":1}\n'),
     ],
 )
-def test_jsonify_makes_a_response_of(app: Flask, args: Any, kwargs: Any, body: str) -> None:
+def test_jsonify_returns_json_response(app: Flask, args: Any, kwargs: Any, body: str) -> None:
     with app.app_context():
         response = jsonify(*args, **kwargs)
     assert (response.get_data(as_text=True), response.mimetype) == (body, "application/json")
 
 
-def test_jsonify_takes_arguments_or_keywords(app: Flask) -> None:
+def test_jsonify_accepts_args_or_kwargs(app: Flask) -> None:
     with app.app_context(), pytest.raises(TypeError, match="both"):
         jsonify(1, a=2)
 
 
-def test_jsonify_makes_a_response_of_the_applications_class(app: Flask) -> None:
+def test_jsonify_uses_response_class(app: Flask) -> None:
     class Response(app.response_class):  # type: ignore[name-defined]
         pass
 
@@ -303,20 +303,20 @@ def test_jsonify_makes_a_response_of_the_applications_class(app: Flask) -> None:
         assert type(jsonify()) is Response
 
 
-def test_jsonify_has_the_mimetype_of_the_configuration(app: Flask) -> None:
+def test_jsonify_uses_configured_mimetype(app: Flask) -> None:
     app.config["JSONIFY_MIMETYPE"] = "application/problem+json"
     with app.app_context():
         assert jsonify().mimetype == "application/problem+json"
 
 
 @pytest.mark.parametrize("setting", ["DEBUG", "JSONIFY_PRETTYPRINT_REGULAR"])
-def test_jsonify_indents_for_developers(app: Flask, setting: str) -> None:
+def test_jsonify_indents_in_debug(app: Flask, setting: str) -> None:
     app.config[setting] = True
     with app.app_context():
         assert jsonify(a=[1], b=2).get_data(as_text=True) == '{\n  "a": [\n    1\n  ], \n  "b": 2\n}\n'
 
 
 @pytest.mark.parametrize("how", [{}, {"a": 1}])
-def test_jsonify_outside_an_application_context_is_refused(how: dict[str, int]) -> None:
+def test_jsonify_requires_app_context(how: dict[str, int]) -> None:
     with pytest.raises(RuntimeError, match="outside of application context"):
         jsonify(*how, **how)

@@ -41,7 +41,7 @@ def complaint(block: Callable[[], object]) -> str:
 # --- no_context_left
 
 
-def test_contexts_that_were_popped_are_no_leak(app: Flask) -> None:
+def test_popped_contexts_are_no_leak(app: Flask) -> None:
     with no_context_left():
         with app.app_context(), app.test_request_context(), app.test_request_context():
             pass
@@ -49,19 +49,19 @@ def test_contexts_that_were_popped_are_no_leak(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("context", [Flask.app_context, Flask.test_request_context])
-def test_a_context_that_is_left_is_named(app: Flask, context: Any) -> None:
+def test_leaked_context_is_named(app: Flask, context: Any) -> None:
     left = context(app)
     assert repr(left) in complaint(left.push)
 
 
-def test_the_place_of_the_push_is_named(app: Flask) -> None:
+def test_push_location_is_named(app: Flask) -> None:
     def leave() -> None:
         app.app_context().push()  # this is the place
 
     assert f"in {__file__}:{line('this is the place')}, leave: app.app_context().push()" in complaint(leave)
 
 
-def test_the_place_of_a_request_that_left_its_context_is_that_of_the_request(app: Flask) -> None:
+def test_leaking_request_is_the_location(app: Flask) -> None:
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
     app.add_url_rule("/fail", "fail", lambda: 1 / 0)
 
@@ -71,7 +71,7 @@ def test_the_place_of_a_request_that_left_its_context_is_that_of_the_request(app
     assert complaint(leave).count(f"in {__file__}:{line('the request')}, leave: ") == 2
 
 
-def test_each_context_has_its_own_place(app: Flask) -> None:
+def test_each_context_has_its_location(app: Flask) -> None:
     first, second = app.app_context(), app.app_context()
 
     def leave() -> None:
@@ -89,14 +89,14 @@ def test_each_context_has_its_own_place(app: Flask) -> None:
     ]
 
 
-def test_a_context_pushed_on_the_stack_by_hand_is_found(app: Flask) -> None:
+def test_context_pushed_by_hand_is_found(app: Flask) -> None:
     def leave() -> None:
         _app_ctx_stack.push(app.app_context())  # by hand
 
     assert f":{line('by hand')}, " in complaint(leave)
 
 
-def test_contexts_that_are_left_are_taken_off(app: Flask) -> None:
+def test_leaked_contexts_are_removed(app: Flask) -> None:
     def leave() -> None:
         app.test_request_context().push()
         app.app_context().push()
@@ -105,14 +105,14 @@ def test_contexts_that_are_left_are_taken_off(app: Flask) -> None:
     assert tops() == (None, None)
 
 
-def test_contexts_from_before_are_none_of_its_business_and_stay(app: Flask) -> None:
+def test_earlier_contexts_stay(app: Flask) -> None:
     with app.test_request_context() as context:
         with no_context_left():
             pass
         assert _request_ctx_stack.top is context
 
 
-def test_a_context_left_above_one_from_before_is_found_alone(app: Flask) -> None:
+def test_leak_above_earlier_context_is_found(app: Flask) -> None:
     left = app.test_request_context("/left")
     with app.app_context() as before:
         told = complaint(left.push)
@@ -120,7 +120,7 @@ def test_a_context_left_above_one_from_before_is_found_alone(app: Flask) -> None
         assert tops() == (None, before)
 
 
-def test_a_context_put_in_the_place_of_one_from_before_is_found(app: Flask) -> None:
+def test_replaced_context_is_found(app: Flask) -> None:
     def leave() -> None:
         _app_ctx_stack.pop()
         app.app_context().push()
@@ -130,13 +130,13 @@ def test_a_context_put_in_the_place_of_one_from_before_is_found(app: Flask) -> N
     assert tops() == (None, None)
 
 
-def test_a_context_pushed_again_and_left_is_found(app: Flask) -> None:
+def test_repeated_push_is_found(app: Flask) -> None:
     with app.app_context() as context:
         assert complaint(context.push).count("pushed in") == 1
         assert _app_ctx_stack._local.stack == [context]
 
 
-def test_a_context_left_in_a_greenlet_is_found(app: Flask) -> None:
+def test_leak_in_greenlet_is_found(app: Flask) -> None:
     greenlet = pytest.importorskip("greenlet")
 
     def leave() -> None:
@@ -148,12 +148,12 @@ def test_a_context_left_in_a_greenlet_is_found(app: Flask) -> None:
     waiting.switch()
 
 
-def test_a_context_left_by_a_greenlet_that_is_dead_is_found_and_taken_off(app: Flask) -> None:
+def test_leak_of_dead_greenlet_is_removed(app: Flask) -> None:
     assert "pushed in" in complaint(lambda: in_greenlet(app.app_context().push))
     assert _app_ctx_stack._local.__storage__ == {}
 
 
-def test_a_context_left_in_a_thread_that_lives_is_found(app: Flask) -> None:
+def test_leak_in_living_thread_is_found(app: Flask) -> None:
     left, may_end = threading.Event(), threading.Event()
 
     def leave() -> None:
@@ -167,12 +167,12 @@ def test_a_context_left_in_a_thread_that_lives_is_found(app: Flask) -> None:
     thread.join()
 
 
-def test_a_thread_that_popped_its_contexts_left_none(app: Flask) -> None:
+def test_popped_in_thread_is_no_leak(app: Flask) -> None:
     with no_context_left():
         in_thread(lambda: app.test_client().get("/"))
 
 
-def test_a_stream_that_was_not_closed_leaves_its_contexts(app: Flask) -> None:
+def test_unclosed_stream_is_a_leak(app: Flask) -> None:
     kept: list[Any] = []
     app.add_url_rule("/stream", "stream", lambda: app.response_class(stream_with_context(iter("abc"))))
     assert "/stream" in complaint(lambda: kept.append(app.test_client().get("/stream").response))
@@ -180,7 +180,7 @@ def test_a_stream_that_was_not_closed_leaves_its_contexts(app: Flask) -> None:
         kept[0].close()
 
 
-def test_an_error_in_the_block_goes_before_a_leak(app: Flask) -> None:
+def test_error_in_block_wins_over_leak(app: Flask) -> None:
     def leave() -> None:
         app.app_context().push()
         raise ZeroDivisionError
@@ -190,14 +190,14 @@ def test_an_error_in_the_block_goes_before_a_leak(app: Flask) -> None:
     assert tops() == (None, None)
 
 
-def test_one_check_inside_another_finds_its_own(app: Flask) -> None:
+def test_nested_check_finds_its_own_leak(app: Flask) -> None:
     with no_context_left():
         assert "pushed in" in complaint(app.app_context().push)
         with app.app_context():
             pass
 
 
-def test_a_check_goes_on_after_one_inside_it(app: Flask) -> None:
+def test_outer_check_continues_after_inner(app: Flask) -> None:
     def leave() -> None:
         with no_context_left():
             pass
@@ -207,14 +207,14 @@ def test_a_check_goes_on_after_one_inside_it(app: Flask) -> None:
 
 
 @pytest.mark.schlenk_leaks(False)
-def test_nothing_is_noted_where_no_check_is_on() -> None:
+def test_nothing_is_recorded_without_check() -> None:
     with no_context_left():
         assert "push" in vars(_app_ctx_stack)
     assert [vars(stack).get("push") for stack in (_app_ctx_stack, _request_ctx_stack)] == [None, None]
     assert _app_ctx_stack.push.__func__ is LocalStack.push  # type: ignore[attr-defined]
 
 
-def test_in_unittest_a_leak_is_a_failure(app: Flask) -> None:
+def test_leak_fails_unittest_case(app: Flask) -> None:
     class Case(unittest.TestCase):
         def setUp(self) -> None:
             check = ExitStack()
@@ -284,11 +284,11 @@ def outcomes(pytester: pytest.Pytester, *arguments: str) -> tuple[dict[str, int]
     return result.parseoutcomes(), result.stdout.str()
 
 
-def test_the_plugin_does_nothing_unasked(pytester: pytest.Pytester) -> None:
+def test_plugin_is_off_by_default(pytester: pytest.Pytester) -> None:
     assert outcomes(pytester, "-k", "leaving or excepted")[0] == {"passed": 2, "deselected": 3}
 
 
-def test_the_marker_asks_for_one_test(pytester: pytest.Pytester) -> None:
+def test_marker_enables_one_test(pytester: pytest.Pytester) -> None:
     found, told = outcomes(pytester)
     assert found == {"passed": 5, "errors": 1}
     assert "ERROR at teardown of test_marked" in told
@@ -296,7 +296,7 @@ def test_the_marker_asks_for_one_test(pytester: pytest.Pytester) -> None:
     assert "RequestContext 'http://localhost/page' [GET] of leaking>, pushed in " in told
 
 
-def test_the_setting_asks_for_all_but_those_excepted(pytester: pytest.Pytester) -> None:
+def test_setting_enables_all_but_excluded(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nschlenk_leaks = true")
     found, told = outcomes(pytester)
     assert found == {"passed": 5, "errors": 2}
@@ -306,5 +306,5 @@ def test_the_setting_asks_for_all_but_those_excepted(pytester: pytest.Pytester) 
     ]
 
 
-def test_the_marker_is_declared(pytester: pytest.Pytester) -> None:
+def test_marker_is_registered(pytester: pytest.Pytester) -> None:
     assert outcomes(pytester, "--strict-markers")[0] == {"passed": 5, "errors": 1}

@@ -105,7 +105,7 @@ def signals(app: Flask, steps: list[str]) -> Iterator[None]:
 # Order
 
 
-def test_the_order_of_a_request(app: Flask, steps: list[str]) -> None:
+def test_first_request_order(app: Flask, steps: list[str]) -> None:
     app.test_client().get("/")
     assert steps == [
         "before_first_request",
@@ -118,7 +118,7 @@ def test_the_order_of_a_request(app: Flask, steps: list[str]) -> None:
     ]
 
 
-def test_the_order_of_the_next_request(app: Flask, steps: list[str]) -> None:
+def test_next_request_order(app: Flask, steps: list[str]) -> None:
     app.test_client().get("/")
     steps.clear()
     app.test_client().get("/user/ada")
@@ -134,7 +134,7 @@ def test_the_order_of_the_next_request(app: Flask, steps: list[str]) -> None:
 
 @needs_signals
 @pytest.mark.usefixtures("signals")
-def test_the_order_of_a_request_with_its_signals(app: Flask, steps: list[str]) -> None:
+def test_order_with_signals(app: Flask, steps: list[str]) -> None:
     app.test_client().get("/")
     assert steps == [
         "signal appcontext_pushed",
@@ -155,7 +155,7 @@ def test_the_order_of_a_request_with_its_signals(app: Flask, steps: list[str]) -
 
 @needs_signals
 @pytest.mark.usefixtures("signals")
-def test_the_order_of_a_request_whose_view_fails(app: Flask, steps: list[str]) -> None:
+def test_order_with_failing_view(app: Flask, steps: list[str]) -> None:
     app.test_client().get("/fails")
     assert steps == [
         "signal appcontext_pushed",
@@ -177,7 +177,7 @@ def test_the_order_of_a_request_whose_view_fails(app: Flask, steps: list[str]) -
 
 @needs_signals
 @pytest.mark.usefixtures("signals")
-def test_the_order_of_a_request_whose_error_is_raised_to_the_server(app: Flask, steps: list[str]) -> None:
+def test_order_with_propagated_error(app: Flask, steps: list[str]) -> None:
     app.testing = True
     with pytest.raises(ZeroDivisionError):
         app.test_client().get("/fails")
@@ -193,9 +193,7 @@ def test_the_order_of_a_request_whose_error_is_raised_to_the_server(app: Flask, 
 
 
 @pytest.mark.parametrize(("path", "method", "status"), [("/nowhere", "GET", 404), ("/", "DELETE", 405)])
-def test_the_order_of_a_request_that_no_rule_is_for(
-    app: Flask, steps: list[str], path: str, method: str, status: int
-) -> None:
+def test_order_without_matching_rule(app: Flask, steps: list[str], path: str, method: str, status: int) -> None:
     app.test_client().open(path, method=method)
     assert steps == [
         "before_first_request",
@@ -207,7 +205,7 @@ def test_the_order_of_a_request_that_no_rule_is_for(
     ]
 
 
-def test_an_answer_of_before_request_takes_the_place_of_the_view(app: Flask, steps: list[str]) -> None:
+def test_before_request_replaces_view(app: Flask, steps: list[str]) -> None:
     app.before_request(lambda: ("early", 202))
     app.before_request(lambda: steps.append("never"))
     assert app.test_client().get("/").data == b"early"
@@ -222,12 +220,12 @@ def test_an_answer_of_before_request_takes_the_place_of_the_view(app: Flask, ste
 
 
 @pytest.mark.parametrize("answer", ["", b"", {}])
-def test_an_answer_of_before_request_may_be_empty(app: Flask, answer: Any) -> None:
+def test_before_request_may_return_empty(app: Flask, answer: Any) -> None:
     app.before_request(lambda: answer)
     assert app.test_client().get("/").data != b"hello"
 
 
-def test_functions_before_run_first_to_last_and_functions_after_last_to_first() -> None:
+def test_before_and_after_request_order() -> None:
     app, ran = Flask("ordered"), []
     for number in (1, 2):
         app.before_first_request(lambda number=number: ran.append(f"first {number}"))
@@ -243,7 +241,7 @@ def test_functions_before_run_first_to_last_and_functions_after_last_to_first() 
     ]  # fmt: skip
 
 
-def test_a_preprocessor_may_change_the_values_in_the_url(app: Flask) -> None:
+def test_preprocessor_may_change_view_args(app: Flask) -> None:
     @app.url_value_preprocessor
     def upper(endpoint: str | None, values: dict[str, Any] | None) -> None:
         values["name"] = values["name"].upper()
@@ -251,7 +249,7 @@ def test_a_preprocessor_may_change_the_values_in_the_url(app: Flask) -> None:
     assert app.test_client().get("/user/ada").data == b"ADA"
 
 
-def test_each_preprocessor_is_given_what_is_on_top_by_then(app: Flask, steps: list[str]) -> None:
+def test_preprocessor_receives_current_request(app: Flask, steps: list[str]) -> None:
     inner = app.test_request_context("/user/ada")
     app.url_value_preprocessor(lambda endpoint, values: inner.push())
     app.url_value_preprocessor(lambda endpoint, values: steps.append(f"next {endpoint} {values}"))
@@ -261,7 +259,7 @@ def test_each_preprocessor_is_given_what_is_on_top_by_then(app: Flask, steps: li
     assert steps[:2] == ["preprocessor index {}", "next user {'name': 'ada'}"]
 
 
-def test_both_contexts_are_there_from_the_first_function_to_the_last() -> None:
+def test_contexts_last_through_all_hooks() -> None:
     app, seen = Flask("looking"), []
 
     def look(*args: Any) -> Any:
@@ -277,7 +275,7 @@ def test_both_contexts_are_there_from_the_first_function_to_the_last() -> None:
     assert seen == [("/page", "looking", 1)] * 5
 
 
-def test_a_teardown_appcontext_function_has_the_application_context_and_no_request() -> None:
+def test_teardown_appcontext_has_no_request() -> None:
     app, seen = Flask("looking"), []
 
     @app.teardown_appcontext
@@ -288,7 +286,7 @@ def test_a_teardown_appcontext_function_has_the_application_context_and_no_reque
     assert seen == [("looking", None)]
 
 
-def test_what_is_kept_in_g_lasts_until_the_last_function() -> None:
+def test_g_lasts_until_teardown() -> None:
     app, seen = Flask("keeping"), []
     app.before_request(lambda: setattr(g, "user", "ada"))
     app.teardown_appcontext(lambda error: seen.append(g.user))
@@ -296,7 +294,7 @@ def test_what_is_kept_in_g_lasts_until_the_last_function() -> None:
     assert seen == ["ada"]
 
 
-def test_both_stacks_are_empty_after_a_request(app: Flask) -> None:
+def test_stacks_are_empty_after_request(app: Flask) -> None:
     app.test_client().get("/")
     assert (_request_ctx_stack.top, _app_ctx_stack.top) == (None, None)
 
@@ -304,14 +302,14 @@ def test_both_stacks_are_empty_after_a_request(app: Flask) -> None:
 # After the view
 
 
-def test_the_answer_of_an_after_request_function_is_the_response() -> None:
+def test_after_request_replaces_response() -> None:
     app = Flask("replaced")
     app.after_request(lambda response: Response("other", 201))
     response = app.test_client().get("/")
     assert (response.status_code, response.data) == (201, b"other")
 
 
-def test_after_this_request_comes_before_after_request_and_first_to_last() -> None:
+def test_after_this_request_runs_first() -> None:
     app, ran = Flask("ordered"), []
     app.after_request(lambda response: ran.append("after_request") or response)
 
@@ -325,13 +323,13 @@ def test_after_this_request_comes_before_after_request_and_first_to_last() -> No
     assert ran == ["this 1", "this 2", "after_request"]
 
 
-def test_after_this_request_can_replace_the_response() -> None:
+def test_after_this_request_replaces_response() -> None:
     app = Flask("replaced")
     app.before_request(lambda: after_this_request(lambda response: Response("other")) and None)
     assert app.test_client().get("/").data == b"other"
 
 
-def test_after_this_request_is_for_one_request_only() -> None:
+def test_after_this_request_runs_once() -> None:
     app = Flask("once")
     app.add_url_rule("/", "index", lambda: "hello")
     app.add_url_rule("/other", "other", lambda: after_this_request(lambda response: Response("changed")) and "")
@@ -339,7 +337,7 @@ def test_after_this_request_is_for_one_request_only() -> None:
     assert [client.get(path).data for path in ("/", "/other", "/")] == [b"hello", b"changed", b"hello"]
 
 
-def test_the_session_is_saved_after_the_after_request_functions() -> None:
+def test_session_is_saved_after_after_request() -> None:
     app = Flask("saving")
     app.secret_key = "key"
 
@@ -358,7 +356,7 @@ def test_the_session_is_saved_after_the_after_request_functions() -> None:
 # Before the first request
 
 
-def test_requests_that_come_together_have_one_first_and_wait_for_it() -> None:
+def test_concurrent_requests_share_first() -> None:
     arrived, go_on = threading.Semaphore(0), threading.Event()
 
     class Announcing(Flask):
@@ -380,7 +378,7 @@ def test_requests_that_come_together_have_one_first_and_wait_for_it() -> None:
     assert ran == ["first", "before", "before", "before", "before"]
 
 
-def test_a_failed_first_request_makes_the_next_one_the_first() -> None:
+def test_failed_first_request_is_repeated() -> None:
     app, ran = Flask("failing"), []
 
     @app.before_first_request
@@ -395,7 +393,7 @@ def test_a_failed_first_request_makes_the_next_one_the_first() -> None:
 
 
 @pytest.mark.parametrize("ident", [schlenk.get_ident, threading.get_ident])
-def test_a_function_before_the_first_request_may_make_one_itself(ident: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_before_first_request_may_nest_request(ident: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("schlenk.app.get_ident", ident)
     app, answers = Flask("asking"), []
     app.add_url_rule("/", "index", lambda: "hello")
@@ -460,7 +458,7 @@ def overriding(base: type[Any], names: list[str], calls: list[str]) -> type[Any]
         "an error that has none", "a URL that can't be built",
     ],
 )  # fmt: skip
-def test_the_methods_of_a_subclass_are_called(path: str, method: str, between: list[str]) -> None:
+def test_subclass_methods_are_called(path: str, method: str, between: list[str]) -> None:
     calls: list[str] = []
     app = overriding(Flask, METHODS, calls)("overriding", static_folder=None)
     app.before_request(lambda: "early" if request.path == "/early" else None)
@@ -474,7 +472,7 @@ def test_the_methods_of_a_subclass_are_called(path: str, method: str, between: l
     assert calls == TO_THE_HOOKS + between + FROM_THE_ANSWER
 
 
-def test_the_methods_of_another_session_interface_are_called() -> None:
+def test_session_interface_methods_are_called() -> None:
     calls: list[str] = []
     names = [
         "open_session", "save_session", "is_null_session", "make_null_session", "get_signing_serializer",
@@ -493,7 +491,7 @@ def test_the_methods_of_another_session_interface_are_called() -> None:
     assert sorted(calls[3:]) == sorted({*names} - {"open_session", "is_null_session", "make_null_session"})
 
 
-def test_a_request_context_of_another_class_is_used() -> None:
+def test_request_context_class_is_used() -> None:
     class Context(schlenk.ctx.RequestContext):
         pass
 
@@ -506,7 +504,7 @@ def test_a_request_context_of_another_class_is_used() -> None:
     assert app.test_client().get("/").data == b"Context"
 
 
-def test_an_application_context_of_another_class_is_used() -> None:
+def test_app_context_class_is_used() -> None:
     class Context(schlenk.ctx.AppContext):
         pass
 
@@ -519,7 +517,7 @@ def test_an_application_context_of_another_class_is_used() -> None:
     assert app.test_client().get("/").data == b"Context"
 
 
-def test_a_view_may_be_called_in_another_way_by_a_subclass() -> None:
+def test_dispatch_request_can_be_overridden() -> None:
     class Shouting(Flask):
         def dispatch_request(self) -> str:
             return super().dispatch_request().upper()
@@ -529,7 +527,7 @@ def test_a_view_may_be_called_in_another_way_by_a_subclass() -> None:
     assert app.test_client().get("/").data == b"HELLO"
 
 
-def test_an_error_that_is_to_be_ignored_is_kept_from_the_teardown_functions(steps: list[str]) -> None:
+def test_ignored_error_skips_teardown(steps: list[str]) -> None:
     class Ignoring(Flask):
         def should_ignore_error(self, error: BaseException | None) -> bool:
             return isinstance(error, ZeroDivisionError)
@@ -545,11 +543,11 @@ def test_an_error_that_is_to_be_ignored_is_kept_from_the_teardown_functions(step
     assert steps == ["without error", "after IndexError"]
 
 
-def test_no_error_is_ignored_unless_a_subclass_says_so() -> None:
+def test_no_error_is_ignored_by_default() -> None:
     assert Flask("strict").should_ignore_error(ZeroDivisionError()) is False
 
 
-def test_preprocess_request_tells_whether_there_is_an_answer() -> None:
+def test_preprocess_request_returns_response() -> None:
     app = Flask("asking")
     app.before_request(lambda: request.args.get("answer"))
     answers = []
@@ -559,14 +557,14 @@ def test_preprocess_request_tells_whether_there_is_an_answer() -> None:
     assert answers == [None, "early"]
 
 
-def test_a_request_can_be_torn_down_by_hand(app: Flask, steps: list[str]) -> None:
+def test_request_can_be_torn_down_by_hand(app: Flask, steps: list[str]) -> None:
     with app.test_request_context():
         app.do_teardown_request(KeyError())
         app.do_teardown_appcontext(KeyError())
         assert steps == ["teardown_request after KeyError", "teardown_appcontext after KeyError"]
 
 
-def test_torn_down_by_hand_it_hears_of_the_error_that_is_being_handled(app: Flask, steps: list[str]) -> None:
+def test_manual_teardown_gets_handled_error(app: Flask, steps: list[str]) -> None:
     with app.test_request_context():
         try:
             raise KeyError
@@ -583,7 +581,7 @@ def test_torn_down_by_hand_it_hears_of_the_error_that_is_being_handled(app: Flas
         ]
 
 
-def test_torn_down_by_hand_it_hears_of_an_error_that_is_equal_to_anything(app: Flask, steps: list[str]) -> None:
+def test_manual_teardown_gets_equal_error(app: Flask, steps: list[str]) -> None:
     class Equal(Exception):
         def __eq__(self, other: object) -> bool:
             return True
@@ -594,14 +592,14 @@ def test_torn_down_by_hand_it_hears_of_an_error_that_is_equal_to_anything(app: F
         assert steps == ["teardown_request after Equal", "teardown_appcontext after Equal"]
 
 
-def test_without_a_request_there_is_none_to_tear_down(app: Flask, steps: list[str]) -> None:
+def test_manual_teardown_requires_request(app: Flask, steps: list[str]) -> None:
     with app.app_context():
         with pytest.raises(AttributeError):
             app.do_teardown_request()
         assert steps == []
 
 
-def test_the_steps_of_a_request_can_be_taken_by_hand(app: Flask, steps: list[str]) -> None:
+def test_steps_can_be_called_by_hand(app: Flask, steps: list[str]) -> None:
     with app.test_request_context("/user/ada"):
         app.try_trigger_before_first_request_functions()
         assert app.preprocess_request() is None
@@ -672,7 +670,7 @@ UNAWARE = ["teardown_request without error", "teardown_appcontext without error"
         "after_this_request", "after_request", "save_session", "answer to an error",
     ],
 )  # fmt: skip
-def test_an_error_is_answered_with_500_and_what_still_runs(
+def test_error_gets_500_and_hooks_run(
     app: Flask, steps: list[str], break_it: Callable[[Flask], Any], ran: list[str]
 ) -> None:
     break_it(app)
@@ -688,7 +686,7 @@ def test_an_error_is_answered_with_500_and_what_still_runs(
         ("request_finished", [*BEFORE, "view", "after_request 200", "after_request 500", *TORN_DOWN]),
     ],
 )
-def test_an_error_of_a_receiver_is_answered_with_500(app: Flask, steps: list[str], signal: str, ran: list[str]) -> None:
+def test_receiver_error_gets_500(app: Flask, steps: list[str], signal: str, ran: list[str]) -> None:
     fail_in(signal)(app)
     assert app.test_client().get("/").status_code == 500
     assert steps == ran
@@ -723,7 +721,7 @@ def test_an_error_of_a_receiver_is_answered_with_500(app: Flask, steps: list[str
         "appcontext_tearing_down", "appcontext_popped", "appcontext_pushed",
     ],
 )  # fmt: skip
-def test_an_error_where_there_is_no_answer_to_it_is_raised_to_the_server_and_what_still_runs(
+def test_unanswerable_error_propagates(
     app: Flask, steps: list[str], break_it: Callable[[Flask], Any], ran: list[str]
 ) -> None:
     break_it(app)
@@ -732,14 +730,14 @@ def test_an_error_where_there_is_no_answer_to_it_is_raised_to_the_server_and_wha
     assert steps == ran
 
 
-def test_where_no_session_can_be_opened_only_what_comes_after_the_view_runs(app: Flask, steps: list[str]) -> None:
+def test_unopened_session_skips_early_hooks(app: Flask, steps: list[str]) -> None:
     fail_to_open_the_session(app)
     assert app.test_client().get("/").status_code == 500
     assert steps == ["after_request 500", *TORN_DOWN]
 
 
 @needs_signals
-def test_the_signal_of_an_error_is_sent_where_there_is_no_context_either(app: Flask) -> None:
+def test_error_signal_is_sent_without_context(app: Flask) -> None:
     told: list[tuple[Flask, Exception]] = []
 
     def receive(sender: Flask, exception: Exception) -> None:
@@ -751,7 +749,7 @@ def test_the_signal_of_an_error_is_sent_where_there_is_no_context_either(app: Fl
     assert told == [(app, raised.value)]
 
 
-def test_a_request_after_a_failed_one_runs_as_if_nothing_had_been(app: Flask, steps: list[str]) -> None:
+def test_failed_request_does_not_affect_next(app: Flask, steps: list[str]) -> None:
     client = app.test_client()
     client.get("/fails")
     steps.clear()
@@ -759,13 +757,13 @@ def test_a_request_after_a_failed_one_runs_as_if_nothing_had_been(app: Flask, st
     assert steps == [*BEFORE[1:], "view", "after_request 200", *UNAWARE]
 
 
-def test_an_error_that_a_handler_answers_is_none_to_the_teardown_functions(app: Flask, steps: list[str]) -> None:
+def test_handled_error_is_hidden_from_teardown(app: Flask, steps: list[str]) -> None:
     app.register_error_handler(ZeroDivisionError, lambda error: ("handled", 418))
     app.test_client().get("/fails")
     assert steps == [*BEFORE[:1], "preprocessor fails {}", "before_request", "view", "after_request 418", *UNAWARE]
 
 
-def test_an_error_that_is_no_exception_skips_all_but_the_teardown_functions(app: Flask, steps: list[str]) -> None:
+def test_base_exception_skips_to_teardown(app: Flask, steps: list[str]) -> None:
     @app.errorhandler(500)
     @app.errorhandler(Exception)
     def never(error: Exception) -> str:
@@ -780,7 +778,7 @@ def test_an_error_that_is_no_exception_skips_all_but_the_teardown_functions(app:
     assert steps == [*BEFORE, "teardown_request after Crash", "teardown_appcontext after Crash"]
 
 
-def test_a_preserved_context_is_torn_down_by_the_next_request_with_its_own_error(app: Flask, steps: list[str]) -> None:
+def test_preserved_context_keeps_own_error(app: Flask, steps: list[str]) -> None:
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
     app.test_client().get("/fails")
     assert (steps[-1], _request_ctx_stack.top.preserved) == ("after_request 500", True)
@@ -789,7 +787,7 @@ def test_a_preserved_context_is_torn_down_by_the_next_request_with_its_own_error
     assert steps == [*TORN_DOWN, *BEFORE[1:], "view", "after_request 200", *UNAWARE]
 
 
-def test_a_nested_request_leaves_the_outer_one_as_it_was(app: Flask) -> None:
+def test_nested_request_leaves_outer_alone(app: Flask) -> None:
     other = Flask("other")
     other.add_url_rule("/inner", "inner", lambda: f"{current_app.name} {request.path}")
 
@@ -851,26 +849,26 @@ def begin(app: Flask, path: str, method: str) -> tuple[weakref.ref[Any], list[st
         ("/answered", "POST", "405"),
     ],
 )
-def test_a_request_that_has_ended_is_freed_at_once(leaving: Flask, path: str, method: str, status: str) -> None:
+def test_finished_request_is_freed(leaving: Flask, path: str, method: str, status: str) -> None:
     context, answers = begin(leaving, path, method)
     assert (context(), answers) == (None, [status])
 
 
 @pytest.mark.usefixtures("no_collections")
-def test_a_request_that_ended_with_an_error_is_freed_with_the_error(leaving: Flask) -> None:
+def test_failed_request_is_freed(leaving: Flask) -> None:
     leaving.config["PROPAGATE_EXCEPTIONS"] = True
     context, answers = begin(leaving, "/failed", "GET")
     assert (context(), answers) == (None, [])
 
 
 @pytest.mark.usefixtures("no_collections")
-def test_a_request_whose_teardown_failed_too_is_freed_with_the_errors(leaving: Flask) -> None:
+def test_failed_teardown_is_freed(leaving: Flask) -> None:
     leaving.teardown_request(lambda error: 1 // 0)
     context, answers = begin(leaving, "/failed", "GET")
     assert (context(), answers) == (None, ["500"])
 
 
-def test_a_routing_error_keeps_its_traceback_for_teardown_functions(leaving: Flask) -> None:
+def test_routing_error_keeps_traceback(leaving: Flask) -> None:
     leaving.config.update(TRAP_HTTP_EXCEPTIONS=True)
     kept = []
     leaving.teardown_appcontext(lambda error: kept.append(error and error.__traceback__))
@@ -878,14 +876,14 @@ def test_a_routing_error_keeps_its_traceback_for_teardown_functions(leaving: Fla
     assert isinstance(kept[0], types.TracebackType)
 
 
-def test_a_routing_error_stays_for_the_stream_that_keeps_its_context(leaving: Flask) -> None:
+def test_routing_error_is_kept_for_stream(leaving: Flask) -> None:
     leaving.register_error_handler(
         404, lambda error: Response(schlenk.stream_with_context(repr(request.routing_exception) for _ in range(1)))
     )
     assert leaving.test_client().get("/nowhere").data == b"<NotFound '404: Not Found'>"
 
 
-def test_a_routing_error_that_is_raised_keeps_its_traceback(leaving: Flask) -> None:
+def test_raised_routing_error_keeps_traceback(leaving: Flask) -> None:
     leaving.config.update(TRAP_HTTP_EXCEPTIONS=True, PROPAGATE_EXCEPTIONS=True)
     with pytest.raises(NotFound) as caught:
         leaving.test_client().get("/nowhere")

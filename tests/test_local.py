@@ -13,11 +13,11 @@ from schlenk.local import Local, LocalStack, get_ident, release_local
 from tests.support.execution import in_greenlet, in_thread, without
 
 
-def test_ident_is_the_running_greenlet() -> None:
+def test_ident_is_current_greenlet() -> None:
     assert get_ident is pytest.importorskip("greenlet").getcurrent
 
 
-def test_ident_is_the_threads_number_without_greenlet() -> None:
+def test_ident_is_thread_id_without_greenlet() -> None:
     without(
         "greenlet",
         """
@@ -29,7 +29,7 @@ def test_ident_is_the_threads_number_without_greenlet() -> None:
     )
 
 
-def test_star_import_gives_the_public_names() -> None:
+def test_star_import_exports_public_names() -> None:
     names: dict[str, Any] = {}
     exec("from schlenk.local import *", names)
     public = "Local LocalManager LocalProxy LocalStack get_ident release_local".split()
@@ -39,7 +39,7 @@ def test_star_import_gives_the_public_names() -> None:
 # --- Attributes
 
 
-def test_value_is_what_was_set_last() -> None:
+def test_last_value_is_returned() -> None:
     place = Local()
     place.user = "ada"
     place.user = "grace"
@@ -47,13 +47,13 @@ def test_value_is_what_was_set_last() -> None:
 
 
 @pytest.mark.parametrize("name", ["Name", "__a__", "name"])
-def test_value_is_kept_under_any_name(name: str) -> None:
+def test_any_name_can_be_set(name: str) -> None:
     place = Local()
     setattr(place, name, "ada")
     assert place.__storage__ == {get_ident(): {name: "ada"}}
 
 
-def test_second_name_leaves_the_first() -> None:
+def test_names_are_independent() -> None:
     place = Local()
     place.user = "ada"
     place.age = 36
@@ -62,7 +62,7 @@ def test_second_name_leaves_the_first() -> None:
 
 @pytest.mark.parametrize("others", [{}, {"age": 36}], ids=["nothing set", "another name set"])
 @pytest.mark.parametrize("use", [lambda place: place.user, lambda place: delattr(place, "user")], ids=["get", "del"])
-def test_missing_name_is_an_attribute_error_that_says_it(use: Any, others: dict[str, int]) -> None:
+def test_missing_name_is_in_error(use: Any, others: dict[str, int]) -> None:
     place = Local()
     for name, value in others.items():
         setattr(place, name, value)
@@ -72,25 +72,25 @@ def test_missing_name_is_an_attribute_error_that_says_it(use: Any, others: dict[
     assert caught.value.__suppress_context__
 
 
-def test_deleted_value_is_gone_and_the_others_stay() -> None:
+def test_delete_removes_one_value() -> None:
     place = Local()
     place.user, place.age = "ada", 36
     del place.user
     assert place.__storage__ == {get_ident(): {"age": 36}}
 
 
-def test_two_locals_are_apart() -> None:
+def test_locals_are_independent() -> None:
     place, other = Local(), Local()
     place.user = "ada"
     assert not hasattr(other, "user")
 
 
-def test_values_are_nowhere_but_in_the_storage() -> None:
+def test_values_live_only_in_storage() -> None:
     with pytest.raises(TypeError):
         vars(Local())
 
 
-def test_storage_is_the_values_by_ident() -> None:
+def test_storage_maps_ident_to_values() -> None:
     place = Local()
     assert place.__storage__ == {}
     place.user = "ada"
@@ -98,7 +98,7 @@ def test_storage_is_the_values_by_ident() -> None:
 
 
 @pytest.mark.parametrize("name", ["__storage__", "__release_local__", "__iter__"])
-def test_value_does_not_come_before_what_a_local_has_of_its_own(name: str) -> None:
+def test_own_attribute_shadows_value(name: str) -> None:
     place = Local()
     before = getattr(place, name)
     setattr(place, name, "value")
@@ -106,13 +106,13 @@ def test_value_does_not_come_before_what_a_local_has_of_its_own(name: str) -> No
     assert place.__storage__ == {get_ident(): {name: "value"}}
 
 
-def test_iteration_gives_each_ident_and_its_values() -> None:
+def test_iteration_yields_idents_and_values() -> None:
     place = Local()
     place.user = "ada"
     assert list(place) == [(get_ident(), {"user": "ada"})]
 
 
-def test_calling_it_gives_a_proxy_to_the_value_of_a_name() -> None:
+def test_call_returns_proxy_to_name() -> None:
     place = Local()
     user = place("user")
     place.user = "ada"
@@ -139,25 +139,25 @@ class Admins(Users):
 
 
 @pytest.mark.parametrize("made", [Users, Admins])
-def test_subclass_has_what_it_defines_and_what_was_set(made: type[Users]) -> None:
+def test_subclass_has_attributes_and_values(made: type[Users]) -> None:
     place = made("ada")
     assert (place.user, place.loud, place.kind) == ("ada", "ADA", "person")
     assert place.__storage__ == {get_ident(): {"user": "ada"}}
 
 
 @pytest.mark.parametrize("made", [Users, Admins])
-def test_what_a_subclass_defines_comes_before_what_was_set(made: type[Users]) -> None:
+def test_subclass_attribute_shadows_value(made: type[Users]) -> None:
     place = made("ada")
     place.kind = "machine"
     assert (place.kind, place.__storage__[get_ident()]["kind"]) == ("person", "machine")
 
 
-def test_missing_name_of_a_subclass_is_an_attribute_error_that_says_it() -> None:
+def test_missing_name_of_subclass_is_in_error() -> None:
     with pytest.raises(AttributeError, match=r"^age$"):
         Users("ada").age  # noqa: B018
 
 
-def test_subclass_decides_how_missing_names_are_found() -> None:
+def test_subclass_getattr_is_used() -> None:
     class Defaulting(Local):
         def __getattr__(self, name: str) -> Any:
             try:
@@ -170,7 +170,7 @@ def test_subclass_decides_how_missing_names_are_found() -> None:
     assert (place.user, place.age) == ("ada", "no age")
 
 
-def test_subclass_decides_how_names_are_read() -> None:
+def test_subclass_getattribute_is_used() -> None:
     class Shouting(Local):
         def __getattribute__(self, name: str) -> Any:
             return name.upper()
@@ -178,7 +178,7 @@ def test_subclass_decides_how_names_are_read() -> None:
     assert Shouting().user == "USER"
 
 
-def test_subclass_keeps_how_its_base_reads_names() -> None:
+def test_subclass_inherits_getattribute() -> None:
     class Listening(Local):
         def __getattribute__(self, name: str) -> Any:
             heard.append(name)
@@ -194,7 +194,7 @@ def test_subclass_keeps_how_its_base_reads_names() -> None:
     assert (place.user, heard[0]) == ("ada", "user")
 
 
-def test_subclass_passes_on_what_it_is_made_with() -> None:
+def test_subclass_passes_arguments() -> None:
     class Tagged:
         tags: list[str] = []
 
@@ -208,7 +208,7 @@ def test_subclass_passes_on_what_it_is_made_with() -> None:
     assert Tagged.tags == ["place"]
 
 
-def test_attribute_of_the_object_itself_comes_before_what_was_set() -> None:
+def test_instance_attribute_shadows_value() -> None:
     place = Users("ada")
     object.__setattr__(place, "user", "grace")
     assert (place.user, place.__storage__) == ("grace", {get_ident(): {"user": "ada"}})
@@ -221,7 +221,7 @@ def as_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("made", [Local, Admins])
-def test_what_a_local_has_itself_comes_before_what_was_set(monkeypatch: pytest.MonkeyPatch, made: type[Local]) -> None:
+def test_class_attribute_shadows_value(monkeypatch: pytest.MonkeyPatch, made: type[Local]) -> None:
     as_at_first(monkeypatch)
     place = object.__new__(made)
     Local.__init__(place)
@@ -232,18 +232,18 @@ def test_what_a_local_has_itself_comes_before_what_was_set(monkeypatch: pytest.M
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="an attribute that is missing costs little there")
-def test_a_value_is_read_without_an_attribute_being_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_raises_no_attribute_error(monkeypatch: pytest.MonkeyPatch) -> None:
     place = Local()
     place.user = "ada"
     monkeypatch.setattr(Local, "__getattr__", lambda place, name: "missed")
     assert (place.user, place.age) == ("ada", "missed")
 
 
-def test_local_that_was_never_made_has_a_class() -> None:
+def test_uninitialized_local_has_class() -> None:
     assert Local.__new__(Local).__class__ is Local
 
 
-def test_ident_function_may_look_at_its_own_local(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ident_func_may_read_its_local(monkeypatch: pytest.MonkeyPatch) -> None:
     as_at_first(monkeypatch)
     place, asked = Local(), []
 
@@ -256,7 +256,7 @@ def test_ident_function_may_look_at_its_own_local(monkeypatch: pytest.MonkeyPatc
     assert (place.user, asked) == ("ada", [0, 1])
 
 
-def test_ident_function_that_fails_can_be_replaced() -> None:
+def test_failing_ident_func_can_be_replaced() -> None:
     def fail() -> None:
         raise LookupError("no task is running")
 
@@ -273,7 +273,7 @@ def test_ident_function_that_fails_can_be_replaced() -> None:
 # --- Owners
 
 
-def test_ten_threads_each_read_back_their_own_number() -> None:
+def test_ten_threads_read_own_numbers() -> None:
     place, all_have_set, seen = Local(), threading.Barrier(10, timeout=30), {}
 
     def work(number: int) -> None:
@@ -290,21 +290,21 @@ def test_ten_threads_each_read_back_their_own_number() -> None:
 
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
-def test_value_is_not_seen_elsewhere(elsewhere: Any) -> None:
+def test_value_is_invisible_elsewhere(elsewhere: Any) -> None:
     place = Local()
     place.user = "ada"
     assert not elsewhere(lambda: hasattr(place, "user"))
 
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
-def test_value_set_elsewhere_is_not_seen_here(elsewhere: Any) -> None:
+def test_value_set_elsewhere_is_invisible(elsewhere: Any) -> None:
     place = Local()
     elsewhere(lambda: setattr(place, "user", "ada"))
     assert not hasattr(place, "user")
 
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
-def test_value_deleted_elsewhere_stays_here(elsewhere: Any) -> None:
+def test_delete_elsewhere_keeps_value(elsewhere: Any) -> None:
     place = Local()
     place.user = "ada"
 
@@ -316,7 +316,7 @@ def test_value_deleted_elsewhere_stays_here(elsewhere: Any) -> None:
     assert place.user == "ada"
 
 
-def test_two_greenlets_of_one_thread_take_turns_without_mixing() -> None:
+def test_alternating_greenlets_are_isolated() -> None:
     greenlet = pytest.importorskip("greenlet")
     place, seen = Local(), []
 
@@ -333,7 +333,7 @@ def test_two_greenlets_of_one_thread_take_turns_without_mixing() -> None:
     assert seen == ["ada", "grace"]
 
 
-def test_threads_are_apart_without_greenlet() -> None:
+def test_isolated_without_greenlet() -> None:
     without(
         "greenlet",
         """
@@ -357,11 +357,11 @@ def test_threads_are_apart_without_greenlet() -> None:
 # --- The choice of ident
 
 
-def test_default_ident_is_get_ident() -> None:
+def test_default_ident_func_is_get_ident() -> None:
     assert Local().__ident_func__ is get_ident
 
 
-def test_chosen_ident_decides_whose_values_are_meant() -> None:
+def test_custom_ident_selects_values() -> None:
     place, owner = Local(), ["first"]
     place.__ident_func__ = lambda: owner[0]
     place.user = "ada"
@@ -374,20 +374,20 @@ def test_chosen_ident_decides_whose_values_are_meant() -> None:
     assert place.__storage__ == {"first": {}, "second": {"user": "grace"}}
 
 
-def test_chosen_ident_can_be_read() -> None:
+def test_custom_ident_can_be_read() -> None:
     place = Local()
     place.__ident_func__ = threading.get_ident
     assert place.__ident_func__ is threading.get_ident
     assert place.__storage__ == {}
 
 
-def test_object_setattr_chooses_the_ident_too() -> None:
+def test_object_setattr_sets_ident_func() -> None:
     place = Local()
     object.__setattr__(place, "__ident_func__", threading.get_ident)
     assert place.__ident_func__ is threading.get_ident
 
 
-def test_ident_chosen_after_values_were_stored_leaves_them_with_their_owner() -> None:
+def test_new_ident_func_keeps_old_values() -> None:
     place = Local()
     place.user = "ada"
     place.__ident_func__ = lambda: "somebody"
@@ -396,13 +396,13 @@ def test_ident_chosen_after_values_were_stored_leaves_them_with_their_owner() ->
     assert place.user == "ada"
 
 
-def test_ident_is_chosen_for_one_local_alone() -> None:
+def test_ident_func_is_per_local() -> None:
     place, other = Local(), Local()
     place.__ident_func__ = lambda: "somebody"
     assert other.__ident_func__ is get_ident
 
 
-def test_all_share_the_values_of_a_constant_ident() -> None:
+def test_constant_ident_shares_values() -> None:
     place = Local()
     place.__ident_func__ = lambda: "everybody"
     in_thread(lambda: setattr(place, "user", "ada"))
@@ -412,18 +412,18 @@ def test_all_share_the_values_of_a_constant_ident() -> None:
 # --- Releasing
 
 
-def test_release_forgets_all_values() -> None:
+def test_release_removes_all_values() -> None:
     place = Local()
     place.user, place.age = "ada", 36
     release_local(place)
     assert place.__storage__ == {}
 
 
-def test_release_of_what_holds_nothing_does_nothing() -> None:
+def test_release_of_empty_does_nothing() -> None:
     release_local(Local())
 
 
-def test_release_leaves_the_values_of_others() -> None:
+def test_release_keeps_other_owners_values() -> None:
     place, owner = Local(), ["first"]
     place.__ident_func__ = lambda: owner[0]
     place.user = "ada"
@@ -433,7 +433,7 @@ def test_release_leaves_the_values_of_others() -> None:
     assert place.__storage__ == {"first": {"user": "ada"}}
 
 
-def test_released_local_can_be_used_again() -> None:
+def test_released_local_can_be_reused() -> None:
     place = Local()
     place.user = "ada"
     release_local(place)
@@ -441,7 +441,7 @@ def test_released_local_can_be_used_again() -> None:
     assert place.user == "grace"
 
 
-def test_release_of_a_stack_empties_it() -> None:
+def test_release_of_stack_empties_it() -> None:
     stack: LocalStack[int] = LocalStack()
     stack.push(1)
     stack.push(2)
@@ -450,7 +450,7 @@ def test_release_of_a_stack_empties_it() -> None:
     assert stack._local.__storage__ == {}
 
 
-def test_release_of_a_proxy_is_refused_and_releases_nothing() -> None:
+def test_release_of_proxy_is_refused() -> None:
     place = Local()
     place.user = "ada"
     with pytest.raises(AttributeError, match="__release_local__"):
@@ -458,7 +458,7 @@ def test_release_of_a_proxy_is_refused_and_releases_nothing() -> None:
     assert place.user == "ada"
 
 
-def test_value_is_let_go_when_released() -> None:
+def test_release_frees_values() -> None:
     place, value = Local(), object()
     before = sys.getrefcount(value)
     place.value = value

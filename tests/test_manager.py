@@ -27,28 +27,28 @@ def held(place: Local) -> list[dict[str, Any]]:
 # --- Which locals
 
 
-def test_manager_of_nothing_has_no_locals() -> None:
+def test_no_locals_by_default() -> None:
     assert LocalManager().locals == []
 
 
-def test_one_local_is_enough(place: Local) -> None:
+def test_accepts_one_local(place: Local) -> None:
     assert LocalManager(place).locals == [place]
 
 
-def test_one_stack_is_enough() -> None:
+def test_accepts_one_stack() -> None:
     stack: LocalStack[int] = LocalStack()
     assert LocalManager(stack).locals == [stack]
 
 
 @pytest.mark.parametrize("several", [list, tuple, iter])
-def test_several_locals_are_kept_in_a_list_of_its_own(several: Any, place: Local) -> None:
+def test_locals_are_copied_to_own_list(several: Any, place: Local) -> None:
     locals = [place, LocalStack()]
     manager = LocalManager(several(locals))
     assert manager.locals == locals
     assert manager.locals is not locals
 
 
-def test_repr_tells_how_many(place: Local) -> None:
+def test_repr_shows_count(place: Local) -> None:
     assert repr(LocalManager([place, Local()])) == "<LocalManager storages: 2>"
 
 
@@ -62,14 +62,14 @@ def test_cleanup_releases_all(place: Local) -> None:
     assert (held(place), stack.top) == ([], None)
 
 
-def test_cleanup_releases_what_was_appended_later(place: Local) -> None:
+def test_cleanup_releases_appended(place: Local) -> None:
     manager = LocalManager()
     manager.locals.append(place)
     manager.cleanup()
     assert held(place) == []
 
 
-def test_cleanup_leaves_what_others_keep(place: Local) -> None:
+def test_cleanup_keeps_other_owners_values(place: Local) -> None:
     in_thread(LocalManager(place).cleanup)
     assert place.user == "ada"
 
@@ -77,30 +77,30 @@ def test_cleanup_leaves_what_others_keep(place: Local) -> None:
 # --- The choice of ident
 
 
-def test_ident_is_get_ident(place: Local) -> None:
+def test_get_ident_is_module_ident(place: Local) -> None:
     manager = LocalManager(place)
     assert manager.ident_func is get_ident
     assert manager.get_ident() == get_ident()
 
 
-def test_manager_without_a_choice_leaves_the_locals_theirs(place: Local) -> None:
+def test_locals_keep_ident_by_default(place: Local) -> None:
     place.__ident_func__ = threading.get_ident
     LocalManager(place)
     assert place.__ident_func__ is threading.get_ident
 
 
-def test_chosen_ident_is_told() -> None:
+def test_custom_ident_is_returned() -> None:
     manager = LocalManager(ident_func=lambda: "somebody")
     assert manager.get_ident() == "somebody"
 
 
-def test_ident_set_later_is_told() -> None:
+def test_ident_set_later_is_returned() -> None:
     manager = LocalManager()
     manager.ident_func = lambda: "somebody"
     assert manager.get_ident() == "somebody"
 
 
-def test_chosen_ident_is_given_to_each_local() -> None:
+def test_custom_ident_is_set_on_locals() -> None:
     place, stack = Local(), LocalStack[int]()
     LocalManager([place, stack], ident_func=lambda: "somebody")
     place.user = "ada"
@@ -108,7 +108,7 @@ def test_chosen_ident_is_given_to_each_local() -> None:
     assert place.__storage__.keys() == stack._local.__storage__.keys() == {"somebody"}
 
 
-def test_cleanup_releases_what_the_chosen_ident_keeps() -> None:
+def test_cleanup_uses_custom_ident() -> None:
     place = Local()
     manager = LocalManager(place, ident_func=lambda: "somebody")
     place.user = "ada"
@@ -131,7 +131,7 @@ class Body:
         self.closed = True
 
 
-def test_middleware_passes_the_request_and_the_answer_on(place: Local) -> None:
+def test_middleware_passes_request_through(place: Local) -> None:
     def application(environ: Any, start_response: Any) -> list[bytes]:
         start_response("201 CREATED", [("X-Path", environ["PATH_INFO"])])
         return [b"hello"]
@@ -141,7 +141,7 @@ def test_middleware_passes_the_request_and_the_answer_on(place: Local) -> None:
     assert (list(body), status, headers["X-Path"]) == ([b"hello"], "201 CREATED", "/page")
 
 
-def test_middleware_releases_when_the_answer_is_closed_and_not_before(place: Local) -> None:
+def test_middleware_releases_on_close(place: Local) -> None:
     body = Body()
     answer: Any = LocalManager(place).make_middleware(lambda environ, start_response: body)({}, lambda *_: None)
     assert list(answer) == [b"hello ", b"ada"]
@@ -150,7 +150,7 @@ def test_middleware_releases_when_the_answer_is_closed_and_not_before(place: Loc
     assert (held(place), body.closed) == ([], True)
 
 
-def test_middleware_as_a_decorator_keeps_the_name_and_releases(place: Local) -> None:
+def test_middleware_decorator_keeps_name(place: Local) -> None:
     @LocalManager(place).middleware
     def application(environ: Any, start_response: Any) -> Any:
         """Say hello."""

@@ -648,7 +648,7 @@ class Owners(RuleBasedStateMachine):
         assert not any(owner.thread.is_alive() for owner in threads)
 
 
-def test_everybody_sees_what_the_model_says() -> None:
+def test_everyone_sees_what_model_says() -> None:
     # None is timed: a thread that is to answer has to be given its turn by a machine that may be busy.
     # An ordinary run does the same each time, so that it tells of the change at hand; the long form never does.
     same = "MODEL_EXAMPLES" not in os.environ

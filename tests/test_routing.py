@@ -27,7 +27,7 @@ def allowed(app: Flask, path: str, method: str = "OPTIONS") -> set[str]:
 # Rules
 
 
-def test_route_and_add_url_rule_are_alike(app: Flask) -> None:
+def test_route_equals_add_url_rule(app: Flask) -> None:
     @app.route("/one")
     def one() -> str:
         return "one"
@@ -44,14 +44,14 @@ def test_route_and_add_url_rule_are_alike(app: Flask) -> None:
     ]
 
 
-def test_route_returns_the_view(app: Flask) -> None:
+def test_route_returns_view(app: Flask) -> None:
     def view() -> str:
         return ""
 
     assert app.route("/")(view) is view
 
 
-def test_one_view_may_have_more_than_one_rule(app: Flask) -> None:
+def test_view_may_have_several_rules(app: Flask) -> None:
     @app.route("/a")
     @app.route("/b")
     def view() -> str:
@@ -60,7 +60,7 @@ def test_one_view_may_have_more_than_one_rule(app: Flask) -> None:
     assert (body(app, "/a"), body(app, "/b")) == ("/a", "/b")
 
 
-def test_values_in_the_url_are_given_to_the_view(app: Flask) -> None:
+def test_url_values_reach_view(app: Flask) -> None:
     @app.route("/user/<name>/<int:number>")
     def view(name: str, number: int) -> str:
         return f"{name} {number!r}"
@@ -68,7 +68,7 @@ def test_values_in_the_url_are_given_to_the_view(app: Flask) -> None:
     assert body(app, "/user/ada/7") == "ada 7"
 
 
-def test_a_converter_may_be_added(app: Flask) -> None:
+def test_converter_can_be_added(app: Flask) -> None:
     class List(BaseConverter):
         def to_python(self, value: str) -> list[str]:
             return value.split("+")
@@ -81,7 +81,7 @@ def test_a_converter_may_be_added(app: Flask) -> None:
     assert body(app, "/a+b") == "['a', 'b'] /c+d"
 
 
-def test_a_converter_may_use_the_request_and_its_session(app: Flask) -> None:
+def test_converter_may_use_session(app: Flask) -> None:
     class Own(BaseConverter):
         def to_python(self, value: str) -> str:
             return f"{request.method} {value} {session.get('user')}"
@@ -91,7 +91,7 @@ def test_a_converter_may_use_the_request_and_its_session(app: Flask) -> None:
     assert body(app, "/page") == "GET page None"
 
 
-def test_the_endpoint_is_named_for_the_view_unless_it_is_given(app: Flask) -> None:
+def test_endpoint_defaults_to_view_name(app: Flask) -> None:
     def view() -> str:
         return str(request.endpoint)
 
@@ -101,13 +101,13 @@ def test_the_endpoint_is_named_for_the_view_unless_it_is_given(app: Flask) -> No
     assert [body(app, path) for path in ("/named", "/given", "/routed")] == ["view", "given", "routed"]
 
 
-def test_a_decorator_that_route_gave_may_be_used_once_more(app: Flask) -> None:
+def test_route_decorator_can_be_reused(app: Flask) -> None:
     register = app.route("/page", endpoint="page", methods=["POST"])
     register(register(lambda: "page"))
     assert body(app, "/page", "POST") == "page"
 
 
-def test_the_view_for_an_endpoint_may_come_later(app: Flask) -> None:
+def test_view_may_be_added_later(app: Flask) -> None:
     app.add_url_rule("/", endpoint="index")
 
     @app.endpoint("index")
@@ -118,44 +118,44 @@ def test_the_view_for_an_endpoint_may_come_later(app: Flask) -> None:
     assert app.view_functions["index"] is view
 
 
-def test_endpoint_returns_the_view(app: Flask) -> None:
+def test_endpoint_returns_view(app: Flask) -> None:
     def view() -> str:
         return ""
 
     assert app.endpoint("index")(view) is view
 
 
-def test_a_rule_may_be_added_to_the_url_map_itself(app: Flask) -> None:
+def test_rule_may_be_added_to_url_map(app: Flask) -> None:
     app.url_map.add(Rule("/", endpoint="index"))
     app.view_functions["index"] = lambda: "by hand"
     assert body(app, "/") == "by hand"
 
 
-def test_a_rule_of_the_url_map_itself_does_not_answer_options(app: Flask) -> None:
+def test_url_map_rule_does_not_answer_options(app: Flask) -> None:
     app.url_map.add(Rule("/", endpoint="index"))
     app.view_functions["index"] = lambda: request.method
     assert body(app, "/", "OPTIONS") == "OPTIONS"
 
 
-def test_defaults_are_given_to_the_view(app: Flask) -> None:
+def test_defaults_reach_view(app: Flask) -> None:
     app.add_url_rule("/page", "page", lambda number: f"page {number}", defaults={"number": 1})
     assert body(app, "/page") == "page 1"
 
 
-def test_the_url_with_the_default_in_it_redirects_to_the_one_without(app: Flask) -> None:
+def test_default_in_url_redirects(app: Flask) -> None:
     app.add_url_rule("/page", "page", lambda number: f"page {number}", defaults={"number": 1})
     app.add_url_rule("/page/<int:number>", "page")
     response = app.test_client().get("/page/1")
     assert (response.status_code, response.headers["Location"]) == (308, "http://localhost/page")
 
 
-def test_options_of_rules_are_handed_on(app: Flask) -> None:
+def test_rule_options_are_passed_on(app: Flask) -> None:
     app.add_url_rule("/new", "new", lambda: "new")
     app.add_url_rule("/old", endpoint="old", redirect_to="new")
     assert app.test_client().get("/old").headers["Location"] == "http://localhost/new"
 
 
-def test_a_rule_leads_to_an_endpoint_or_a_view(app: Flask) -> None:
+def test_rule_needs_endpoint_or_view(app: Flask) -> None:
     with pytest.raises(AssertionError, match="endpoint"):
         app.add_url_rule("/")
     assert list(app.url_map.iter_rules()) == []
@@ -164,30 +164,30 @@ def test_a_rule_leads_to_an_endpoint_or_a_view(app: Flask) -> None:
 # Methods
 
 
-def test_a_view_answers_get_and_head_unless_told_otherwise(app: Flask) -> None:
+def test_view_answers_get_and_head(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: request.method)
     assert [status(app, "/", method) for method in ("GET", "HEAD", "POST", "PUT")] == [200, 200, 405, 405]
 
 
-def test_head_is_answered_as_get_without_a_body(app: Flask) -> None:
+def test_head_has_no_body(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: "hello")
     response = app.test_client().head("/")
     assert (response.status_code, response.headers["Content-Length"], response.data) == (200, "5", b"")
 
 
 @pytest.mark.parametrize("methods", [["POST", "PUT"], ("post", "put"), {"POST", "Put"}, iter(["POST", "PUT"])])
-def test_methods_are_an_iterable_of_names_in_either_case(app: Flask, methods: Any) -> None:
+def test_methods_are_case_insensitive(app: Flask, methods: Any) -> None:
     app.add_url_rule("/", "index", lambda: request.method, methods=methods)
     assert [status(app, "/", method) for method in ("GET", "HEAD", "POST", "PUT")] == [405, 405, 200, 200]
 
 
-def test_one_url_may_have_a_view_for_each_method(app: Flask) -> None:
+def test_one_url_may_have_view_per_method(app: Flask) -> None:
     app.add_url_rule("/", "show", lambda: "show")
     app.add_url_rule("/", "change", lambda: "change", methods=["POST"])
     assert (body(app, "/"), body(app, "/", "POST")) == ("show", "change")
 
 
-def test_a_view_may_name_its_methods_itself(app: Flask) -> None:
+def test_view_may_declare_methods(app: Flask) -> None:
     def view() -> str:
         return request.method
 
@@ -196,7 +196,7 @@ def test_a_view_may_name_its_methods_itself(app: Flask) -> None:
     assert (status(app, "/"), body(app, "/", "POST")) == (405, "POST")
 
 
-def test_methods_that_are_given_come_before_those_the_view_names(app: Flask) -> None:
+def test_given_methods_override_views(app: Flask) -> None:
     def view() -> str:
         return request.method
 
@@ -205,7 +205,7 @@ def test_methods_that_are_given_come_before_those_the_view_names(app: Flask) -> 
     assert (status(app, "/", "POST"), body(app, "/", "PUT")) == (405, "PUT")
 
 
-def test_methods_that_a_view_requires_are_added(app: Flask) -> None:
+def test_required_methods_are_added(app: Flask) -> None:
     def view() -> str:
         return request.method
 
@@ -214,7 +214,7 @@ def test_methods_that_a_view_requires_are_added(app: Flask) -> None:
     assert [body(app, "/", method) for method in ("GET", "DELETE")] == ["GET", "DELETE"]
 
 
-def test_a_method_that_no_view_is_for_is_answered_with_405_and_those_that_are_allowed(app: Flask) -> None:
+def test_other_method_gets_405(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: "", methods=["GET", "PUT"])
     assert status(app, "/", "POST") == 405
     assert allowed(app, "/", "POST") == {"GET", "HEAD", "OPTIONS", "PUT"}
@@ -223,36 +223,36 @@ def test_a_method_that_no_view_is_for_is_answered_with_405_and_those_that_are_al
 # OPTIONS
 
 
-def test_options_is_answered_with_the_methods_and_no_body(app: Flask) -> None:
+def test_options_lists_methods(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: "never", methods=["GET", "POST"])
     assert allowed(app, "/") == {"GET", "HEAD", "OPTIONS", "POST"}
     assert (status(app, "/", "OPTIONS"), body(app, "/", "OPTIONS")) == (200, "")
 
 
-def test_options_tells_the_methods_of_all_views_for_the_url(app: Flask) -> None:
+def test_options_lists_methods_of_all_views(app: Flask) -> None:
     app.add_url_rule("/", "show", lambda: "")
     app.add_url_rule("/", "change", lambda: "", methods=["POST"])
     assert allowed(app, "/") == {"GET", "HEAD", "OPTIONS", "POST"}
 
 
-def test_a_view_that_names_options_answers_it_itself(app: Flask) -> None:
+def test_view_may_answer_options(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: "myself", methods=["GET", "options"])
     assert body(app, "/", "OPTIONS") == "myself"
 
 
 @pytest.mark.parametrize("automatic", [False, True])
-def test_whether_options_is_answered_may_be_given(app: Flask, automatic: bool) -> None:
+def test_options_may_be_switched(app: Flask, automatic: bool) -> None:
     app.add_url_rule("/", "index", lambda: "myself", methods=["OPTIONS"], provide_automatic_options=automatic)
     assert body(app, "/", "OPTIONS") == ("" if automatic else "myself")
 
 
-def test_options_that_are_not_to_be_answered_and_not_named_are_not_allowed(app: Flask) -> None:
+def test_disabled_options_gets_405(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: "", provide_automatic_options=False)
     assert (status(app, "/", "OPTIONS"), allowed(app, "/")) == (405, {"GET", "HEAD"})
 
 
 @pytest.mark.parametrize(("automatic", "answers"), [(True, ""), (False, "myself")])
-def test_a_view_may_say_whether_options_is_answered(app: Flask, automatic: bool, answers: str) -> None:
+def test_view_may_switch_options(app: Flask, automatic: bool, answers: str) -> None:
     def view() -> str:
         return "myself"
 
@@ -261,7 +261,7 @@ def test_a_view_may_say_whether_options_is_answered(app: Flask, automatic: bool,
     assert body(app, "/", "OPTIONS") == answers
 
 
-def test_what_is_given_of_options_comes_before_what_the_view_says(app: Flask) -> None:
+def test_options_argument_overrides_view(app: Flask) -> None:
     def view() -> str:
         return "myself"
 
@@ -270,7 +270,7 @@ def test_what_is_given_of_options_comes_before_what_the_view_says(app: Flask) ->
     assert body(app, "/", "OPTIONS") == "myself"
 
 
-def test_the_answer_to_options_is_of_the_response_class(app: Flask) -> None:
+def test_options_uses_response_class(app: Flask) -> None:
     class OurResponse(Response):
         default_mimetype = "text/plain"
 
@@ -282,7 +282,7 @@ def test_the_answer_to_options_is_of_the_response_class(app: Flask) -> None:
 # What routing found
 
 
-def test_the_request_knows_rule_endpoint_and_values(app: Flask) -> None:
+def test_request_has_rule_endpoint_and_values(app: Flask) -> None:
     app.add_url_rule("/user/<name>", "user", lambda name: "")
     with app.test_request_context("/user/ada"):
         assert request.url_rule is next(app.url_map.iter_rules("user"))
@@ -293,18 +293,18 @@ def test_the_request_knows_rule_endpoint_and_values(app: Flask) -> None:
     ("path", "method", "error"),
     [("/nowhere", "GET", NotFound), ("/page/", "POST", MethodNotAllowed), ("/page", "GET", RequestRedirect)],
 )
-def test_the_request_keeps_what_matching_raised(app: Flask, path: str, method: str, error: type[Exception]) -> None:
+def test_request_stores_routing_error(app: Flask, path: str, method: str, error: type[Exception]) -> None:
     app.add_url_rule("/page/", "page", lambda: "")
     with app.test_request_context(path, method=method):
         found = request.url_rule, request.endpoint, request.view_args
         assert (found, type(request.routing_exception)) == ((None, None, None), error)
 
 
-def test_a_url_that_no_rule_is_for_is_answered_with_404(app: Flask) -> None:
+def test_unknown_url_gets_404(app: Flask) -> None:
     assert status(app, "/nowhere") == 404
 
 
-def test_what_matching_raised_is_raised_by_dispatch_request(app: Flask) -> None:
+def test_dispatch_raises_routing_error(app: Flask) -> None:
     with app.test_request_context("/nowhere"):
         with pytest.raises(NotFound) as raised:
             app.dispatch_request()
@@ -314,35 +314,35 @@ def test_what_matching_raised_is_raised_by_dispatch_request(app: Flask) -> None:
 # Slashes
 
 
-def test_a_missing_slash_is_added_by_a_redirect(app: Flask) -> None:
+def test_missing_slash_redirects(app: Flask) -> None:
     app.add_url_rule("/page/", "page", lambda: "page")
     response = app.test_client().get("/page?n=1")
     assert (response.status_code, response.headers["Location"]) == (308, "http://localhost/page/?n=1")
 
 
-def test_a_slash_too_many_is_answered_with_404(app: Flask) -> None:
+def test_extra_slash_gets_404(app: Flask) -> None:
     app.add_url_rule("/page", "page", lambda: "page")
     assert status(app, "/page/") == 404
 
 
-def test_without_strict_slashes_no_slash_is_needed(app: Flask) -> None:
+def test_strict_slashes_can_be_disabled(app: Flask) -> None:
     app.add_url_rule("/page/", "page", lambda: "page", strict_slashes=False)
     assert (body(app, "/page"), body(app, "/page/")) == ("page", "page")
 
 
-def test_strict_slashes_may_be_set_for_all_rules(app: Flask) -> None:
+def test_strict_slashes_can_be_set_for_map(app: Flask) -> None:
     app.url_map.strict_slashes = False
     app.add_url_rule("/page/", "page", lambda: "page")
     assert body(app, "/page") == "page"
 
 
-def test_a_form_is_redirected_out_of_debug_mode(app: Flask) -> None:
+def test_form_is_redirected(app: Flask) -> None:
     app.add_url_rule("/page/", "page", lambda: "page", methods=["POST"])
     assert status(app, "/page", "POST") == 308
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_in_debug_mode_a_form_that_would_be_redirected_is_an_error(app: Flask, method: str) -> None:
+def test_form_redirect_raises_in_debug(app: Flask, method: str) -> None:
     app.debug = True
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = False
     app.add_url_rule("/page/", "page", lambda: "page", methods=[method])
@@ -351,18 +351,18 @@ def test_in_debug_mode_a_form_that_would_be_redirected_is_an_error(app: Flask, m
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_in_debug_mode_requests_without_a_form_are_redirected(app: Flask, method: str) -> None:
+def test_other_redirects_work_in_debug(app: Flask, method: str) -> None:
     app.debug = True
     app.add_url_rule("/page/", "page", lambda: "page")
     assert status(app, "/page", method) == 308
 
 
-def test_in_debug_mode_a_form_for_nothing_is_answered_with_404(app: Flask) -> None:
+def test_unmatched_form_gets_404_in_debug(app: Flask) -> None:
     app.debug = True
     assert status(app, "/nowhere", "POST") == 404
 
 
-def test_a_view_may_redirect(app: Flask) -> None:
+def test_view_may_redirect(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: redirect("/other", 303))
     response = app.test_client().get("/")
     assert (response.status_code, response.headers["Location"]) == (303, "/other")
@@ -371,7 +371,7 @@ def test_a_view_may_redirect(app: Flask) -> None:
 # Hosts and subdomains
 
 
-def test_subdomains_are_matched_where_that_is_asked_for() -> None:
+def test_subdomains_match_if_enabled() -> None:
     app = Flask("subdomains", subdomain_matching=True, static_folder=None)
     app.config["SERVER_NAME"] = "shop.example"
     app.add_url_rule("/", "front", lambda: "front")
@@ -381,7 +381,7 @@ def test_subdomains_are_matched_where_that_is_asked_for() -> None:
     assert [body(app, "/", base_url=f"http://{host}") for host in hosts] == ["front", "admin", "user ada"]
 
 
-def test_subdomains_of_the_server_name_are_matched_even_where_it_is_not_asked_for() -> None:
+def test_server_name_subdomains_always_match() -> None:
     app = Flask("subdomains", static_folder=None)
     app.config["SERVER_NAME"] = "shop.example"
     app.add_url_rule("/", "admin", lambda: "admin", subdomain="admin")
@@ -389,7 +389,7 @@ def test_subdomains_of_the_server_name_are_matched_even_where_it_is_not_asked_fo
 
 
 @pytest.mark.parametrize(("matching", "found"), [(False, "front"), (True, "admin")])
-def test_a_default_subdomain_is_that_of_every_host_unless_subdomains_are_matched(matching: bool, found: str) -> None:
+def test_default_subdomain_matches_any_host(matching: bool, found: str) -> None:
     app = Flask("subdomains", subdomain_matching=matching, static_folder=None)
     app.config["SERVER_NAME"] = "shop.example"
     app.url_map.default_subdomain = "www"
@@ -398,13 +398,13 @@ def test_a_default_subdomain_is_that_of_every_host_unless_subdomains_are_matched
     assert body(app, "/", base_url="http://admin.shop.example") == found
 
 
-def test_without_a_server_name_every_host_is_ours(app: Flask) -> None:
+def test_any_host_matches_without_server_name(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: request.host)
     hosts = ["shop.example", "127.0.0.1:5000"]
     assert [body(app, "/", base_url=f"http://{host}") for host in hosts] == hosts
 
 
-def test_rules_tell_their_hosts_where_hosts_are_matched() -> None:
+def test_host_matching_uses_rule_hosts() -> None:
     app = Flask("hosts", host_matching=True, static_folder=None)
     app.add_url_rule("/", "shop", lambda: "shop", host="shop.example")
     app.add_url_rule("/", "any", lambda name: f"any {name}", host="<name>.example:8000")
@@ -416,7 +416,7 @@ def test_rules_tell_their_hosts_where_hosts_are_matched() -> None:
 # The adapter
 
 
-def test_an_application_may_make_its_own_adapters() -> None:
+def test_create_url_adapter_can_be_overridden() -> None:
     class Other(Flask):
         def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
             return Map([Rule("/other", endpoint="other")]).bind("other.example", path_info="/other")
@@ -426,7 +426,7 @@ def test_an_application_may_make_its_own_adapters() -> None:
     assert body(app, "/anything") == "http://other.example/other"
 
 
-def test_the_adapter_of_a_request_is_bound_to_its_environ(app: Flask) -> None:
+def test_request_adapter_binds_environ(app: Flask) -> None:
     app.add_url_rule("/page", "page")
     with app.test_request_context("/", base_url="https://shop.example:8443/root"):
         assert url_for("page", _external=True) == "https://shop.example:8443/root/page"
@@ -457,14 +457,14 @@ def test_the_adapter_of_a_request_is_bound_to_its_environ(app: Flask) -> None:
     ],
     ids=str,
 )
-def test_the_adapter_of_a_request_is_what_the_url_map_binds(app: Flask, environ: dict[str, str], default: str) -> None:
+def test_request_adapter_comes_from_url_map(app: Flask, environ: dict[str, str], default: str) -> None:
     environ = {**create_environ("/page?n=1"), **environ}
     app.url_map.default_subdomain = default
     adapter = app.create_url_adapter(Request(environ))
     assert vars(adapter) == vars(app.url_map.bind_to_environ(environ, subdomain=default or None))
 
 
-def test_another_url_map_binds_as_it_will() -> None:
+def test_url_map_subclass_binds_as_it_likes() -> None:
     class OurMap(Map):
         def bind_to_environ(self, *args: Any, **kwargs: Any) -> MapAdapter:
             return self.bind("ours.example", path_info="/ours")
@@ -477,19 +477,19 @@ def test_another_url_map_binds_as_it_will() -> None:
     assert body(app, "/anything") == "http://ours.example/ours"
 
 
-def test_a_rule_for_websockets_is_for_requests_that_ask_for_one(app: Flask) -> None:
+def test_websocket_rule_needs_websocket(app: Flask) -> None:
     app.add_url_rule("/", "plain", lambda: "plain")
     app.add_url_rule("/", "socket", lambda: "socket", websocket=True)
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
     assert (body(app, "/"), body(app, "/", headers=upgrade)) == ("plain", "socket")
 
 
-def test_the_adapter_without_a_request_is_bound_to_the_configuration(app: Flask) -> None:
+def test_app_adapter_uses_config(app: Flask) -> None:
     app.config.update(SERVER_NAME="shop.example:8443", APPLICATION_ROOT="/root", PREFERRED_URL_SCHEME="https")
     app.add_url_rule("/page", "page")
     with app.app_context():
         assert url_for("page") == "https://shop.example:8443/root/page"
 
 
-def test_without_a_request_and_a_server_name_there_is_no_adapter(app: Flask) -> None:
+def test_no_adapter_without_server_name(app: Flask) -> None:
     assert app.create_url_adapter(None) is None

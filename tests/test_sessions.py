@@ -92,33 +92,33 @@ WRITE = {
 
 
 @pytest.mark.parametrize("take", [lambda session: session.__delitem__("flag"), SecureCookieSession.popitem])
-def test_to_find_nothing_to_take_out_of_a_session_is_access_and_no_change(take: Act) -> None:
+def test_pop_of_missing_key_is_access_only(take: Act) -> None:
     session = SecureCookieSession()
     with pytest.raises(KeyError):
         take(session)
     assert (session.accessed, session.modified) == (True, False)
 
 
-def test_a_session_nobody_used_is_neither_accessed_nor_modified() -> None:
+def test_new_session_is_untouched() -> None:
     session = SecureCookieSession({"user": "ada"})
     assert (session.new, session.accessed, session.modified) == (False, False, False)
 
 
 @pytest.mark.parametrize("read", READ.values(), ids=READ)
-def test_reading_a_session_is_access_and_no_change(read: Act) -> None:
+def test_reading_is_access_only(read: Act) -> None:
     session = SecureCookieSession({"user": "ada"})
     read(session)
     assert (session.accessed, session.modified) == (True, False)
 
 
 @pytest.mark.parametrize("change", WRITE.values(), ids=WRITE)
-def test_writing_a_session_is_a_change_and_access(change: Act) -> None:
+def test_writing_is_access_and_change(change: Act) -> None:
     session = SecureCookieSession({"user": "ada"})
     change(session)
     assert (session.accessed, session.modified) == (True, True)
 
 
-def test_what_reading_a_session_gives() -> None:
+def test_reading_returns_values() -> None:
     session = SecureCookieSession({"user": "ada", "age": 36})
     assert (session["user"], session.get("name", "none"), "age" in session, "name" in session) == (
         "ada",
@@ -130,23 +130,23 @@ def test_what_reading_a_session_gives() -> None:
     assert session == {"user": "ada", "age": 36}
 
 
-def test_methods_of_a_session_have_their_own_names() -> None:
+def test_methods_keep_their_names() -> None:
     assert SecureCookieSession.keys.__name__ == "keys"
 
 
-def test_a_change_inside_a_value_is_not_noticed() -> None:
+def test_nested_change_is_not_noticed() -> None:
     session = SecureCookieSession({"names": []})
     session.modified = False
     session["names"].append("ada")
     assert session.modified is False
 
 
-def test_a_session_cannot_be_hashed() -> None:
+def test_session_is_unhashable() -> None:
     with pytest.raises(TypeError):
         hash(SecureCookieSession())
 
 
-def test_a_session_that_cannot_tell_is_taken_to_have_been_used() -> None:
+def test_flagless_session_counts_as_accessed() -> None:
     class Plain(dict, SessionMixin):
         pass
 
@@ -154,13 +154,13 @@ def test_a_session_that_cannot_tell_is_taken_to_have_been_used() -> None:
 
 
 @pytest.mark.parametrize(("value", "permanent"), [(True, True), (1, True), (False, False), ("", False)])
-def test_permanent_is_kept_in_the_session_as_a_bool(value: Any, permanent: bool) -> None:
+def test_permanent_is_stored_as_bool(value: Any, permanent: bool) -> None:
     session = SecureCookieSession()
     session.permanent = value
     assert (session.permanent, dict(session)) == (permanent, {"_permanent": permanent})
 
 
-def test_a_session_is_not_permanent_at_first() -> None:
+def test_permanent_is_false_by_default() -> None:
     assert SecureCookieSession().permanent is False
 
 
@@ -168,7 +168,7 @@ def test_a_session_is_not_permanent_at_first() -> None:
 
 
 @pytest.mark.parametrize("change", WRITE.values(), ids=WRITE)
-def test_a_null_session_says_what_to_set_when_it_is_written(change: Act) -> None:
+def test_null_session_write_explains(change: Act) -> None:
     with pytest.raises(RuntimeError, match="secret_key"):
         change(NullSession())
 
@@ -182,23 +182,23 @@ def test_a_null_session_says_what_to_set_when_it_is_written(change: Act) -> None
         (lambda session: session.permanent, False),
     ],
 )
-def test_a_null_session_can_be_read_and_is_empty(read: Act, found: Any) -> None:
+def test_null_session_reads_as_empty(read: Act, found: Any) -> None:
     assert request_with(application(read, SECRET_KEY=None)).get_json() == {"got": found}
 
 
 @pytest.mark.parametrize("key", [None, "", b""])
-def test_without_a_secret_key_the_session_is_a_null_session(key: Any) -> None:
+def test_null_session_without_secret_key(key: Any) -> None:
     app = application(SECRET_KEY=key)
     with app.test_request_context():
         assert type(session._get_current_object()) is NullSession
 
 
-def test_a_null_session_is_not_saved() -> None:
+def test_null_session_is_not_saved() -> None:
     response = request_with(application(len, SECRET_KEY=None))
     assert {"Set-Cookie", "Vary"}.isdisjoint(response.headers.keys())
 
 
-def test_a_null_session_keeps_nobody_from_reading_a_cookie_later() -> None:
+def test_null_session_keeps_old_cookie() -> None:
     app = application(lambda session: session.get("user"))
     cookie = cookie_with({"user": "ada"}, app)
     app.secret_key = None
@@ -210,7 +210,7 @@ def test_a_null_session_keeps_nobody_from_reading_a_cookie_later() -> None:
 # From one request to the next
 
 
-def test_a_client_has_its_session_again_in_the_next_request() -> None:
+def test_session_persists_between_requests() -> None:
     def count(session: Any) -> int:
         session["visits"] = session.get("visits", 0) + 1
         return session["visits"]
@@ -228,7 +228,7 @@ VALUES = [
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
-def test_a_value_comes_back_as_what_it_was(value: Any) -> None:
+def test_value_types_are_preserved(value: Any) -> None:
     app = application()
     with app.test_client() as client:
         with client.session_transaction() as kept:
@@ -237,7 +237,7 @@ def test_a_value_comes_back_as_what_it_was(value: Any) -> None:
         assert (type(session["value"]), session["value"]) == (type(value), value)
 
 
-def test_the_cookie_is_text_of_its_own_kind() -> None:
+def test_cookie_is_plain_text() -> None:
     cookie = cookie_of(request_with(application(write))).value
     assert URLSafeTimedSerializer(
         "key",
@@ -248,7 +248,7 @@ def test_the_cookie_is_text_of_its_own_kind() -> None:
 
 
 @pytest.mark.parametrize("key", ["key", b"key", "schlüssel"])
-def test_a_secret_key_may_be_text_or_bytes(key: Any) -> None:
+def test_secret_key_may_be_text_or_bytes(key: Any) -> None:
     app = application(lambda session: session.get("user"), SECRET_KEY=key)
     assert request_with(app, cookie_with({"user": "ada"}, app)).get_json() == {"got": "ada"}
 
@@ -284,22 +284,20 @@ BAD = {
 
 
 @pytest.mark.parametrize("cookie", BAD.values(), ids=BAD)
-def test_a_bad_cookie_gives_an_empty_session(cookie: Callable[[Flask], str]) -> None:
+def test_bad_cookie_means_empty_session(cookie: Callable[[Flask], str]) -> None:
     app = application(dict)
     response = request_with(app, cookie(app))
     assert (response.status_code, response.get_json(), "Set-Cookie" in response.headers) == (200, {"got": {}}, False)
 
 
-def test_a_bad_cookie_is_replaced_when_the_session_is_written() -> None:
+def test_bad_cookie_is_replaced_on_write() -> None:
     app = application(write)
     cookie = cookie_of(request_with(app, "noise")).value
     assert request_with(application(dict), cookie).get_json() == {"got": {"user": "ada"}}
 
 
 @pytest.mark.parametrize(("age", "found"), [(3600, {"user": "ada"}), (3601, {})])
-def test_a_cookie_lasts_as_long_as_a_permanent_session(
-    monkeypatch: pytest.MonkeyPatch, age: int, found: dict[str, str]
-) -> None:
+def test_cookie_expires_with_lifetime(monkeypatch: pytest.MonkeyPatch, age: int, found: dict[str, str]) -> None:
     app = application(dict, PERMANENT_SESSION_LIFETIME=3600)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now)
@@ -308,7 +306,7 @@ def test_a_cookie_lasts_as_long_as_a_permanent_session(
     assert request_with(app, cookie).get_json() == {"got": found}
 
 
-def test_a_cookie_under_another_name_is_not_ours() -> None:
+def test_cookie_with_other_name_is_ignored() -> None:
     app = application(dict, SESSION_COOKIE_NAME="shop")
     cookie = cookie_with({"user": "ada"}, app)
     response = app.test_client(use_cookies=False).get("/", headers={"Cookie": f"session={cookie}"})
@@ -318,7 +316,7 @@ def test_a_cookie_under_another_name_is_not_ours() -> None:
 # Values that can't be kept
 
 
-def test_a_value_that_cannot_be_kept_is_named() -> None:
+def test_unserializable_value_is_named() -> None:
     def act(session: Any) -> None:
         session.update(user="ada", thing={"inner": [object()]}, age=36)
 
@@ -332,19 +330,19 @@ def test_a_value_that_cannot_be_kept_is_named() -> None:
     [("\ud800", ValueError), (10**5000, ValueError), ([], RecursionError)],
     ids=["half a character", "too long a number", "a list that holds itself"],
 )
-def test_a_value_is_named_whatever_keeps_it_from_being_kept(value: Any, error: type[Exception]) -> None:
+def test_value_is_named_for_any_error(value: Any, error: type[Exception]) -> None:
     if value == []:
         value.append(value)
     with pytest.raises(error, match=r"session\['thing'\]"):
         request_with(application(lambda session: session.update(user="ada", thing=value), JSON_AS_ASCII=False))
 
 
-def test_a_value_that_cannot_be_kept_becomes_a_500() -> None:
+def test_unserializable_value_gets_500() -> None:
     response = request_with(application(lambda session: session.update(thing=object()), PROPAGATE_EXCEPTIONS=False))
     assert (response.status_code, "Set-Cookie" in response.headers, b"object" in response.data) == (500, False, False)
 
 
-def test_keys_that_cannot_be_sorted_are_an_error_that_blames_no_value() -> None:
+def test_unsortable_keys_error_names_no_value() -> None:
     def act(session: Any) -> None:
         session["user"] = session[7] = "ada"
 
@@ -387,28 +385,26 @@ def permanently(act: Act) -> Act:
         "permanent without refresh, read",
     ],
 )  # fmt: skip
-def test_when_the_cookie_is_sent_and_when_the_answer_varies_by_it(
-    held: dict[str, Any], act: Act, refresh: bool, sent: bool, varies: bool
-) -> None:
+def test_when_cookie_and_vary_are_sent(held: dict[str, Any], act: Act, refresh: bool, sent: bool, varies: bool) -> None:
     app = application(lambda session: act(session) and None, SESSION_REFRESH_EACH_REQUEST=refresh)
     response = request_with(app, cookie_with(held, app) if held else None)
     assert ("Set-Cookie" in response.headers, response.headers.get("Vary")) == (sent, "Cookie" if varies else None)
 
 
-def test_saving_a_session_is_not_access() -> None:
+def test_saving_is_not_access() -> None:
     app = application()
     with app.test_client() as client:
         client.get("/")
         assert (session.accessed, session.modified) == (False, False)
 
 
-def test_vary_is_added_to() -> None:
+def test_vary_header_is_extended() -> None:
     app = application(write)
     app.after_request(lambda response: response.vary.add("Accept-Language") or response)
     assert request_with(app).headers["Vary"] == "Accept-Language, Cookie"
 
 
-def test_a_session_may_say_for_good_that_it_was_looked_at() -> None:
+def test_accessed_may_be_constant() -> None:
     class Looked(dict, SessionMixin):
         accessed = property(lambda session: True)  # type: ignore[assignment]
 
@@ -417,7 +413,7 @@ def test_a_session_may_say_for_good_that_it_was_looked_at() -> None:
     assert request_with(app, cookie_with({"user": "ada"}, app)).headers["Vary"] == "Cookie"
 
 
-def test_a_session_that_cannot_tell_is_sent_each_time() -> None:
+def test_flagless_session_is_always_sent() -> None:
     class Plain(dict, SessionMixin):
         pass
 
@@ -427,7 +423,7 @@ def test_a_session_that_cannot_tell_is_sent_each_time() -> None:
     assert (cookie_of(response).key, response.headers["Vary"]) == ("session", "Cookie")
 
 
-def test_an_emptied_session_takes_its_cookie_away() -> None:
+def test_emptied_session_deletes_cookie() -> None:
     app = application(lambda session: session.clear())
     client = app.test_client()
     with client.session_transaction() as kept:
@@ -437,7 +433,7 @@ def test_an_emptied_session_takes_its_cookie_away() -> None:
         assert dict(kept) == {}
 
 
-def test_the_cookie_is_taken_away_where_it_was_set() -> None:
+def test_cookie_is_deleted_where_it_was_set() -> None:
     app = application(
         lambda session: session.clear(),
         SESSION_COOKIE_NAME="shop", SESSION_COOKIE_DOMAIN="shop.example", SESSION_COOKIE_PATH="/root",
@@ -450,7 +446,7 @@ def test_the_cookie_is_taken_away_where_it_was_set() -> None:
 # Settings of the cookie
 
 
-def test_the_cookie_unless_told_otherwise() -> None:
+def test_default_cookie_attributes() -> None:
     morsel = cookie_of(request_with(application(write)))
     assert {key: value for key, value in morsel.items() if value} == {"httponly": True, "path": "/"}
     assert morsel.key == "session"
@@ -471,16 +467,16 @@ def test_the_cookie_unless_told_otherwise() -> None:
     ],
     ids=str,
 )
-def test_settings_of_the_cookie(settings: dict[str, Any], attribute: str, value: Any) -> None:
+def test_cookie_settings(settings: dict[str, Any], attribute: str, value: Any) -> None:
     response = request_with(application(write, **settings), base_url="http://shop.example/")
     assert cookie_of(response)[attribute] == value
 
 
-def test_the_cookie_has_the_name_it_is_given() -> None:
+def test_cookie_name_can_be_set() -> None:
     assert cookie_of(request_with(application(write, SESSION_COOKIE_NAME="shop"))).key == "shop"
 
 
-def test_the_cookie_of_a_permanent_session_expires() -> None:
+def test_permanent_cookie_expires() -> None:
     earliest = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(hours=1)
     morsel = cookie_of(request_with(application(permanently(write), PERMANENT_SESSION_LIFETIME=timedelta(hours=1))))
     latest = datetime.now(timezone.utc) + timedelta(hours=1)
@@ -488,7 +484,7 @@ def test_the_cookie_of_a_permanent_session_expires() -> None:
     assert earliest <= expires <= latest
 
 
-def test_an_expiration_time_is_in_utc_and_does_not_say_so() -> None:
+def test_expires_is_utc_without_timezone() -> None:
     app, session = application(), SecureCookieSession({"_permanent": True})
     now = datetime.now(timezone.utc).replace(tzinfo=None)
     expires = app.session_interface.get_expiration_time(app, session)
@@ -496,7 +492,7 @@ def test_an_expiration_time_is_in_utc_and_does_not_say_so() -> None:
     assert timedelta(0) <= expires - now - app.permanent_session_lifetime < timedelta(minutes=1)
 
 
-def test_a_session_that_is_not_permanent_has_no_expiration_time() -> None:
+def test_browser_session_has_no_expires() -> None:
     app = application()
     assert app.session_interface.get_expiration_time(app, SecureCookieSession()) is None
 
@@ -516,18 +512,18 @@ def test_a_session_that_is_not_permanent_has_no_expiration_time() -> None:
         ("shop.example", "", "shop.example"),
     ],
 )
-def test_the_domain_is_that_of_the_server_name(server_name: str | None, root: str, domain: str | None) -> None:
+def test_domain_is_server_name(server_name: str | None, root: str, domain: str | None) -> None:
     app = application(SERVER_NAME=server_name, APPLICATION_ROOT=root)
     assert app.session_interface.get_cookie_domain(app) == domain
 
 
-def test_the_domain_of_the_server_name_is_sent_with_the_cookie() -> None:
+def test_domain_is_sent_with_cookie() -> None:
     response = request_with(application(write, SERVER_NAME="shop.example"), base_url="http://shop.example/")
     assert cookie_of(response)["domain"].lstrip(".") == "shop.example"
 
 
 @pytest.mark.parametrize(("server_name", "kept"), [("shop.example", ".shop.example"), (None, False)])
-def test_the_domain_is_found_once(server_name: str | None, kept: Any) -> None:
+def test_domain_is_cached(server_name: str | None, kept: Any) -> None:
     app = application(SERVER_NAME=server_name)
     first = app.session_interface.get_cookie_domain(app)
     assert app.config["SESSION_COOKIE_DOMAIN"] == kept
@@ -536,27 +532,27 @@ def test_the_domain_is_found_once(server_name: str | None, kept: Any) -> None:
 
 
 @pytest.mark.parametrize("server_name", ["localhost", "localhost:5000"])
-def test_a_server_name_without_a_dot_is_no_domain_and_warned_of(server_name: str) -> None:
+def test_dotless_server_name_warns(server_name: str) -> None:
     app = application(SERVER_NAME=server_name)
     with pytest.warns(UserWarning, match=r"localhost.*localhost\.localdomain"):
         domain = app.session_interface.get_cookie_domain(app)
     assert (domain, app.config["SESSION_COOKIE_DOMAIN"]) == (None, False)
 
 
-def test_the_host_that_is_warned_of_is_all_but_the_port() -> None:
+def test_warning_omits_port() -> None:
     app = application(SERVER_NAME="[::1]:5000")
     with pytest.warns(UserWarning, match=r"'\[::1\]'"):
         app.session_interface.get_cookie_domain(app)
 
 
 @pytest.mark.parametrize("root", ["/", "/root"])
-def test_a_server_name_that_is_an_address_is_the_domain_and_warned_of(root: str) -> None:
+def test_ip_address_domain_warns(root: str) -> None:
     app = application(SERVER_NAME="127.0.0.1:5000", APPLICATION_ROOT=root)
     with pytest.warns(UserWarning, match="IP"):
         assert app.session_interface.get_cookie_domain(app) == "127.0.0.1"
 
 
-def test_a_domain_is_warned_of_once() -> None:
+def test_domain_warning_is_given_once() -> None:
     app = application(SERVER_NAME="localhost")
     with pytest.warns(UserWarning, match="localhost"):
         first = app.session_interface.get_cookie_domain(app)
@@ -575,7 +571,7 @@ def test_a_domain_is_warned_of_once() -> None:
         ("serializer", TaggedJSONSerializer()),
     ],
 )
-def test_how_cookies_are_signed_can_be_replaced(attribute: str, value: Any) -> None:
+def test_signing_can_be_replaced(attribute: str, value: Any) -> None:
     other = type("Otherwise", (SecureCookieSessionInterface,), {attribute: value})()
     app = application(dict)
     app.session_interface = other
@@ -585,7 +581,7 @@ def test_how_cookies_are_signed_can_be_replaced(attribute: str, value: Any) -> N
     assert found == ({"user": "ada"} if attribute == "serializer" else {})
 
 
-def test_a_key_of_bytes_that_may_change_signs() -> None:
+def test_bytearray_key_signs() -> None:
     app = Flask("bytes")
     app.secret_key = bytearray(b"long enough to sign with")
     app.add_url_rule("/count", "count", lambda: str(session.setdefault("visits", 1)))
@@ -593,7 +589,7 @@ def test_a_key_of_bytes_that_may_change_signs() -> None:
     assert [client.get("/count").status_code for _ in range(2)] == [200, 200]
 
 
-def test_a_serializer_of_another_kind_is_used() -> None:
+def test_other_serializer_is_used() -> None:
     class Reversed:
         def dumps(self, obj: Any) -> str:
             return repr(sorted(obj.items()))[::-1]
@@ -610,7 +606,7 @@ def test_a_serializer_of_another_kind_is_used() -> None:
 @pytest.mark.parametrize(
     ("attribute", "value"), [("salt", "other"), ("digest_method", hashlib.sha256), ("key_derivation", "concat")]
 )
-def test_how_cookies_are_signed_can_be_changed_at_any_time(attribute: str, value: Any) -> None:
+def test_signing_can_change_at_any_time(attribute: str, value: Any) -> None:
     app = application(dict)
     app.session_interface = SecureCookieSessionInterface()
     before = cookie_with({"user": "ada"}, app)
@@ -618,7 +614,7 @@ def test_how_cookies_are_signed_can_be_changed_at_any_time(attribute: str, value
     assert request_with(app, before).get_json() == {"got": {}}
 
 
-def test_the_secret_key_can_be_changed_at_any_time() -> None:
+def test_secret_key_can_change_at_any_time() -> None:
     app = application(dict)
     before = cookie_with({"user": "ada"}, app)
     app.secret_key = "other"
@@ -626,7 +622,7 @@ def test_the_secret_key_can_be_changed_at_any_time() -> None:
     assert [request_with(app, cookie).get_json()["got"] for cookie in (before, after)] == [{}, {"user": "eve"}]
 
 
-def test_applications_that_share_an_interface_have_their_own_keys() -> None:
+def test_shared_interface_uses_each_apps_key() -> None:
     one, other = application(dict, SECRET_KEY="one"), application(dict, SECRET_KEY="other")
     assert one.session_interface is other.session_interface
     cookies = [cookie_with({"user": "ada"}, app) for app in (one, other)]
@@ -634,14 +630,14 @@ def test_applications_that_share_an_interface_have_their_own_keys() -> None:
     assert found == [True, False, False, True]
 
 
-def test_what_signs_is_made_once() -> None:
+def test_signer_is_created_once() -> None:
     app = application()
     first, second = (app.session_interface.get_signing_serializer(app) for _ in range(2))
     assert first is second
     assert first.make_signer() is first.make_signer()
 
 
-def test_what_is_signed_with_another_salt_is_not_taken_for_a_session() -> None:
+def test_other_salt_is_rejected() -> None:
     app = application()
     serializer = app.session_interface.get_signing_serializer(app)
     other = serializer.dumps({}, salt="other")
@@ -650,12 +646,12 @@ def test_what_is_signed_with_another_salt_is_not_taken_for_a_session() -> None:
         serializer.loads(other)
 
 
-def test_there_is_nothing_to_sign_with_where_there_is_no_key() -> None:
+def test_no_signer_without_key() -> None:
     app = application(SECRET_KEY=None)
     assert app.session_interface.get_signing_serializer(app) is None
 
 
-def test_the_class_of_sessions_can_be_replaced() -> None:
+def test_session_class_can_be_replaced() -> None:
     class OurSession(SecureCookieSession):
         pass
 
@@ -687,7 +683,7 @@ class InMemory(SessionInterface):
         response.set_cookie("number", session.number)
 
 
-def test_sessions_can_be_kept_in_another_place() -> None:
+def test_session_store_can_be_replaced() -> None:
     app = application(lambda session: session.setdefault("user", "ada"), SECRET_KEY=None)
     app.session_interface = InMemory()
     client = app.test_client()
@@ -697,7 +693,7 @@ def test_sessions_can_be_kept_in_another_place() -> None:
     assert app.session_interface.kept == {"0": {"user": "ada"}, "1": {"user": "ada"}}
 
 
-def test_where_no_session_is_given_it_is_a_null_session_that_is_not_saved() -> None:
+def test_none_becomes_null_session() -> None:
     class Nowhere(SessionInterface):
         def open_session(self, app: Flask, request: Request) -> None:
             return None
@@ -707,7 +703,7 @@ def test_where_no_session_is_given_it_is_a_null_session_that_is_not_saved() -> N
     assert request_with(app).get_json() == {"got": "none"}
 
 
-def test_the_class_of_null_sessions_can_be_replaced() -> None:
+def test_null_session_class_can_be_replaced() -> None:
     class Nobody(dict, SessionMixin):
         pass
 
@@ -725,7 +721,7 @@ def test_the_class_of_null_sessions_can_be_replaced() -> None:
 
 
 @pytest.mark.parametrize("method", ["open_session", "save_session"])
-def test_an_interface_has_to_open_and_save_sessions(method: str) -> None:
+def test_interface_must_open_and_save(method: str) -> None:
     class Unfinished(SessionInterface):
         pass
 
@@ -733,5 +729,5 @@ def test_an_interface_has_to_open_and_save_sessions(method: str) -> None:
         getattr(Unfinished(), method)(*[None] * (3 if method == "save_session" else 2))
 
 
-def test_an_interface_is_not_based_on_pickle_unless_it_says_so() -> None:
+def test_interface_is_not_pickle_based() -> None:
     assert SessionInterface.pickle_based is False

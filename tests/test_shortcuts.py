@@ -52,14 +52,14 @@ def told(response: WerkzeugResponse, method: str) -> tuple[Any, ...]:
 @given(
     texts, st.one_of(st.none(), statuses, st.integers()), st.sampled_from([None, "text/html", "text/plain", "image/x"])
 )
-def test_a_response_of_text_is_made_as_werkzeug_makes_it(text: str, status: int | None, mimetype: str | None) -> None:
+def test_text_response_equals_werkzeugs(text: str, status: int | None, mimetype: str | None) -> None:
     ours, theirs = vars(Response(text, status, mimetype=mimetype)), vars(Html(text, status, mimetype=mimetype))
     # Headers say that they are equal in any order; a client is sent them in this one.
     assert list(ours.pop("headers")) == list(theirs.pop("headers"))
     assert ours == theirs
 
 
-def test_responses_of_text_share_nothing() -> None:
+def test_text_responses_share_nothing() -> None:
     first, second = Response("a"), Response("b")
     first.headers["X-Made"] = "yes"
     first.call_on_close(lambda: pytest.fail("called for another response"))
@@ -69,7 +69,7 @@ def test_responses_of_text_share_nothing() -> None:
     assert "X-Made" not in Response("c").headers
 
 
-def test_a_response_of_text_has_the_defaults_of_its_class_when_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_class_defaults_are_read_when_made(monkeypatch: pytest.MonkeyPatch) -> None:
     class Ours(Response):
         default_status = 201
         default_mimetype = "text/plain"
@@ -80,14 +80,14 @@ def test_a_response_of_text_has_the_defaults_of_its_class_when_it_is_made(monkey
     assert "Content-Type" not in Ours("made").headers
 
 
-def test_a_response_without_automatic_length_has_none() -> None:
+def test_automatic_length_can_be_disabled() -> None:
     class Unmeasured(Response):
         automatically_set_content_length = False
 
     assert "Content-Length" not in Unmeasured("made").headers
 
 
-def test_a_response_of_text_is_made_by_what_a_subclass_overrides() -> None:
+def test_overridden_method_makes_response() -> None:
     class Shouting(Response):
         def set_data(self, value: bytes | bytearray | str) -> None:
             super().set_data(value.upper())
@@ -98,7 +98,7 @@ def test_a_response_of_text_is_made_by_what_a_subclass_overrides() -> None:
     assert (Shouting("made").get_data(), Quiet("made").get_data()) == (b"MADE", b"MADE")
 
 
-def test_a_werkzeug_that_makes_responses_of_something_else_goes_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_werkzeug_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wrappers, "_known", False)
 
     class Ours(Response):
@@ -112,19 +112,17 @@ def test_a_werkzeug_that_makes_responses_of_something_else_goes_its_own_way(monk
 
 
 @given(bodies, statuses, st.lists(st.tuples(names, latin), max_size=3), st.sampled_from(["GET", "HEAD", "POST"]))
-def test_a_response_tells_the_server_what_werkzeugs_tells_it(
-    body: Any, status: int, headers: list[tuple[str, str]], method: str
-) -> None:
+def test_wsgi_result_equals_werkzeugs(body: Any, status: int, headers: list[tuple[str, str]], method: str) -> None:
     assert told(Response(body, status, headers), method) == told(Html(body, status, headers), method)
 
 
 @given(texts)
-def test_a_response_without_headers_of_its_own_tells_the_server_what_werkzeugs_tells_it(text: str) -> None:
+def test_wsgi_result_without_headers(text: str) -> None:
     assert told(Response(text), "GET") == told(Html(text), "GET")
 
 
 @pytest.mark.parametrize("body", ["whole", ["in ", "parts"], iter(["stream"])], ids=["text", "list", "iterator"])
-def test_what_waits_for_the_end_of_a_response_is_called_when_the_server_closes_it(body: Any) -> None:
+def test_call_on_close_runs_on_close(body: Any) -> None:
     closed: list[str] = []
     response = Response(body)
     response.call_on_close(lambda: closed.append("closed"))
@@ -135,7 +133,7 @@ def test_what_waits_for_the_end_of_a_response_is_called_when_the_server_closes_i
     assert closed == ["closed"]
 
 
-def test_a_response_whose_headers_are_taken_away_meanwhile_has_told_of_them_all() -> None:
+def test_headers_removed_later_were_sent() -> None:
     response = Response("made")
     answers: list[Any] = []
     response(create_environ(), lambda *arguments: answers.extend(arguments))  # type: ignore[arg-type]
@@ -143,7 +141,7 @@ def test_a_response_whose_headers_are_taken_away_meanwhile_has_told_of_them_all(
     assert [name for name, _ in answers[1]] == ["Content-Type", "Content-Length"]
 
 
-def test_a_response_is_told_to_the_server_by_what_a_subclass_overrides() -> None:
+def test_overridden_method_calls_server() -> None:
     class Marked(Response):
         def get_wsgi_headers(self, environ: Any) -> Headers:
             headers = super().get_wsgi_headers(environ)
@@ -188,17 +186,17 @@ def page_of(app: Flask, error: HTTPException) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("kind", ERRORS)
 @pytest.mark.parametrize("description", [None, "<b>é</b>\n2"])
-def test_the_page_of_an_error_is_werkzeugs(kind: Any, description: str | None) -> None:
+def test_error_page_equals_werkzeugs(kind: Any, description: str | None) -> None:
     error = kind(description=description)
     assert page_of(Flask("pages"), error) == told(error.get_response(create_environ()), "GET")
 
 
-def test_the_page_of_an_error_is_html_whatever_other_responses_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_page_is_always_html(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Response, "default_mimetype", "text/plain")
     assert ("Content-Type", "text/html; charset=utf-8") in page_of(Flask("pages"), NotFound())[1]
 
 
-def test_the_page_of_an_error_is_not_made_by_a_response_class_but_becomes_one_of_it() -> None:
+def test_error_page_becomes_response_class() -> None:
     class Ours(Response):
         def __init__(self, *arguments: Any, **keywords: Any) -> None:
             pytest.fail("made anew")
@@ -209,7 +207,7 @@ def test_the_page_of_an_error_is_not_made_by_a_response_class_but_becomes_one_of
         assert type(app.make_response(NotFound())) is Ours
 
 
-def test_an_error_that_answers_in_its_own_way_is_called() -> None:
+def test_custom_error_response_is_called() -> None:
     class Calling(NotFound):
         def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
             return WerkzeugResponse("by itself", 299)(environ, start_response)
@@ -246,14 +244,14 @@ def values(app: Flask, path: str) -> Any:
 
 
 @pytest.mark.parametrize(("path", "answer"), [("/page", "page"), ("/user/7", "user 7")])
-def test_a_rule_is_looked_for_once(app: Flask, path: str, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rule_is_matched_once(app: Flask, path: str, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert body(app, path) == answer
     monkeypatch.setattr(Map, "update", lambda self: pytest.fail("looked for again"))
     assert body(app, path) == answer
 
 
 @pytest.mark.parametrize(("path", "found"), [("/page", {}), ("/user/7", {"number": 7})])
-def test_each_request_has_values_of_its_own_for_the_view(app: Flask, path: str, found: dict[str, Any]) -> None:
+def test_view_args_are_not_shared(app: Flask, path: str, found: dict[str, Any]) -> None:
     for _ in range(3):
         given = values(app, path)
         assert given == found
@@ -261,17 +259,17 @@ def test_each_request_has_values_of_its_own_for_the_view(app: Flask, path: str, 
 
 
 @pytest.mark.parametrize(("length", "most"), [(200, 1), (201, 0)])
-def test_a_long_host_is_not_kept(app: Flask, length: int, most: int) -> None:
+def test_long_host_is_not_cached(app: Flask, length: int, most: int) -> None:
     routing._server_name.cache_clear()
     assert app.test_client().get("/page", headers={"Host": ("h." * length)[:length]}).text == "page"
     assert routing._server_name.cache_info().currsize == most
 
 
-def test_each_url_has_its_own_values(app: Flask) -> None:
+def test_urls_have_own_values(app: Flask) -> None:
     assert [values(app, f"/user/{number}") for number in (1, 2, 1)] == [{"number": 1}, {"number": 2}, {"number": 1}]
 
 
-def test_defaults_of_a_rule_are_those_it_has_now(app: Flask) -> None:
+def test_current_rule_defaults_are_used(app: Flask) -> None:
     defaults = {"number": 1}
     app.add_url_rule("/user", "user", defaults=defaults)
     assert body(app, "/user") == "user 1"
@@ -279,7 +277,7 @@ def test_defaults_of_a_rule_are_those_it_has_now(app: Flask) -> None:
     assert body(app, "/user") == "user 2"
 
 
-def test_redirects_to_defaults_begin_when_they_are_switched_on(app: Flask) -> None:
+def test_redirect_defaults_can_be_enabled(app: Flask) -> None:
     app.url_map.redirect_defaults = False
     app.add_url_rule("/user", "user", defaults={"number": 1})
     assert body(app, "/user/1") == "user 1"
@@ -287,13 +285,13 @@ def test_redirects_to_defaults_begin_when_they_are_switched_on(app: Flask) -> No
     assert app.test_client().get("/user/1").status_code == 308
 
 
-def test_a_rule_that_is_made_one_for_any_method_is_found(app: Flask) -> None:
+def test_rule_may_become_methodless(app: Flask) -> None:
     assert body(app, "/page") == "page"
     next(app.url_map.iter_rules("page")).methods = None
     assert body(app, "/page", "BREW") == "page"
 
 
-def test_an_adapter_may_be_given_another_map(app: Flask) -> None:
+def test_adapter_may_get_another_map(app: Flask) -> None:
     class Tenants(Flask):
         def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
             adapter = super().create_url_adapter(request)
@@ -306,7 +304,7 @@ def test_an_adapter_may_be_given_another_map(app: Flask) -> None:
     assert body(tenants, "/page") == "theirs"
 
 
-def test_a_server_name_may_stand_for_the_subdomain_of_an_adapter(app: Flask) -> None:
+def test_server_name_may_set_subdomain(app: Flask) -> None:
     app.url_map.default_subdomain = None  # type: ignore[assignment]
     app.add_url_rule("/home", "one", lambda: "one", subdomain="one.example")
     app.add_url_rule("/home", "two", lambda: "two", subdomain="two.example")
@@ -315,7 +313,7 @@ def test_a_server_name_may_stand_for_the_subdomain_of_an_adapter(app: Flask) -> 
     assert [client.get("/home", base_url=f"http://{host}.example").text for host in asked] == ["one", "two", "one"]
 
 
-def test_urls_are_matched_by_the_method_that_the_server_was_sent(app: Flask) -> None:
+def test_wsgi_request_method_is_matched(app: Flask) -> None:
     class Overridden(Request):
         def __init__(self, *arguments: Any, **keywords: Any) -> None:
             super().__init__(*arguments, **keywords)
@@ -326,23 +324,21 @@ def test_urls_are_matched_by_the_method_that_the_server_was_sent(app: Flask) -> 
     assert app.test_client().get("/page", headers={"X-Method": "DELETE"}).text == "page"
 
 
-def test_a_method_that_a_rule_has_no_more_is_refused(app: Flask) -> None:
+def test_removed_method_is_refused(app: Flask) -> None:
     assert body(app, "/page") == "page"
     next(app.url_map.iter_rules("page")).methods.remove("GET")  # type: ignore[union-attr]
     assert app.test_client().get("/page").status_code == 405
 
 
 @pytest.mark.parametrize(("rule", "path"), [("/folder/", "/folder"), ("/file", "/file/"), ("/<name>", "/ada")])
-def test_a_rule_added_later_is_found_where_another_was_a_makeshift(app: Flask, rule: str, path: str) -> None:
+def test_later_rule_wins_over_fallback(app: Flask, rule: str, path: str) -> None:
     app.add_url_rule(rule, "first", lambda **values: "first", strict_slashes=False)
     assert body(app, path) == "first"
     app.add_url_rule(path, "second", lambda: "second")
     assert body(app, path) == "second"
 
 
-def test_a_rule_added_while_another_is_looked_for_is_found_afterwards(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rule_added_during_match_is_found(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     app.add_url_rule("/<name>", "first", lambda name: "first")
 
     def after_the_first_was_found(*arguments: Any) -> None:
@@ -354,13 +350,13 @@ def test_a_rule_added_while_another_is_looked_for_is_found_afterwards(
     assert body(app, "/ada") == "second"
 
 
-def test_a_rule_added_later_does_not_take_what_another_has(app: Flask) -> None:
+def test_later_rule_leaves_others_alone(app: Flask) -> None:
     before = body(app, "/page")
     app.add_url_rule("/page", "newcomer", lambda: "newcomer", methods=["GET", "POST"])
     assert (before, body(app, "/page"), body(app, "/page", "POST")) == ("page", "page", "newcomer")
 
 
-def test_rules_of_which_one_is_wrong_are_found_as_far_as_they_were_added(app: Flask) -> None:
+def test_rules_before_failed_one_are_found(app: Flask) -> None:
     app.add_url_rule("/<name>", "name", lambda name: "name")
     assert body(app, "/right") == "name"
     with pytest.raises(LookupError):
@@ -368,33 +364,33 @@ def test_rules_of_which_one_is_wrong_are_found_as_far_as_they_were_added(app: Fl
     assert body(app, "/right") == "page"
 
 
-def test_another_map_has_its_own_rules(app: Flask) -> None:
+def test_maps_have_own_rules(app: Flask) -> None:
     assert body(app, "/page") == "page"
     app.view_functions["other"] = lambda: "other"
     app.url_map = Map([Rule("/page", endpoint="other")])
     assert body(app, "/page") == "other"
 
 
-def test_a_subdomain_has_its_own_rules(app: Flask) -> None:
+def test_subdomains_have_own_rules(app: Flask) -> None:
     app.add_url_rule("/page", "shop", lambda: "shop", subdomain="shop")
     assert body(app, "/page") == "page"
     app.url_map.default_subdomain = "shop"
     assert body(app, "/page") == "shop"
 
 
-def test_a_websocket_is_not_given_a_rule_for_requests(app: Flask) -> None:
+def test_websocket_gets_no_http_rule(app: Flask) -> None:
     assert body(app, "/page") == "page"
     assert app.test_client().get("/page", base_url="ws://localhost").status_code == 400
 
 
-def test_no_more_urls_are_remembered_than_there_is_room_for(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_size_is_bounded(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routing, "_MOST", 300)
     for number in range(302):
         assert values(app, f"/user/{number}") == {"number": number}
     assert remembered(app) == ["/user/300", "/user/301"]
 
 
-def test_long_urls_are_not_remembered(app: Flask) -> None:
+def test_long_urls_are_not_cached(app: Flask) -> None:
     app.add_url_rule("/<name>", "name", lambda name: name)
     for name in ("a" * 199, "b" * 200):
         assert body(app, f"/{name}") == name
@@ -402,7 +398,7 @@ def test_long_urls_are_not_remembered(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("name", ["counting", "int"])
-def test_a_converter_of_ones_own_is_asked_each_time(app: Flask, name: str) -> None:
+def test_custom_converter_is_not_cached(app: Flask, name: str) -> None:
     asked = []
 
     class Counting(IntegerConverter):
@@ -420,7 +416,7 @@ def test_a_converter_of_ones_own_is_asked_each_time(app: Flask, name: str) -> No
 
 
 @pytest.mark.parametrize("module", ["application", "zoo"])
-def test_a_converter_that_was_made_werkzeugs_is_asked_each_time(module: str) -> None:
+def test_replaced_converter_is_not_cached(module: str) -> None:
     program = f"""
 from werkzeug.routing import IntegerConverter, Map
 asked = []
@@ -441,14 +437,14 @@ assert asked == ["7", "7"], asked
     assert ended.returncode == 0, ended.stderr
 
 
-def test_a_converter_of_ones_own_is_not_in_the_way_of_rules_without_variables(app: Flask) -> None:
+def test_static_rules_ignore_custom_converters(app: Flask) -> None:
     app.url_map.converters["own"] = BaseConverter
     app.add_url_rule("/<own:value>", "page")
     body(app, "/page"), body(app, "/user/7")
     assert remembered(app) == ["/page"]
 
 
-def test_a_rule_that_is_of_another_class_is_asked_each_time(app: Flask) -> None:
+def test_custom_rule_is_not_cached(app: Flask) -> None:
     class OurRule(Rule):
         pass
 
@@ -457,12 +453,12 @@ def test_a_rule_that_is_of_another_class_is_asked_each_time(app: Flask) -> None:
     assert (body(app, "/ours"), remembered(app)) == ("ours", [])
 
 
-def test_a_rule_for_any_method_is_not_remembered_for_each_that_is_asked_for(app: Flask) -> None:
+def test_methodless_rule_is_cached_once(app: Flask) -> None:
     app.url_map.add(Rule("/any", endpoint="page"))
     assert (body(app, "/any", "BREW"), remembered(app)) == ("page", [])
 
 
-def test_an_adapter_answers_other_questions_too(app: Flask) -> None:
+def test_other_adapter_methods_work(app: Flask) -> None:
     with app.test_request_context("/page") as context:
         adapter = context.url_adapter
         assert adapter is not None
@@ -476,7 +472,7 @@ def test_an_adapter_answers_other_questions_too(app: Flask) -> None:
 
 
 @given(st.one_of(latin, st.lists(st.tuples(latin, latin)).map(lambda pairs: "; ".join(map("=".join, pairs)))))
-def test_cookies_are_read_as_werkzeug_reads_them(header: str) -> None:
+def test_cookies_equal_werkzeugs(header: str) -> None:
     environ = create_environ(headers={"Cookie": header})
     assert Request(environ).cookies == WerkzeugRequest(environ).cookies
 
@@ -484,7 +480,7 @@ def test_cookies_are_read_as_werkzeug_reads_them(header: str) -> None:
 # Closing a request
 
 
-def test_files_that_were_sent_are_closed_with_the_request() -> None:
+def test_uploaded_files_are_closed() -> None:
     sent = {"picture": (BytesIO(b"picture"), "picture.png")}
     with Flask("closing").test_request_context(method="POST", data=sent) as context:
         picture = context.request.files["picture"]

@@ -17,18 +17,18 @@ NAMES = """
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_signal_is_named_as_its_variable_and_told_in_words(name: str) -> None:
+def test_signal_has_name_and_docs(name: str) -> None:
     signal = getattr(signals, name)
     assert signal.name == name.replace("_", "-")
     assert signal.__doc__
 
 
 @pytest.mark.parametrize("name", [*NAMES, "signals_available"])
-def test_package_has_it_too(name: str) -> None:
+def test_package_exports_signal(name: str) -> None:
     assert getattr(schlenk, name) is getattr(signals, name)
 
 
-def test_each_signal_is_one_of_its_own() -> None:
+def test_signals_are_distinct() -> None:
     assert len({id(getattr(signals, name)) for name in NAMES}) == len(NAMES)
 
 
@@ -40,16 +40,16 @@ def blinker() -> Any:
     return pytest.importorskip("blinker")
 
 
-def test_signals_are_blinkers_where_it_is_installed(blinker: Any) -> None:
+def test_signals_are_blinkers_if_installed(blinker: Any) -> None:
     assert signals.signals_available is True
     assert all(isinstance(getattr(signals, name), blinker.Signal) for name in NAMES)
 
 
-def test_signals_are_not_those_of_blinkers_default_namespace(blinker: Any) -> None:
+def test_signals_have_their_own_namespace(blinker: Any) -> None:
     assert blinker.signal("request-started") is not signals.request_started
 
 
-def test_receiver_hears_of_the_app_it_asked_for_alone(blinker: Any) -> None:
+def test_receiver_gets_only_its_app(blinker: Any) -> None:
     app, other, heard = Flask("app"), Flask("other"), []
     with signals.appcontext_pushed.connected_to(heard.append, sender=app):
         for sender in (app, other):
@@ -61,15 +61,15 @@ def test_receiver_hears_of_the_app_it_asked_for_alone(blinker: Any) -> None:
 # --- Without
 
 
-def test_availability_is_told_without_blinker() -> None:
+def test_availability_without_blinker() -> None:
     without("blinker", "from schlenk import signals; assert signals.signals_available is False")
 
 
-def test_silent_signal_can_be_sent_to_nobody() -> None:
+def test_silent_signal_can_be_sent() -> None:
     without("blinker", "from schlenk import signals; assert signals.request_started.send(signals, answer=42) is None")
 
 
-def test_silent_signal_has_its_name_and_its_words() -> None:
+def test_silent_signal_has_name_and_docs() -> None:
     without(
         "blinker",
         f"""
@@ -83,7 +83,7 @@ def test_silent_signal_has_its_name_and_its_words() -> None:
     )
 
 
-def test_connecting_to_a_silent_signal_says_what_to_install() -> None:
+def test_connecting_silent_signal_explains() -> None:
     without(
         "blinker",
         """
@@ -100,7 +100,7 @@ def test_connecting_to_a_silent_signal_says_what_to_install() -> None:
     )
 
 
-def test_request_is_answered_and_a_message_flashed_without_blinker() -> None:
+def test_request_works_without_blinker() -> None:
     without(
         "blinker",
         """

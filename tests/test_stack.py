@@ -16,40 +16,40 @@ def stack() -> LocalStack[Any]:
     return LocalStack()
 
 
-def test_top_is_what_was_pushed_last(stack: LocalStack[Any]) -> None:
+def test_top_is_last_pushed(stack: LocalStack[Any]) -> None:
     stack.push("a")
     stack.push("b")
     assert stack.top == "b"
 
 
-def test_push_returns_the_list_lowest_first(stack: LocalStack[Any]) -> None:
+def test_push_returns_list_from_bottom(stack: LocalStack[Any]) -> None:
     assert stack.push("a") == ["a"]
     assert stack.push("b") == ["a", "b"]
 
 
-def test_pop_returns_what_was_on_top_and_takes_it_off(stack: LocalStack[Any]) -> None:
+def test_pop_returns_and_removes_top(stack: LocalStack[Any]) -> None:
     stack.push("a")
     stack.push("b")
     assert (stack.pop(), stack.top) == ("b", "a")
     assert (stack.pop(), stack.top) == ("a", None)
 
 
-def test_pop_and_top_of_an_empty_stack_are_none(stack: LocalStack[Any]) -> None:
+def test_empty_stack_returns_none(stack: LocalStack[Any]) -> None:
     assert (stack.pop(), stack.top) == (None, None)
 
 
-def test_object_that_is_false_is_still_there(stack: LocalStack[Any]) -> None:
+def test_falsy_object_counts(stack: LocalStack[Any]) -> None:
     stack.push(0)
     assert (stack.top, stack() + 1, stack.pop()) == (0, 1, 0)
 
 
-def test_storage_is_the_stack_by_ident(stack: LocalStack[Any]) -> None:
+def test_storage_maps_ident_to_stack(stack: LocalStack[Any]) -> None:
     stack.push("a")
     stack.push("b")
     assert stack._local.__storage__ == {get_ident(): {"stack": ["a", "b"]}}
 
 
-def test_storage_is_given_back_when_the_last_object_goes(stack: LocalStack[Any]) -> None:
+def test_last_pop_frees_storage(stack: LocalStack[Any]) -> None:
     stack.push("a")
     stack.push("b")
     stack.pop()
@@ -58,20 +58,20 @@ def test_storage_is_given_back_when_the_last_object_goes(stack: LocalStack[Any])
     assert stack._local.__storage__ == {}
 
 
-def test_list_from_push_is_left_whole_when_the_last_object_goes(stack: LocalStack[Any]) -> None:
+def test_last_pop_keeps_list_intact(stack: LocalStack[Any]) -> None:
     pushed = stack.push("a")
     stack.pop()
     assert pushed == ["a"]
 
 
-def test_stack_can_be_used_again_after_the_last_object_went(stack: LocalStack[Any]) -> None:
+def test_stack_is_reusable_after_last_pop(stack: LocalStack[Any]) -> None:
     pushed = stack.push("a")
     stack.pop()
     assert stack.push("b") == ["b"]
     assert pushed == ["a"]
 
 
-def test_list_emptied_by_hand_is_an_empty_stack(stack: LocalStack[Any]) -> None:
+def test_list_emptied_by_hand_is_empty_stack(stack: LocalStack[Any]) -> None:
     stack.push("a").clear()
     assert stack.top is None
     assert repr(stack()) == "<LocalProxy unbound>"
@@ -79,12 +79,12 @@ def test_list_emptied_by_hand_is_an_empty_stack(stack: LocalStack[Any]) -> None:
     assert stack._local.__storage__ == {}
 
 
-def test_stack_lies_in_its_local(stack: LocalStack[Any]) -> None:
+def test_stack_is_stored_in_its_local(stack: LocalStack[Any]) -> None:
     stack._local.stack = ["a", "b"]
     assert stack.top == "b"
 
 
-def test_local_that_is_put_in_place_of_its_own_is_used(stack: LocalStack[Any]) -> None:
+def test_replaced_local_is_used(stack: LocalStack[Any]) -> None:
     stack._local = Local()
     stack.push("a")
     assert stack._local.__storage__ == {get_ident(): {"stack": ["a"]}}
@@ -99,13 +99,13 @@ def test_stack_is_empty_elsewhere(stack: LocalStack[Any], elsewhere: Any) -> Non
 
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
-def test_stack_is_unmoved_by_what_is_pushed_elsewhere(stack: LocalStack[Any], elsewhere: Any) -> None:
+def test_stack_ignores_pushes_elsewhere(stack: LocalStack[Any], elsewhere: Any) -> None:
     stack.push("here")
     assert elsewhere(lambda: stack.push("there")) == ["there"]
     assert (stack.pop(), stack.top) == ("here", None)
 
 
-def test_stacks_of_threads_are_apart_without_greenlet() -> None:
+def test_isolated_without_greenlet() -> None:
     without(
         "greenlet",
         """
@@ -122,7 +122,7 @@ def test_stacks_of_threads_are_apart_without_greenlet() -> None:
     )
 
 
-def test_two_stacks_are_apart(stack: LocalStack[Any]) -> None:
+def test_stacks_are_independent(stack: LocalStack[Any]) -> None:
     stack.push("a")
     assert LocalStack().top is None
 
@@ -130,7 +130,7 @@ def test_two_stacks_are_apart(stack: LocalStack[Any]) -> None:
 # --- The proxy to the top
 
 
-def test_proxy_stands_for_whatever_is_on_top(stack: LocalStack[Any]) -> None:
+def test_proxy_follows_top(stack: LocalStack[Any]) -> None:
     top = stack()
     stack.push(["a"])
     assert top == ["a"]
@@ -140,7 +140,7 @@ def test_proxy_stands_for_whatever_is_on_top(stack: LocalStack[Any]) -> None:
     assert top == ["a"]
 
 
-def test_attribute_of_a_proxy_is_that_of_whatever_is_on_top(stack: LocalStack[Any]) -> None:
+def test_proxy_attribute_follows_top(stack: LocalStack[Any]) -> None:
     top = stack()
     stack.push(1)
     stack.push(2)
@@ -149,7 +149,7 @@ def test_attribute_of_a_proxy_is_that_of_whatever_is_on_top(stack: LocalStack[An
     assert top.real == 1
 
 
-def test_proxy_stands_for_the_top_that_a_subclass_says() -> None:
+def test_proxy_uses_overridden_top() -> None:
     class Fixed(LocalStack[str]):
         @property
         def top(self) -> str:
@@ -158,14 +158,14 @@ def test_proxy_stands_for_the_top_that_a_subclass_says() -> None:
     assert Fixed()() == "fixed"
 
 
-def test_proxy_to_an_empty_stack_is_unbound(stack: LocalStack[Any]) -> None:
+def test_proxy_to_empty_stack_is_unbound(stack: LocalStack[Any]) -> None:
     top = stack()
     with pytest.raises(RuntimeError, match="object unbound"):
         top.name  # noqa: B018
     assert repr(top) == "<LocalProxy unbound>"
 
 
-def test_proxy_where_none_is_on_top_is_unbound(stack: LocalStack[Any]) -> None:
+def test_proxy_to_none_is_unbound(stack: LocalStack[Any]) -> None:
     stack.push(None)
     with pytest.raises(RuntimeError, match="object unbound"):
         stack()._get_current_object()
@@ -175,16 +175,16 @@ def test_proxy_where_none_is_on_top_is_unbound(stack: LocalStack[Any]) -> None:
 # --- The choice of ident
 
 
-def test_default_ident_is_get_ident(stack: LocalStack[Any]) -> None:
+def test_default_ident_func_is_get_ident(stack: LocalStack[Any]) -> None:
     assert stack.__ident_func__ is get_ident
 
 
-def test_chosen_ident_can_be_read_here_and_in_the_local(stack: LocalStack[Any]) -> None:
+def test_custom_ident_can_be_read(stack: LocalStack[Any]) -> None:
     stack.__ident_func__ = threading.get_ident
     assert stack.__ident_func__ is stack._local.__ident_func__ is threading.get_ident
 
 
-def test_chosen_ident_decides_whose_stack_is_meant(stack: LocalStack[Any]) -> None:
+def test_custom_ident_selects_stack(stack: LocalStack[Any]) -> None:
     owner = ["first"]
     stack.__ident_func__ = lambda: owner[0]
     stack.push("a")
@@ -196,7 +196,7 @@ def test_chosen_ident_decides_whose_stack_is_meant(stack: LocalStack[Any]) -> No
     assert stack._local.__storage__ == {"second": {"stack": ["b"]}}
 
 
-def test_ident_chosen_after_something_was_pushed_leaves_it_with_its_owner(stack: LocalStack[Any]) -> None:
+def test_new_ident_func_keeps_old_stack(stack: LocalStack[Any]) -> None:
     stack.push("a")
     stack.__ident_func__ = lambda: "somebody"
     assert stack.top is None
@@ -204,13 +204,13 @@ def test_ident_chosen_after_something_was_pushed_leaves_it_with_its_owner(stack:
     assert stack.top == "a"
 
 
-def test_proxies_of_a_stack_are_of_one_class_and_named_as_others_are(stack: LocalStack[Any]) -> None:
+def test_proxies_share_class_and_name(stack: LocalStack[Any]) -> None:
     assert type(stack()) is type(stack()) is not type(LocalStack()())
     assert isinstance(stack(), LocalProxy)
     assert (type(stack()).__name__, type(stack()).__module__) == ("LocalProxy", "schlenk.local")
 
 
-def test_attribute_of_a_proxy_where_none_is_on_top_is_an_error_that_says_so(stack: LocalStack[Any]) -> None:
+def test_attribute_of_none_raises(stack: LocalStack[Any]) -> None:
     with pytest.raises(RuntimeError, match="unbound"):
         stack().anything  # noqa: B018
     stack.push(None)
@@ -218,13 +218,13 @@ def test_attribute_of_a_proxy_where_none_is_on_top_is_an_error_that_says_so(stac
         stack().anything  # noqa: B018
 
 
-def test_proxy_of_a_stack_has_what_was_set_on_itself(stack: LocalStack[Any]) -> None:
+def test_own_proxy_attribute_is_found(stack: LocalStack[Any]) -> None:
     top = stack()
     object.__setattr__(top, "note", "kept")
     assert top.note == "kept"
 
 
-def test_proxy_of_a_stack_follows_when_its_local_is_replaced(stack: LocalStack[Any]) -> None:
+def test_proxy_follows_replaced_local(stack: LocalStack[Any]) -> None:
     top = stack()
     stack.push(1)
     stack._local = Local()
@@ -232,7 +232,7 @@ def test_proxy_of_a_stack_follows_when_its_local_is_replaced(stack: LocalStack[A
     assert (top.real, top + 0) == (2, 2)
 
 
-def test_discard_takes_off_only_what_is_on_top(stack: LocalStack[Any]) -> None:
+def test_discard_removes_only_top(stack: LocalStack[Any]) -> None:
     first, second = object(), object()
     assert stack._discard(first) is False
     stack.push(first)

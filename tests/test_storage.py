@@ -54,12 +54,12 @@ def by_number(place: Local) -> Local:
     return place
 
 
-def test_values_of_a_thread_go_with_it(by_number: Local) -> None:
+def test_thread_end_removes_its_values(by_number: Local) -> None:
     in_thread(lambda: setattr(by_number, "value", 1))
     assert by_number.__storage__ == {}
 
 
-def test_value_of_an_ended_thread_is_let_go(by_number: Local) -> None:
+def test_thread_end_frees_its_values(by_number: Local) -> None:
     def work() -> weakref.ref[Value]:
         by_number.value = Value()
         return weakref.ref(by_number.value)
@@ -68,9 +68,7 @@ def test_value_of_an_ended_thread_is_let_go(by_number: Local) -> None:
 
 
 @pytest.mark.parametrize("keeper", ["earlier", "the storage", "later"])
-def test_what_a_finalizer_stores_when_its_thread_has_ended_goes_too_or_is_refused(
-    by_number: Local, keeper: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_finalizer_values_do_not_stay(by_number: Local, keeper: str, monkeypatch: pytest.MonkeyPatch) -> None:
     errors: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda ignored: errors.append(ignored.exc_value))
     earlier, later = threading.local(), threading.local()
@@ -90,7 +88,7 @@ def test_what_a_finalizer_stores_when_its_thread_has_ended_goes_too_or_is_refuse
     assert len(errors) == 1 or keeper != "the storage"
 
 
-def test_a_new_thread_that_has_both_numbers_of_one_that_ended_can_store(by_number: Local) -> None:
+def test_recycled_thread_numbers_can_store(by_number: Local) -> None:
     def work() -> Any:
         _storage(by_number).threads[threading.get_ident()] = threading.get_native_id()
         by_number.value = 1
@@ -99,7 +97,7 @@ def test_a_new_thread_that_has_both_numbers_of_one_that_ended_can_store(by_numbe
     assert in_thread(work) == 1
 
 
-def test_a_thread_nobody_counts_can_store_again(by_number: Local) -> None:
+def test_unmanaged_thread_can_store_again(by_number: Local) -> None:
     """As the threads of a server that are not made by Python's threading."""
     seen, done = [], threading.Event()
 
@@ -115,7 +113,7 @@ def test_a_thread_nobody_counts_can_store_again(by_number: Local) -> None:
     assert seen == [2]
 
 
-def test_values_of_a_thread_that_released_and_stored_again_go_with_it(by_number: Local) -> None:
+def test_released_thread_is_cleaned_again(by_number: Local) -> None:
     def work() -> None:
         by_number.value = 1
         release_local(by_number)
@@ -125,7 +123,7 @@ def test_values_of_a_thread_that_released_and_stored_again_go_with_it(by_number:
     assert by_number.__storage__ == {}
 
 
-def test_thread_that_stored_again_keeps_its_values_while_it_lives(by_number: Local) -> None:
+def test_thread_keeps_values_after_release(by_number: Local) -> None:
     def work() -> dict[int, Any]:
         by_number.value = 1
         release_local(by_number)
@@ -136,7 +134,7 @@ def test_thread_that_stored_again_keeps_its_values_while_it_lives(by_number: Loc
     assert values == {"value": 2}
 
 
-def test_thread_that_released_ends_without_trouble(by_number: Local) -> None:
+def test_released_thread_ends_cleanly(by_number: Local) -> None:
     def work() -> None:
         by_number.value = 1
         release_local(by_number)
@@ -145,7 +143,7 @@ def test_thread_that_released_ends_without_trouble(by_number: Local) -> None:
     assert by_number.__storage__ == {}
 
 
-def test_no_thread_sees_the_values_of_one_before_it(by_number: Local) -> None:
+def test_thread_never_sees_predecessors_values(by_number: Local) -> None:
     def work() -> bool:
         seen = hasattr(by_number, "value")
         by_number.value = 1
@@ -155,7 +153,7 @@ def test_no_thread_sees_the_values_of_one_before_it(by_number: Local) -> None:
     assert not any(in_thread(work) for _ in range(50))
 
 
-def test_other_threads_keep_their_values_when_one_ends(by_number: Local) -> None:
+def test_thread_end_keeps_others_values(by_number: Local) -> None:
     by_number.value = "main"
     stored, may_end = threading.Event(), threading.Event()
 
@@ -176,7 +174,7 @@ def test_other_threads_keep_their_values_when_one_ends(by_number: Local) -> None
     assert left == {threading.get_ident(): "main", number: "living"}
 
 
-def test_each_local_forgets_an_ended_thread(by_number: Local) -> None:
+def test_thread_end_clears_every_local(by_number: Local) -> None:
     other = Local()
     other.__ident_func__ = threading.get_ident
 
@@ -187,14 +185,14 @@ def test_each_local_forgets_an_ended_thread(by_number: Local) -> None:
     assert (by_number.__storage__, other.__storage__) == ({}, {})
 
 
-def test_stack_of_an_ended_thread_goes_with_it() -> None:
+def test_thread_end_removes_its_stack() -> None:
     stack: LocalStack[int] = LocalStack()
     stack.__ident_func__ = threading.get_ident
     in_thread(lambda: stack.push(1))
     assert stack._local.__storage__ == {}
 
 
-def test_values_go_with_their_local(by_number: Local) -> None:
+def test_local_end_frees_values(by_number: Local) -> None:
     place = Local()
     place.__ident_func__ = threading.get_ident
     place.value = Value()
@@ -204,7 +202,7 @@ def test_values_go_with_their_local(by_number: Local) -> None:
     assert value() is None
 
 
-def test_number_chosen_after_values_were_stored_counts_from_then_on(place: Local) -> None:
+def test_late_ident_func_applies_from_then_on(place: Local) -> None:
     place.value = "before"
 
     def work() -> None:
@@ -215,7 +213,7 @@ def test_number_chosen_after_values_were_stored_counts_from_then_on(place: Local
     assert [values for _, values in place] == [{"value": "before"}]
 
 
-def test_dead_threads_leave_nothing_without_greenlet() -> None:
+def test_dead_threads_leave_nothing() -> None:
     without(
         "greenlet",
         """
@@ -245,14 +243,14 @@ def test_dead_greenlets_are_bounded(place: Local) -> None:
         assert len(place.__storage__) <= 64
 
 
-def test_ended_threads_are_bounded_where_greenlets_tell_who_is_running(place: Local) -> None:
+def test_ended_threads_are_bounded(place: Local) -> None:
     pytest.importorskip("greenlet")
     for number in range(200):
         in_thread(lambda: setattr(place, "value", number))  # noqa: B023
         assert len(place.__storage__) <= 64
 
 
-def test_greenlets_suspended_in_ended_threads_are_bounded(place: Local) -> None:
+def test_suspended_greenlets_are_bounded(place: Local) -> None:
     greenlet = pytest.importorskip("greenlet")
 
     def work() -> None:
@@ -271,7 +269,7 @@ def test_stacks_of_dead_greenlets_are_bounded() -> None:
     assert len(stack._local.__storage__) <= 64
 
 
-def test_living_greenlets_keep_their_values_among_many_dead_ones(place: Local) -> None:
+def test_living_greenlets_survive_sweep(place: Local) -> None:
     greenlet = pytest.importorskip("greenlet")
 
     def work(number: int) -> int:
@@ -287,7 +285,7 @@ def test_living_greenlets_keep_their_values_among_many_dead_ones(place: Local) -
     assert [owner.switch() for owner in living] == list(range(100))
 
 
-def test_no_greenlet_sees_the_values_of_a_dead_one(place: Local) -> None:
+def test_greenlet_never_sees_dead_ones_values(place: Local) -> None:
     def work() -> bool:
         seen = hasattr(place, "value")
         place.value = 1
@@ -296,7 +294,7 @@ def test_no_greenlet_sees_the_values_of_a_dead_one(place: Local) -> None:
     assert not any(in_greenlet(work) for _ in range(200))
 
 
-def test_sweep_lets_the_values_of_the_dead_go(place: Local) -> None:
+def test_sweep_frees_values(place: Local) -> None:
     ended, value = Owner(), Value()
     kept = weakref.ref(value)
     store_as(place, ended, value)
@@ -307,13 +305,13 @@ def test_sweep_lets_the_values_of_the_dead_go(place: Local) -> None:
     assert kept() is None
 
 
-def test_idents_that_cannot_die_are_kept(place: Local) -> None:
+def test_unkillable_idents_are_kept(place: Local) -> None:
     for number in range(500):
         store_as(place, number)
     assert len(place.__storage__) == 500
 
 
-def test_dead_that_came_into_the_storage_unasked_are_swept_too(place: Local) -> None:
+def test_directly_stored_dead_are_swept(place: Local) -> None:
     for _ in range(200):
         ended = Owner()
         ended.ended = True
@@ -322,7 +320,7 @@ def test_dead_that_came_into_the_storage_unasked_are_swept_too(place: Local) -> 
     assert len(place.__storage__) == 1
 
 
-def test_dead_among_many_living_are_bounded_by_their_number(place: Local) -> None:
+def test_bound_grows_with_living_owners(place: Local) -> None:
     living = [Owner() for _ in range(1000)]
     for owner in living:
         store_as(place, owner)
@@ -334,14 +332,14 @@ def test_dead_among_many_living_are_bounded_by_their_number(place: Local) -> Non
     assert set(living) <= place.__storage__.keys()
 
 
-def test_sweeping_looks_at_each_owner_a_bounded_number_of_times(place: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sweep_cost_is_bounded(place: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Owner, "asked", 0)
     for _ in range(5000):
         store_as(place, Owner())
     assert 0 < Owner.asked <= 2 * 5000
 
 
-def test_bound_falls_again_when_many_have_died(place: Local) -> None:
+def test_bound_shrinks_after_deaths(place: Local) -> None:
     many = [Owner() for _ in range(1000)]
     for owner in many:
         store_as(place, owner)
@@ -354,14 +352,14 @@ def test_bound_falls_again_when_many_have_died(place: Local) -> None:
     assert len(place.__storage__) <= 64
 
 
-def test_nobody_is_swept_before_there_are_many(place: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_storage_is_not_swept(place: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Owner, "asked", 0)
     for _ in range(64):
         store_as(place, Owner())
     assert Owner.asked == 0
 
 
-def test_setting_another_value_does_not_sweep(place: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_setting_existing_value_does_not_sweep(place: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(64):
         store_as(place, Owner())
     monkeypatch.setattr(Owner, "asked", 0)
@@ -369,7 +367,7 @@ def test_setting_another_value_does_not_sweep(place: Local, monkeypatch: pytest.
     assert Owner.asked == 0
 
 
-def test_owner_that_is_released_while_the_dead_are_swept_is_no_trouble(place: Local) -> None:
+def test_release_during_sweep_is_safe(place: Local) -> None:
     class Releasing(Owner):
         @property
         def dead(self) -> bool:
@@ -382,7 +380,7 @@ def test_owner_that_is_released_while_the_dead_are_swept_is_no_trouble(place: Lo
     assert place.__storage__ == {"newcomer": {"value": None}}
 
 
-def test_value_that_stores_something_as_it_goes_is_no_trouble(place: Local) -> None:
+def test_store_from_finalizer_is_safe(place: Local) -> None:
     class Last:
         def __del__(self) -> None:
             store_as(place, "heir")
@@ -396,7 +394,7 @@ def test_value_that_stores_something_as_it_goes_is_no_trouble(place: Local) -> N
 
 
 @pytest.mark.parametrize("ident", [get_ident, threading.get_ident])
-def test_threads_that_come_and_go_at_once_keep_their_own_values(place: Local, ident: Callable[[], Any]) -> None:
+def test_concurrent_threads_keep_own_values(place: Local, ident: Callable[[], Any]) -> None:
     place.__ident_func__ = ident
     together, wrong = threading.Barrier(8, timeout=30), []
 
@@ -419,7 +417,7 @@ def test_threads_that_come_and_go_at_once_keep_their_own_values(place: Local, id
     assert len(place.__storage__) <= 64
 
 
-def test_the_dead_are_swept_and_all_listed_while_others_store_and_release(place: Local) -> None:
+def test_sweep_is_safe_during_concurrent_use(place: Local) -> None:
     pretended: dict[int, Owner] = {}
     place.__ident_func__ = lambda: pretended.get(threading.get_ident()) or get_ident()
     wrong: list[str] = []
@@ -457,7 +455,7 @@ def test_the_dead_are_swept_and_all_listed_while_others_store_and_release(place:
     assert not wrong
 
 
-def test_another_ident_function_goes_with_what_threads_have_by_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changing_ident_func_moves_cleanup(monkeypatch: pytest.MonkeyPatch) -> None:
     place = Local()
 
     class Patched(threading.local):

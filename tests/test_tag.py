@@ -54,7 +54,7 @@ class TagPair(JSONTag):
         return Pair(value)
 
 
-def test_star_import_gives_the_public_names() -> None:
+def test_star_import_exports_public_names() -> None:
     names: dict[str, Any] = {}
     exec("from schlenk.json.tag import *", names)
     tags = "JSONTag PassDict PassList TagBytes TagDateTime TagDict TagMarkup TagTuple TagUUID"
@@ -84,22 +84,22 @@ WRITTEN = [
 
 
 @pytest.mark.parametrize(("value", "text"), WRITTEN)
-def test_value_is_written(serializer: TaggedJSONSerializer, value: Any, text: str) -> None:
+def test_value_is_serialized(serializer: TaggedJSONSerializer, value: Any, text: str) -> None:
     assert serializer.dumps(value) == text
 
 
 @pytest.mark.parametrize(("value", "text"), WRITTEN)
-def test_value_is_read_back_as_what_it_was(serializer: TaggedJSONSerializer, value: Any, text: str) -> None:
+def test_value_is_deserialized(serializer: TaggedJSONSerializer, value: Any, text: str) -> None:
     read = serializer.loads(text)
     assert read == value
     assert type(read) is type(value)
 
 
-def test_bytes_are_read_too(serializer: TaggedJSONSerializer) -> None:
+def test_bytes_are_deserialized(serializer: TaggedJSONSerializer) -> None:
     assert serializer.loads(b'{" t":[1]}') == (1,)
 
 
-def test_object_with_html_comes_back_as_markup(serializer: TaggedJSONSerializer) -> None:
+def test_html_object_becomes_markup(serializer: TaggedJSONSerializer) -> None:
     class Widget:
         def __html__(self) -> str:
             return "<b>"
@@ -107,7 +107,7 @@ def test_object_with_html_comes_back_as_markup(serializer: TaggedJSONSerializer)
     assert serializer.loads(serializer.dumps(Widget())) == Markup("<b>")
 
 
-def test_class_of_objects_with_html_is_not_one_of_them(serializer: TaggedJSONSerializer) -> None:
+def test_class_with_html_method_is_not_markup(serializer: TaggedJSONSerializer) -> None:
     class NoWidget:
         __html__ = None
 
@@ -115,34 +115,34 @@ def test_class_of_objects_with_html_is_not_one_of_them(serializer: TaggedJSONSer
         serializer.dumps(NoWidget())
 
 
-def test_date_with_a_time_zone_comes_back_in_utc_without_one(serializer: TaggedJSONSerializer) -> None:
+def test_aware_datetime_becomes_naive_utc(serializer: TaggedJSONSerializer) -> None:
     value = datetime(2020, 1, 2, 3, tzinfo=timezone(timedelta(hours=2)))
     assert serializer.loads(serializer.dumps(value)) == datetime(2020, 1, 2, 1)
 
 
-def test_date_that_is_none_is_read_as_none(serializer: TaggedJSONSerializer) -> None:
+def test_invalid_date_becomes_none(serializer: TaggedJSONSerializer) -> None:
     assert serializer.loads('{" d":"yesterday"}') is None
 
 
-def test_value_that_cannot_be_held_is_a_type_error(serializer: TaggedJSONSerializer) -> None:
+def test_unsupported_value_raises(serializer: TaggedJSONSerializer) -> None:
     with pytest.raises(TypeError, match="not JSON serializable"):
         serializer.dumps([object()])
 
 
-def test_object_of_an_unknown_tag_is_left_as_it_is(serializer: TaggedJSONSerializer) -> None:
+def test_unknown_tag_is_left_alone(serializer: TaggedJSONSerializer) -> None:
     assert serializer.loads('{" x":[1]}') == {" x": [1]}
 
 
-def test_object_of_two_keys_is_no_tag(serializer: TaggedJSONSerializer) -> None:
+def test_dict_of_two_keys_is_no_tag(serializer: TaggedJSONSerializer) -> None:
     assert serializer.loads('{" t":[1]," b":""}') == {" t": [1], " b": ""}
 
 
-def test_untag_takes_one_dictionary(serializer: TaggedJSONSerializer) -> None:
+def test_untag_accepts_one_dict(serializer: TaggedJSONSerializer) -> None:
     assert serializer.untag({" t": [1]}) == (1,)
     assert serializer.untag({"a": 1}) == {"a": 1}
 
 
-def test_json_is_written_as_the_application_wants_it(serializer: TaggedJSONSerializer) -> None:
+def test_json_settings_of_app_apply(serializer: TaggedJSONSerializer) -> None:
     app = Flask("tagged")
     app.config.update(JSON_SORT_KEYS=False, JSON_AS_ASCII=False)
     with app.app_context():
@@ -165,7 +165,7 @@ values = st.recursive(
 
 @settings(deadline=None)
 @given(values)
-def test_whatever_was_written_is_read_back(value: Any) -> None:
+def test_roundtrip(value: Any) -> None:
     serializer = TaggedJSONSerializer()
     assert repr(serializer.loads(serializer.dumps(value))) == repr(value)
 
@@ -179,27 +179,27 @@ def test_registered_tag_is_used(serializer: TaggedJSONSerializer) -> None:
     assert serializer.loads('[{" c":[0.0,1.0]}]') == [1j]
 
 
-def test_tag_is_registered_for_one_serializer_alone(serializer: TaggedJSONSerializer) -> None:
+def test_tag_is_registered_per_serializer(serializer: TaggedJSONSerializer) -> None:
     serializer.register(TagComplex)
     assert TagComplex.key not in TaggedJSONSerializer().tags
 
 
-def test_tag_knows_its_serializer(serializer: TaggedJSONSerializer) -> None:
+def test_tag_has_its_serializer(serializer: TaggedJSONSerializer) -> None:
     assert {tag.serializer for tag in serializer.order} == {serializer}
 
 
-def test_registered_tag_comes_last(serializer: TaggedJSONSerializer) -> None:
+def test_registered_tag_is_last(serializer: TaggedJSONSerializer) -> None:
     serializer.register(TagPair)
     assert isinstance(serializer.order[-1], TagPair)
     assert serializer.dumps(Pair([1])) == '{" t":[1]}'
 
 
-def test_tag_for_a_special_case_is_registered_before_that_for_the_type(serializer: TaggedJSONSerializer) -> None:
+def test_special_tag_may_precede_general_tag(serializer: TaggedJSONSerializer) -> None:
     serializer.register(TagPair, index=0)
     assert type(serializer.loads(serializer.dumps(Pair([(1,)])))) is Pair
 
 
-def test_key_that_is_taken_is_refused_and_nothing_changes(serializer: TaggedJSONSerializer) -> None:
+def test_duplicate_key_is_refused(serializer: TaggedJSONSerializer) -> None:
     class Other(TagComplex):
         key = " t"
 
@@ -210,7 +210,7 @@ def test_key_that_is_taken_is_refused_and_nothing_changes(serializer: TaggedJSON
     assert isinstance(serializer.tags[" t"], TagTuple)
 
 
-def test_key_that_is_taken_is_given_to_another_by_force(serializer: TaggedJSONSerializer) -> None:
+def test_duplicate_key_can_be_forced(serializer: TaggedJSONSerializer) -> None:
     class Reversed(TagTuple):
         def to_python(self, value: Any) -> Any:
             return tuple(reversed(value))
@@ -219,7 +219,7 @@ def test_key_that_is_taken_is_given_to_another_by_force(serializer: TaggedJSONSe
     assert serializer.loads('{" t":[1,2]}') == (2, 1)
 
 
-def test_empty_key_is_a_key(serializer: TaggedJSONSerializer) -> None:
+def test_empty_key_is_valid(serializer: TaggedJSONSerializer) -> None:
     class Unnamed(TagComplex):
         key = ""
 
@@ -227,12 +227,12 @@ def test_empty_key_is_a_key(serializer: TaggedJSONSerializer) -> None:
     assert serializer.loads(serializer.dumps(1j)) == 1j
 
 
-def test_class_without_a_key_needs_no_tag(serializer: TaggedJSONSerializer) -> None:
+def test_tag_without_key_is_never_written(serializer: TaggedJSONSerializer) -> None:
     assert PassDict not in {type(tag) for tag in serializer.tags.values()}
     assert PassDict in {type(tag) for tag in serializer.order}
 
 
-def test_default_tags_decide_what_a_serializer_has() -> None:
+def test_default_tags_can_be_replaced() -> None:
     class Bare(TaggedJSONSerializer):
         default_tags = [PassList]
 
@@ -242,7 +242,7 @@ def test_default_tags_decide_what_a_serializer_has() -> None:
 
 
 @pytest.mark.parametrize("method", ["check", "to_json", "to_python"])
-def test_tag_has_to_define(serializer: TaggedJSONSerializer, method: str) -> None:
+def test_tag_requires_methods(serializer: TaggedJSONSerializer, method: str) -> None:
     class TagNothing(JSONTag):
         pass
 
@@ -250,7 +250,7 @@ def test_tag_has_to_define(serializer: TaggedJSONSerializer, method: str) -> Non
         getattr(TagNothing(serializer), method)(None)
 
 
-def test_values_of_a_request_are_read_and_written_by_the_settings_of_now(serializer: TaggedJSONSerializer) -> None:
+def test_current_settings_are_used(serializer: TaggedJSONSerializer) -> None:
     class Upper(schlenk.json.JSONEncoder):
         def default(self, o: Any) -> Any:
             return "SET"
@@ -268,7 +268,7 @@ def test_values_of_a_request_are_read_and_written_by_the_settings_of_now(seriali
         assert (serializer.dumps({1, 2}), serializer.loads("1.5")) == ('"SET"', Decimal("1.5"))
 
 
-def test_a_serializer_that_was_not_made_by_its_base_reads() -> None:
+def test_serializer_without_init_loads() -> None:
     class Own(TaggedJSONSerializer):
         def __init__(self) -> None:
             self.tags, self.order = {}, []
@@ -277,7 +277,7 @@ def test_a_serializer_that_was_not_made_by_its_base_reads() -> None:
         assert Own().loads('{"a":1}') == {"a": 1}
 
 
-def test_a_serializer_that_compares_is_kept_apart_from_others() -> None:
+def test_equal_serializers_stay_separate() -> None:
     class Equal(TaggedJSONSerializer):
         def __eq__(self, other: object) -> bool:
             return True

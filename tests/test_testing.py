@@ -88,41 +88,39 @@ def ended(app: Flask) -> list[str]:
     ],
     ids=str,
 )
-def test_the_url_of_a_request_is_that_of_the_configuration_unless_it_is_given(
-    app: Flask, settings: dict[str, Any], arguments: dict[str, Any], url: str
-) -> None:
+def test_url_defaults_to_config(app: Flask, settings: dict[str, Any], arguments: dict[str, Any], url: str) -> None:
     app.config.update(settings)
     builder = EnvironBuilder(app, **arguments)
     assert Request(builder.get_environ()).url == url
     builder.close()
 
 
-def test_of_a_whole_url_the_uri_that_is_asked_for_begins_with_its_path(app: Flask) -> None:
+def test_full_url_sets_request_uri(app: Flask) -> None:
     builder = EnvironBuilder(app, "https://shop.example/page?n=1")
     assert builder.get_environ()["REQUEST_URI"] == "/page?n=1"
     builder.close()
 
 
 @pytest.mark.parametrize("more", [{"subdomain": "admin"}, {"url_scheme": "https"}])
-def test_a_base_url_leaves_nothing_else_to_say(app: Flask, more: dict[str, str]) -> None:
+def test_base_url_excludes_other_options(app: Flask, more: dict[str, str]) -> None:
     with pytest.raises(AssertionError, match="base_url"):
         EnvironBuilder(app, "/", base_url="http://localhost/", **more)
 
 
-def test_the_builder_takes_what_werkzeugs_takes(app: Flask) -> None:
+def test_builder_accepts_werkzeug_arguments(app: Flask) -> None:
     builder = EnvironBuilder(app, "/", None, None, None, {"n": "1"}, method="POST", headers={"X-Test": "yes"})
     asked = Request(builder.get_environ())
     assert (asked.method, asked.args["n"], asked.headers["X-Test"]) == ("POST", "1", "yes")
     builder.close()
 
 
-def test_the_builder_knows_its_application(app: Flask) -> None:
+def test_builder_has_app(app: Flask) -> None:
     builder = EnvironBuilder(app)
     assert builder.app is app
     builder.close()
 
 
-def test_json_is_written_as_the_application_writes_it(app: Flask) -> None:
+def test_json_uses_app_encoder(app: Flask) -> None:
     class Sets(JSONEncoder):
         def default(self, o: Any) -> Any:
             return sorted(o) if isinstance(o, set) else super().default(o)
@@ -132,19 +130,19 @@ def test_json_is_written_as_the_application_writes_it(app: Flask) -> None:
         assert (request.mimetype, request.get_data()) == ("application/json", b'{"a": "\\u00e4", "b": [1, 2]}')
 
 
-def test_json_may_be_written_with_options_of_its_own(app: Flask) -> None:
+def test_json_accepts_dumps_options(app: Flask) -> None:
     builder = EnvironBuilder(app)
     assert builder.json_dumps({"a": 1}, indent=1) == '{\n "a": 1\n}'
     builder.close()
 
 
-def test_test_request_context_closes_the_files_it_is_given(app: Flask) -> None:
+def test_context_closes_files(app: Flask) -> None:
     file = BytesIO(b"picture")
     with app.test_request_context(method="POST", data={"photo": (file, "me.png")}):
         assert (file.closed, request.files["photo"].read()) == (True, b"picture")
 
 
-def test_test_request_context_is_told_as_the_builder_is(app: Flask) -> None:
+def test_context_takes_builder_arguments(app: Flask) -> None:
     with app.test_request_context("/page?n=1", subdomain="admin", method="POST", data={"name": "ada"}):
         assert (request.method, request.url) == ("POST", "http://admin.localhost/page?n=1")
         assert request.form["name"] == "ada"
@@ -153,19 +151,19 @@ def test_test_request_context_is_told_as_the_builder_is(app: Flask) -> None:
 # The client
 
 
-def test_the_client_asks_its_application(app: Flask) -> None:
+def test_client_calls_its_app(app: Flask) -> None:
     client = app.test_client()
     assert client.application is app
     assert client.get("/page?n=1").get_data(as_text=True) == "GET http://localhost/page?n=1"
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
-def test_the_client_has_a_method_for_each(app: Flask, method: str) -> None:
+def test_client_has_every_method(app: Flask, method: str) -> None:
     response = getattr(app.test_client(), method)("/page")
     assert response.get_data(as_text=True) == f"{method.upper()} http://localhost/page"
 
 
-def test_the_url_of_a_request_may_be_told_as_to_the_builder(app: Flask) -> None:
+def test_client_builds_url_like_builder(app: Flask) -> None:
     response = app.test_client().get("/page", subdomain="admin", url_scheme="https")
     assert response.get_data(as_text=True) == "GET https://admin.localhost/page"
 
@@ -174,11 +172,11 @@ def test_the_url_of_a_request_may_be_told_as_to_the_builder(app: Flask) -> None:
     ("args", "kwargs"),
     [(("/page", "http://shop.example/"), {}), ((), {"path": "/page", "base_url": "http://shop.example/"})],
 )
-def test_the_client_is_told_as_the_builder_is(app: Flask, args: tuple[str, ...], kwargs: dict[str, str]) -> None:
+def test_client_takes_builder_arguments(app: Flask, args: tuple[str, ...], kwargs: dict[str, str]) -> None:
     assert app.test_client().open(*args, **kwargs).get_data(as_text=True) == "GET http://shop.example/page"
 
 
-def test_an_answer_is_of_the_response_class(app: Flask) -> None:
+def test_response_has_response_class(app: Flask) -> None:
     class OurResponse(Response):
         pass
 
@@ -186,7 +184,7 @@ def test_an_answer_is_of_the_response_class(app: Flask) -> None:
     assert isinstance(app.test_client().get("/"), OurResponse)
 
 
-def test_the_class_of_clients_can_be_replaced_and_is_given_what_test_client_is(app: Flask) -> None:
+def test_client_class_can_be_replaced(app: Flask) -> None:
     class OurClient(FlaskClient):
         def __init__(self, *args: Any, user: str, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
@@ -197,33 +195,33 @@ def test_the_class_of_clients_can_be_replaced_and_is_given_what_test_client_is(a
     assert (type(client), client.user) == (OurClient, "ada")
 
 
-def test_a_client_is_one_of_werkzeugs_and_of_ours(app: Flask) -> None:
+def test_client_inherits_werkzeugs(app: Flask) -> None:
     assert type(app.test_client()) is FlaskClient
     assert issubclass(FlaskClient, Client)
 
 
-def test_the_client_keeps_cookies(app: Flask) -> None:
+def test_client_keeps_cookies(app: Flask) -> None:
     client = app.test_client()
     assert [client.get("/visits").get_json() for _ in range(2)] == [{"visits": 1}, {"visits": 2}]
 
 
-def test_clients_have_cookies_of_their_own(app: Flask) -> None:
+def test_clients_have_separate_cookies(app: Flask) -> None:
     assert [app.test_client().get("/visits").get_json() for _ in range(2)] == [{"visits": 1}] * 2
 
 
-def test_the_client_may_be_told_to_keep_no_cookies(app: Flask) -> None:
+def test_client_can_ignore_cookies(app: Flask) -> None:
     client = app.test_client(use_cookies=False)
     assert [client.get("/visits").get_json() for _ in range(2)] == [{"visits": 1}] * 2
 
 
-def test_redirects_may_be_followed(app: Flask) -> None:
+def test_redirects_can_be_followed(app: Flask) -> None:
     app.add_url_rule("/first", "first", lambda: redirect("/second"))
     app.add_url_rule("/second", "second", lambda: redirect("/third"))
     response = app.test_client().get("/first", follow_redirects=True)
     assert response.get_data(as_text=True) == "GET http://localhost/third"
 
 
-def test_redirects_are_not_followed_unless_they_are_to_be(app: Flask) -> None:
+def test_redirects_are_not_followed_by_default(app: Flask) -> None:
     app.add_url_rule("/first", "first", lambda: redirect("/second"))
     assert app.test_client().get("/first").status_code == 302
 
@@ -231,7 +229,7 @@ def test_redirects_are_not_followed_unless_they_are_to_be(app: Flask) -> None:
 @pytest.mark.parametrize(
     ("arguments", "at_once"), [({}, False), ({"buffered": False}, False), ({"buffered": True}, True)]
 )
-def test_an_answer_may_be_taken_in_at_once_and_closed(app: Flask, arguments: dict[str, bool], at_once: bool) -> None:
+def test_buffered_response_is_closed(app: Flask, arguments: dict[str, bool], at_once: bool) -> None:
     closed: list[str] = []
     response = Response("hello")
     response.call_on_close(lambda: closed.append("closed"))
@@ -255,13 +253,13 @@ def asked(client: FlaskClient, *args: Any, **kwargs: Any) -> dict[str, Any]:
         return request.environ
 
 
-def test_requests_come_from_this_host(app: Flask) -> None:
+def test_remote_address_is_localhost(app: Flask) -> None:
     environ = environ_of(app, "/")
     assert environ["REMOTE_ADDR"] == "127.0.0.1"
     assert environ["HTTP_USER_AGENT"] == f"werkzeug/{version('werkzeug')}"
 
 
-def test_environ_base_goes_into_every_request(app: Flask) -> None:
+def test_environ_base_applies_to_requests(app: Flask) -> None:
     client = app.test_client()
     client.environ_base["REMOTE_ADDR"] = "10.0.0.1"
     client.environ_base["test.key"] = "yes"
@@ -270,17 +268,17 @@ def test_environ_base_goes_into_every_request(app: Flask) -> None:
         assert (environ["REMOTE_ADDR"], environ["test.key"]) == ("10.0.0.1", "yes")
 
 
-def test_each_client_has_its_own_environ_base(app: Flask) -> None:
+def test_environ_base_is_per_client(app: Flask) -> None:
     app.test_client().environ_base["REMOTE_ADDR"] = "10.0.0.1"
     assert app.test_client().environ_base["REMOTE_ADDR"] == "127.0.0.1"
 
 
-def test_a_request_may_have_another_environ_base(app: Flask) -> None:
+def test_request_overrides_environ_base(app: Flask) -> None:
     environ = environ_of(app, "/", environ_base={"REMOTE_ADDR": "10.0.0.1"})
     assert (environ["REMOTE_ADDR"], "HTTP_USER_AGENT" in environ) == ("10.0.0.1", False)
 
 
-def test_environ_overrides_come_last(app: Flask) -> None:
+def test_environ_overrides_win(app: Flask) -> None:
     environ = environ_of(app, "/", environ_overrides={"REMOTE_ADDR": "10.0.0.1", "test.key": "yes"})
     assert (environ["REMOTE_ADDR"], environ["test.key"]) == ("10.0.0.1", "yes")
 
@@ -296,7 +294,7 @@ def described(app: Flask, how: str) -> Any:
 
 
 @pytest.mark.parametrize("how", ["environ", "request", "werkzeug", "builder"])
-def test_a_request_may_be_described_as_a_whole(app: Flask, how: str) -> None:
+def test_request_object_can_be_opened(app: Flask, how: str) -> None:
     bodies: list[bytes] = []
     app.before_request(lambda: bodies.append(request.get_data()))
     environ = asked(app.test_client(), described(app, how))
@@ -304,13 +302,13 @@ def test_a_request_may_be_described_as_a_whole(app: Flask, how: str) -> None:
     assert (environ["test.key"], environ["REMOTE_ADDR"], bodies) == ("yes", "127.0.0.1", [b"body"])
 
 
-def test_a_request_described_as_a_whole_may_say_where_it_comes_from(app: Flask) -> None:
+def test_request_object_sets_remote_address(app: Flask) -> None:
     environ = create_environ("/", environ_base={"REMOTE_ADDR": "10.0.0.1"})
     assert environ_of(app, environ)["REMOTE_ADDR"] == "10.0.0.1"
 
 
 @pytest.mark.parametrize("how", ["environ", "request", "werkzeug", "builder"])
-def test_a_request_described_as_a_whole_has_the_cookies_of_the_client(app: Flask, how: str) -> None:
+def test_request_object_gets_client_cookies(app: Flask, how: str) -> None:
     client = app.test_client()
     client.get("/visits")
     asked(client, described(app, how))
@@ -319,7 +317,7 @@ def test_a_request_described_as_a_whole_has_the_cookies_of_the_client(app: Flask
         assert session["visits"] == 1
 
 
-def test_a_builder_can_be_used_more_than_once(app: Flask) -> None:
+def test_builder_can_be_reused(app: Flask) -> None:
     builder = EnvironBuilder(app, "/page")
     client = app.test_client()
     bodies = [client.open(builder).get_data(as_text=True) for _ in range(2)]
@@ -330,46 +328,46 @@ def test_a_builder_can_be_used_more_than_once(app: Flask) -> None:
 # with
 
 
-def test_without_with_the_context_goes_when_the_request_is_answered(app: Flask, ended: list[str]) -> None:
+def test_context_ends_with_request(app: Flask, ended: list[str]) -> None:
     app.test_client().get("/page")
     assert (has_request_context(), ended) == (False, ["/page"])
 
 
-def test_with_it_stays_to_be_looked_at(app: Flask, ended: list[str]) -> None:
+def test_block_preserves_context(app: Flask, ended: list[str]) -> None:
     with app.test_client() as client:
         client.get("/page")
         assert (request.path, g.page, current_app.name, ended) == ("/page", "page", "shop", [])
         assert _request_ctx_stack.top.preserved is True
 
 
-def test_it_goes_at_the_end_of_the_block(app: Flask, ended: list[str]) -> None:
+def test_context_ends_with_block(app: Flask, ended: list[str]) -> None:
     with app.test_client() as client:
         client.get("/page")
     assert (_request_ctx_stack.top, _app_ctx_stack.top, ended) == (None, None, ["/page"])
 
 
-def test_it_goes_when_the_next_request_comes(app: Flask, ended: list[str]) -> None:
+def test_context_ends_with_next_request(app: Flask, ended: list[str]) -> None:
     with app.test_client() as client:
         client.get("/one")
         client.get("/two")
         assert (request.path, ended) == ("/two", ["/one"])
 
 
-def test_it_goes_when_the_block_fails(app: Flask, ended: list[str]) -> None:
+def test_context_ends_when_block_fails(app: Flask, ended: list[str]) -> None:
     with suppress(ZeroDivisionError), app.test_client() as client:
         client.get("/page")
         raise ZeroDivisionError
     assert (has_request_context(), ended) == (False, ["/page"])
 
 
-def test_after_the_block_no_context_is_kept(app: Flask) -> None:
+def test_nothing_is_preserved_after_block(app: Flask) -> None:
     with app.test_client() as client:
         client.get("/page")
     client.get("/page")
     assert has_request_context() is False
 
 
-def test_the_context_of_a_failed_request_stays_too(app: Flask, ended: list[str]) -> None:
+def test_failed_request_context_is_preserved(app: Flask, ended: list[str]) -> None:
     app.testing = True
     with app.test_client() as client:
         with pytest.raises(ZeroDivisionError):
@@ -378,27 +376,27 @@ def test_the_context_of_a_failed_request_stays_too(app: Flask, ended: list[str])
     assert ended == ["/fails"]
 
 
-def test_of_redirects_that_are_followed_the_last_context_stays(app: Flask, ended: list[str]) -> None:
+def test_last_redirect_context_is_preserved(app: Flask, ended: list[str]) -> None:
     app.add_url_rule("/first", "first", lambda: redirect("/second"))
     with app.test_client() as client:
         client.get("/first", follow_redirects=True)
         assert (request.path, ended) == ("/second", ["/first"])
 
 
-def test_a_block_without_a_request_has_no_context(app: Flask) -> None:
+def test_block_without_request_has_no_context(app: Flask) -> None:
     with app.test_client() as client:
         assert client.preserve_context is True
         assert has_request_context() is False
 
 
-def test_a_context_that_was_there_before_stays_when_the_block_ends(app: Flask) -> None:
+def test_earlier_context_outlives_block(app: Flask) -> None:
     with app.test_request_context("/outer"):
         with app.test_client() as client:
             client.get("/page")
         assert request.path == "/outer"
 
 
-def test_a_context_that_its_request_pushed_again_goes_too(app: Flask, ended: list[str]) -> None:
+def test_repeatedly_pushed_context_ends(app: Flask, ended: list[str]) -> None:
     app.add_url_rule("/again", "again", lambda: _request_ctx_stack.top.push() or "")
     with app.test_client() as client:
         client.get("/again")
@@ -406,14 +404,14 @@ def test_a_context_that_its_request_pushed_again_goes_too(app: Flask, ended: lis
     assert (_request_ctx_stack.top, _app_ctx_stack.top, ended) == (None, None, ["/again"])
 
 
-def test_a_client_cannot_be_in_two_blocks(app: Flask) -> None:
+def test_nested_blocks_of_client_are_refused(app: Flask) -> None:
     client = app.test_client()
     with client:
         with pytest.raises(RuntimeError, match="client"):
             client.__enter__()
 
 
-def test_a_client_can_be_in_one_block_after_another(app: Flask) -> None:
+def test_client_blocks_can_be_sequential(app: Flask) -> None:
     client = app.test_client()
     for page in ("one", "two"):
         with client:
@@ -421,7 +419,7 @@ def test_a_client_can_be_in_one_block_after_another(app: Flask) -> None:
             assert g.page == page
 
 
-def test_two_clients_can_be_in_one_block(app: Flask, ended: list[str]) -> None:
+def test_two_clients_can_nest(app: Flask, ended: list[str]) -> None:
     with app.test_client() as one, app.test_client() as other:
         one.get("/one")
         other.get("/other")
@@ -429,7 +427,7 @@ def test_two_clients_can_be_in_one_block(app: Flask, ended: list[str]) -> None:
     assert (has_request_context(), ended) == (False, ["/one", "/other"])
 
 
-def test_clients_of_two_applications_can_be_in_one_block(app: Flask) -> None:
+def test_clients_of_two_apps_can_nest(app: Flask) -> None:
     second = Flask("second")
     with app.test_client() as one, second.test_client() as other:
         one.get("/one")
@@ -440,7 +438,7 @@ def test_clients_of_two_applications_can_be_in_one_block(app: Flask) -> None:
     assert _app_ctx_stack.top is None
 
 
-def test_each_thread_has_the_context_of_its_own_client(app: Flask) -> None:
+def test_threads_have_own_client_context(app: Flask) -> None:
     both_asked, seen = threading.Barrier(2, timeout=PATIENCE), {}
 
     def look(page: str) -> None:
@@ -460,14 +458,14 @@ def test_each_thread_has_the_context_of_its_own_client(app: Flask) -> None:
 # session_transaction
 
 
-def test_a_transaction_changes_the_session_of_the_next_request(app: Flask) -> None:
+def test_transaction_changes_next_session(app: Flask) -> None:
     client = app.test_client()
     with client.session_transaction() as kept:
         kept["visits"] = 41
     assert client.get("/visits").get_json() == {"visits": 42}
 
 
-def test_a_transaction_sees_the_session_of_the_last_request(app: Flask) -> None:
+def test_transaction_sees_last_session(app: Flask) -> None:
     client = app.test_client()
     client.get("/visits")
     with client.session_transaction() as kept:
@@ -475,14 +473,14 @@ def test_a_transaction_sees_the_session_of_the_last_request(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("host", ["example.org:8080", "[::1]:8080", "bücher.example"])
-def test_a_transaction_is_of_the_host_that_it_names(app: Flask, host: str) -> None:
+def test_transaction_uses_given_host(app: Flask, host: str) -> None:
     client = app.test_client()
     with client.session_transaction(base_url=f"http://{host}/") as kept:
         kept["visits"] = 41
     assert client.get("/visits", base_url=f"http://{host}/").get_json() == {"visits": 42}
 
 
-def test_a_transaction_may_take_things_out(app: Flask) -> None:
+def test_transaction_can_remove_values(app: Flask) -> None:
     client = app.test_client()
     client.get("/visits")
     with client.session_transaction() as kept:
@@ -490,13 +488,13 @@ def test_a_transaction_may_take_things_out(app: Flask) -> None:
     assert client.get("/visits").get_json() == {"visits": 1}
 
 
-def test_a_transaction_of_one_client_is_of_no_account_to_another(app: Flask) -> None:
+def test_transaction_is_per_client(app: Flask) -> None:
     with app.test_client().session_transaction() as kept:
         kept["visits"] = 41
     assert app.test_client().get("/visits").get_json() == {"visits": 1}
 
 
-def test_a_transaction_that_fails_changes_nothing(app: Flask) -> None:
+def test_failed_transaction_changes_nothing(app: Flask) -> None:
     client = app.test_client()
     with suppress(ZeroDivisionError), client.session_transaction() as kept:
         kept["visits"] = 41
@@ -504,13 +502,13 @@ def test_a_transaction_that_fails_changes_nothing(app: Flask) -> None:
     assert (client.get("/visits").get_json(), has_request_context()) == ({"visits": 1}, False)
 
 
-def test_a_transaction_leaves_no_context(app: Flask) -> None:
+def test_transaction_leaves_no_context(app: Flask) -> None:
     with app.test_client().session_transaction():
         assert has_request_context() is False
     assert (_request_ctx_stack.top, _app_ctx_stack.top) == (None, None)
 
 
-def test_in_a_transaction_the_context_kept_by_the_client_is_still_seen(app: Flask) -> None:
+def test_transaction_sees_preserved_context(app: Flask) -> None:
     with app.test_client() as client:
         client.get("/page")
         outer = request._get_current_object()
@@ -519,21 +517,21 @@ def test_in_a_transaction_the_context_kept_by_the_client_is_still_seen(app: Flas
         assert inner is outer
 
 
-def test_in_a_transaction_a_context_pushed_by_hand_is_still_seen(app: Flask) -> None:
+def test_transaction_sees_pushed_context(app: Flask) -> None:
     with app.test_request_context("/outer"):
         with app.test_client().session_transaction():
             assert request.path == "/outer"
         assert request.path == "/outer"
 
 
-def test_a_transaction_that_fails_leaves_the_context_that_was_there(app: Flask) -> None:
+def test_failed_transaction_keeps_context(app: Flask) -> None:
     with app.test_request_context("/outer") as outer:
         with suppress(ZeroDivisionError), app.test_client().session_transaction():
             raise ZeroDivisionError
         assert _request_ctx_stack._local.stack == [outer]
 
 
-def test_a_transaction_may_be_told_its_request(app: Flask) -> None:
+def test_transaction_accepts_request_arguments(app: Flask) -> None:
     seen: list[str] = []
 
     class Looking(type(app.session_interface)):
@@ -547,7 +545,7 @@ def test_a_transaction_may_be_told_its_request(app: Flask) -> None:
     assert seen[-1] == "POST http://admin.localhost/page"
 
 
-def test_a_transaction_is_for_the_host_it_is_told(app: Flask) -> None:
+def test_transaction_sets_cookie_for_its_host(app: Flask) -> None:
     client = app.test_client()
     with client.session_transaction(base_url="http://shop.example:8080/") as kept:
         kept["visits"] = 41
@@ -557,19 +555,19 @@ def test_a_transaction_is_for_the_host_it_is_told(app: Flask) -> None:
     assert visits == [42, 1]
 
 
-def test_a_client_that_keeps_no_cookies_has_no_transactions(app: Flask) -> None:
+def test_transaction_requires_cookies(app: Flask) -> None:
     with pytest.raises(RuntimeError, match="use_cookies"), app.test_client(use_cookies=False).session_transaction():
         pass
 
 
-def test_an_application_that_gives_no_session_has_no_transactions(app: Flask) -> None:
+def test_transaction_requires_session(app: Flask) -> None:
     app.secret_key = None
     with pytest.raises(RuntimeError, match="secret key"), app.test_client().session_transaction():
         pass
     assert has_request_context() is False
 
 
-def test_a_null_session_is_not_saved_by_a_transaction(app: Flask) -> None:
+def test_transaction_skips_null_session(app: Flask) -> None:
     class Nothing(SessionInterface):
         null_session_class = SecureCookieSession
 
@@ -584,7 +582,7 @@ def test_a_null_session_is_not_saved_by_a_transaction(app: Flask) -> None:
         kept["visits"] = 41
 
 
-def test_json_of_an_answer_is_read_as_the_application_reads_it(app: Flask) -> None:
+def test_response_json_uses_app_decoder(app: Flask) -> None:
     class Numbers(json.JSONDecoder):
         def __init__(self, **keywords: Any) -> None:
             super().__init__(parse_int=str, **keywords)

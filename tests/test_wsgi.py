@@ -105,7 +105,7 @@ def app(app: Flask) -> Flask:
         ("/fails", "GET", b"", 500, None),
     ],
 )
-def test_an_answer_is_what_wsgi_says_it_has_to_be(
+def test_responses_conform_to_wsgi(
     app: Flask, path: str, method: str, body: bytes, status: int, answer: bytes | None
 ) -> None:
     served = Served(validator(app), path, method, body)
@@ -114,13 +114,13 @@ def test_an_answer_is_what_wsgi_says_it_has_to_be(
         assert served.body == answer
 
 
-def test_the_validator_would_have_noticed() -> None:
+def test_validator_detects_violations() -> None:
     app = Flask("wrong")
     app.wsgi_app = lambda environ, start_response: ["text"]
     assert "AssertionError" in Served(validator(app)).errors.getvalue()
 
 
-def test_an_application_is_given_the_environ_itself(app: Flask) -> None:
+def test_environ_is_not_copied(app: Flask) -> None:
     seen: list[dict[str, Any]] = []
     app.before_request(lambda: seen.append(request.environ))
     environ: dict[str, Any] = {}
@@ -129,7 +129,7 @@ def test_an_application_is_given_the_environ_itself(app: Flask) -> None:
     assert seen[0] is environ
 
 
-def test_the_contexts_are_gone_before_the_server_has_the_body(app: Flask) -> None:
+def test_contexts_end_before_body_is_sent(app: Flask) -> None:
     environ: dict[str, Any] = {}
     setup_testing_defaults(environ)
     body = app(environ, lambda *args: None)
@@ -137,7 +137,7 @@ def test_the_contexts_are_gone_before_the_server_has_the_body(app: Flask) -> Non
     assert b"".join(body) == b"hello from shop"
 
 
-def test_a_stream_keeps_the_contexts_until_the_server_closes_it(app: Flask) -> None:
+def test_stream_keeps_contexts_until_close(app: Flask) -> None:
     environ: dict[str, Any] = {}
     setup_testing_defaults(environ)
     environ["PATH_INFO"] = "/stream"
@@ -147,7 +147,7 @@ def test_a_stream_keeps_the_contexts_until_the_server_closes_it(app: Flask) -> N
     assert (_request_ctx_stack.top, _app_ctx_stack.top) == (None, None)
 
 
-def test_functions_to_call_on_close_are_called_when_the_server_closes_the_body(app: Flask) -> None:
+def test_call_on_close_runs_on_close(app: Flask) -> None:
     closed: list[str] = []
     app.after_request(lambda response: response.call_on_close(lambda: closed.append("closed")) and response)
     environ: dict[str, Any] = {}
@@ -158,7 +158,7 @@ def test_functions_to_call_on_close_are_called_when_the_server_closes_the_body(a
     assert closed == ["closed"]
 
 
-def test_a_server_that_takes_no_answer_leaves_no_context(app: Flask) -> None:
+def test_unread_response_leaves_no_context(app: Flask) -> None:
     ended: list[Any] = []
     app.teardown_request(ended.append)
     environ: dict[str, Any] = {}
@@ -172,7 +172,7 @@ def test_a_server_that_takes_no_answer_leaves_no_context(app: Flask) -> None:
     assert (_request_ctx_stack.top, ended) == (None, [None])
 
 
-def test_many_threads_are_served_apart(app: Flask) -> None:
+def test_threads_are_served_separately(app: Flask) -> None:
     together, answers = threading.Barrier(8, timeout=PATIENCE), []
 
     @app.route("/user/<name>")
@@ -249,24 +249,24 @@ class Authenticated:
         return self.application(environ, start_response)
 
 
-def test_middleware_goes_around_wsgi_app_and_the_application_stays_what_it_is(app: Flask) -> None:
+def test_middleware_wraps_wsgi_app(app: Flask) -> None:
     app.wsgi_app = Prefixed(app.wsgi_app, "/shop")
     assert isinstance(app, Flask)
     assert [Served(validator(app), path).status for path in ("/shop/", "/")] == [200, 404]
 
 
-def test_the_client_asks_through_the_middleware(app: Flask) -> None:
+def test_client_uses_middleware(app: Flask) -> None:
     app.wsgi_app = Prefixed(app.wsgi_app, "/shop")
     assert [app.test_client().get(path).status_code for path in ("/shop/", "/")] == [200, 404]
 
 
-def test_urls_have_the_prefix_that_middleware_put_there(app: Flask) -> None:
+def test_middleware_prefix_is_in_urls(app: Flask) -> None:
     app.add_url_rule("/url", "url", lambda: url_for("index"))
     app.wsgi_app = Prefixed(app.wsgi_app, "/shop")
     assert Served(app, "/shop/url").body == b"/shop/"
 
 
-def test_outside_the_application_middleware_has_no_context(app: Flask) -> None:
+def test_middleware_has_no_context(app: Flask) -> None:
     seen: list[Any] = []
     inner = app.wsgi_app
 
@@ -280,7 +280,7 @@ def test_outside_the_application_middleware_has_no_context(app: Flask) -> None:
     assert seen == [None, None]
 
 
-def test_middleware_may_catch_what_the_application_lets_out(app: Flask) -> None:
+def test_middleware_catches_propagated_error(app: Flask) -> None:
     app.testing = True
     inner = app.wsgi_app
 
@@ -296,7 +296,7 @@ def test_middleware_may_catch_what_the_application_lets_out(app: Flask) -> None:
     assert (served.status, served.body) == (503, b"caught")
 
 
-def test_middleware_may_limit_how_often_an_address_asks(app: Flask) -> None:
+def test_middleware_can_limit_rate(app: Flask) -> None:
     app.wsgi_app = RateLimit(app.wsgi_app, 2)
     addresses = ["10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.2"]
     answers = [Served(validator(app), REMOTE_ADDR=address) for address in addresses]
@@ -304,7 +304,7 @@ def test_middleware_may_limit_how_often_an_address_asks(app: Flask) -> None:
     assert answers[2].headers["Retry-After"] == "60"
 
 
-def test_a_request_beyond_the_limit_does_not_reach_the_application(app: Flask) -> None:
+def test_limited_request_never_reaches_app(app: Flask) -> None:
     reached: list[str] = []
     app.before_request(lambda: reached.append(request.path))
     app.wsgi_app = RateLimit(app.wsgi_app, 1)
@@ -313,7 +313,7 @@ def test_a_request_beyond_the_limit_does_not_reach_the_application(app: Flask) -
     assert reached == ["/"]
 
 
-def test_the_limit_holds_for_requests_that_come_at_once(app: Flask) -> None:
+def test_rate_limit_holds_under_concurrency(app: Flask) -> None:
     app.wsgi_app = RateLimit(app.wsgi_app, 3)
     together, statuses = threading.Barrier(8, timeout=PATIENCE), []
 
@@ -329,7 +329,7 @@ def test_the_limit_holds_for_requests_that_come_at_once(app: Flask) -> None:
     assert Counter(statuses) == {200: 3, 429: 5}
 
 
-def test_middleware_may_ask_who_is_there(app: Flask) -> None:
+def test_middleware_can_authenticate(app: Flask) -> None:
     app.add_url_rule("/who", "who", lambda: str(request.remote_user))
     app.wsgi_app = Authenticated(app.wsgi_app, {"ada": "lovelace"})
     authorization = "Basic " + b64encode(b"ada:lovelace").decode()
@@ -338,7 +338,7 @@ def test_middleware_may_ask_who_is_there(app: Flask) -> None:
     assert (ada.status, ada.body) == (200, b"ada")
 
 
-def test_middleware_can_be_put_around_middleware(app: Flask) -> None:
+def test_middleware_can_be_stacked(app: Flask) -> None:
     app.wsgi_app = RateLimit(Authenticated(app.wsgi_app, {"ada": "lovelace"}), 1)
     assert [Served(validator(app), REMOTE_ADDR="10.0.0.1").status for _ in range(2)] == [401, 429]
 
@@ -354,13 +354,13 @@ def inner() -> Flask:
     return inner
 
 
-def test_applications_can_be_mounted_beside_each_other(app: Flask, inner: Flask) -> None:
+def test_apps_can_be_mounted_side_by_side(app: Flask, inner: Flask) -> None:
     mounted = validator(DispatcherMiddleware(app, {"/inner": inner}))
     answers = [Served(mounted, path).body for path in ("/", "/inner/page", "/inner/url")]
     assert answers == [b"hello from shop", b"inner /inner/page", b"/inner/page"]
 
 
-def test_an_application_can_be_mounted_inside_another(app: Flask, inner: Flask) -> None:
+def test_app_can_be_mounted_in_another(app: Flask, inner: Flask) -> None:
     app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/inner": inner})
     assert [Served(validator(app), path).body for path in ("/", "/inner/page")] == [
         b"hello from shop",
@@ -368,12 +368,12 @@ def test_an_application_can_be_mounted_inside_another(app: Flask, inner: Flask) 
     ]
 
 
-def test_a_view_may_answer_with_another_application(app: Flask, inner: Flask) -> None:
+def test_view_may_return_another_app(app: Flask, inner: Flask) -> None:
     app.add_url_rule("/page", "page", lambda: inner)
     assert Served(validator(app), "/page").body == b"inner /page"
 
 
-def test_a_view_that_asks_another_application_is_itself_again_afterwards(app: Flask, inner: Flask) -> None:
+def test_view_may_call_another_app(app: Flask, inner: Flask) -> None:
     inner.before_request(lambda: setattr(g, "name", "inner"))
 
     @app.route("/outer")
@@ -385,7 +385,7 @@ def test_a_view_that_asks_another_application_is_itself_again_afterwards(app: Fl
     assert Served(validator(app), "/outer").body == b"inner /page, shop /outer outer"
 
 
-def test_an_application_that_fails_inside_another_leaves_that_as_it_was(app: Flask, inner: Flask) -> None:
+def test_failing_inner_app_leaves_outer_alone(app: Flask, inner: Flask) -> None:
     inner.add_url_rule("/fails", "fails", lambda: 1 / 0)
 
     @app.route("/outer")
@@ -398,7 +398,7 @@ def test_an_application_that_fails_inside_another_leaves_that_as_it_was(app: Fla
     assert Served(app, "/outer").body == b"500 True shop"
 
 
-def test_an_application_that_asks_itself_has_two_requests_and_one_application_context(app: Flask) -> None:
+def test_recursive_request_shares_app_context(app: Flask) -> None:
     app.add_url_rule(
         "/depth", "depth", lambda: f"{len(_request_ctx_stack._local.stack)} {len(_app_ctx_stack._local.stack)}"
     )
@@ -409,7 +409,7 @@ def test_an_application_that_asks_itself_has_two_requests_and_one_application_co
 # Beside a bare one
 
 
-def test_a_bare_application_may_use_request_and_response() -> None:
+def test_bare_app_uses_request_and_response() -> None:
     @Request.application
     def bare(request: Request) -> Response:
         return Response(f"hello {request.args['name']}")

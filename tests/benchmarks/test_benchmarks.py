@@ -38,13 +38,13 @@ def made_up(**times: dict[str, float]) -> dict[str, Any]:
     }
 
 
-def test_each_piece_of_work_is_measured() -> None:
+def test_every_work_item_is_measured() -> None:
     found = rounds(SCHLENK, 1, TINY)["schlenk"]
     assert tuple(found["times"]) == (*LOCALS, *REQUESTS)
     assert min(found["times"].values()) > 0
 
 
-def test_threads_greenlets_memory_and_the_import_are_measured() -> None:
+def test_extra_figures_are_measured() -> None:
     pytest.importorskip("greenlet")
     settings = {**TINY, "threads": [1, 2], "requests": 2, "greenlets": [1, 3], "contexts": 2}
     found = rounds(SCHLENK, 1, {**TINY, "only": "nothing"}, settings)["schlenk"]["scale"]
@@ -55,13 +55,13 @@ def test_threads_greenlets_memory_and_the_import_are_measured() -> None:
     assert min(*found["threads"].values(), *found["greenlets"].values(), found["bytes"], found["import"]) > 0
 
 
-def test_of_werkzeug_which_has_no_contexts_only_threads_are_measured() -> None:
+def test_contextless_werkzeug_measures_threads() -> None:
     settings = {**TINY, "threads": [1, 2], "requests": 2}
     found = rounds({"Werkzeug": sys.executable}, 1, {**TINY, "only": "nothing"}, settings)["Werkzeug"]["scale"]
     assert list(found) == ["threads"]
 
 
-def test_a_peer_without_blinker_has_none() -> None:
+def test_peer_may_lack_blinker() -> None:
     program = (
         "import json; from tests.benchmarks import measure\n"
         f"measure.main('schlenk without blinker', 'times', {json.dumps(TINY | {'only': 'nothing'})!r})\n"
@@ -71,14 +71,14 @@ def test_a_peer_without_blinker_has_none() -> None:
     assert "blinker" not in json.loads(told.stdout)["versions"]
 
 
-def test_bare_werkzeug_answers_the_requests_that_need_no_contexts() -> None:
+def test_bare_werkzeug_serves_plain_requests() -> None:
     calls = werkzeug_calls()
     assert set(calls) == {*REQUESTS} - {"hooks", "session read and write"}
     for call in calls.values():
         loop(answer(call))(1)
 
 
-def test_the_floor_is_written_out_for_each_local_and_proxy() -> None:
+def test_dictionary_floor_covers_locals() -> None:
     pytest.importorskip("greenlet")
     works = dict(dictionary("werkzeug"))
     assert set(works) == {*LOCALS} - {"application context", "request context"}
@@ -86,7 +86,7 @@ def test_the_floor_is_written_out_for_each_local_and_proxy() -> None:
         loop(work)(1)
 
 
-def test_a_wrong_answer_is_not_measured() -> None:
+def test_wrong_answer_is_not_measured() -> None:
     hello = flask_calls("schlenk")["hello"]
     with pytest.raises(ValueError, match="/elsewhere was to be answered 200"):
         answer(hello._replace(environ=environ("/elsewhere")))
@@ -94,13 +94,13 @@ def test_a_wrong_answer_is_not_measured() -> None:
         answer(Call(hello.application, environ(), 200, b"hello"))
 
 
-def test_the_loop_does_the_work_as_often_as_it_is_told() -> None:
+def test_loop_repeats_as_told() -> None:
     done: list[int] = []
     loop(Work("done.append(1)", {"done": done}, 3))(5)
     assert len(done) == 15
 
 
-def test_the_least_of_each_number_is_kept() -> None:
+def test_minimum_is_kept() -> None:
     first = {"versions": {"flask": "3.1"}, "times": {"a": 3.0, "b": 1}, "scale": {"bytes": 1.0}}
     again = {"versions": {"flask": "3.2"}, "times": {"a": 2.0, "b": 2, "c": 5.0}}
     assert merge(merge(None, first), again) == {
@@ -110,13 +110,13 @@ def test_the_least_of_each_number_is_kept() -> None:
     }
 
 
-def test_instructions_are_those_between_the_second_mark_and_the_third_less_those_before(tmp_path: Path) -> None:
+def test_instructions_exclude_overhead(tmp_path: Path) -> None:
     for number, total in enumerate((9_000_000, 1_100, 3_100, 700, 150, 250), start=1):
         (tmp_path / f"part.{number}").write_text(f"events: Ir\nfn=(1)\n4 5\n\ntotals: {total}\n")
     assert counts([("hello", 20), ("404", 10)], tmp_path) == {"hello": 100.0, "404": 10.0}
 
 
-def test_a_table_shows_what_each_took_and_our_part_of_it() -> None:
+def test_table_shows_times_and_ratio() -> None:
     results = made_up(
         schlenk={"hello": 2_000.0, "404": 9.0}, Werkzeug={"hello": 1_000.0}, Flask={"hello": 8_000.4, "404": 10.0}
     )
@@ -129,23 +129,23 @@ def test_a_table_shows_what_each_took_and_our_part_of_it() -> None:
     )
 
 
-def test_a_table_of_nothing_is_left_out() -> None:
+def test_empty_table_is_omitted() -> None:
     assert list(report.tables(made_up(Flask={"hello": 1.0}))) == []
 
 
 @pytest.mark.parametrize(("python", "limit", "met"), [("3.11.7", 0.25, False), ("3.13.0", 0.5, True)])
-def test_a_goal_is_held_against_the_limit_for_the_python(python: str, limit: float, met: bool) -> None:
+def test_goal_limit_depends_on_python(python: str, limit: float, met: bool) -> None:
     (outcome,) = outcomes(made_up(schlenk={"proxy read": 40.0}, Flask={"proxy read": 100.0}), python)
     assert outcome == Outcome("proxy read", "Flask", limit, 0.4)
     assert outcome.met is met
 
 
-def test_a_goal_may_be_set_by_other_work_of_the_peer() -> None:
+def test_goal_may_use_other_work() -> None:
     (outcome,) = outcomes(made_up(schlenk={"hooks": 110.0}, Werkzeug={"hello": 100.0}), "3.11.7")
     assert outcome == Outcome("hooks", "Werkzeug, hello", 1.15, 1.1)
 
 
-def test_cost_beside_many_is_held_against_cost_beside_one_and_memory_against_flask() -> None:
+def test_scaling_and_memory_goals() -> None:
     results = made_up(schlenk={}, Flask={})
     results["peers"]["schlenk"]["scale"] = {"greenlets": {"1": 10.0, "100": 13.0}, "threads": {}, "bytes": 90.0}
     results["peers"]["Flask"]["scale"] = {"greenlets": {}, "threads": {}, "bytes": 100.0}
@@ -155,7 +155,7 @@ def test_cost_beside_many_is_held_against_cost_beside_one_and_memory_against_fla
     assert memory == Outcome("bytes of an open context", "Flask", 1.0, 0.9)
 
 
-def test_bars_are_as_long_as_what_they_stand_for() -> None:
+def test_bar_length_is_proportional() -> None:
     results = made_up(schlenk={"hello": 30.0}, Flask={"hello": 60.0}, Flask_1_1_4={}, Werkzeug={"hello": 15.0})
     drawing = ElementTree.fromstring(report.chart(results))
     lengths = [
@@ -165,7 +165,7 @@ def test_bars_are_as_long_as_what_they_stand_for() -> None:
     assert {text.text for text in drawing.iter(f"{SVG}text")} >= {"hello", "30 ns", "60 ns", "schlenk", "Flask 3.2"}
 
 
-def test_what_was_written_can_be_shown_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_saved_results_can_be_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written, drawn = tmp_path / "results.json", tmp_path / "results.svg"
     written.write_text(json.dumps(made_up(schlenk={"hello": 30.0}, Flask={"hello": 60.0})))
     main(["--load", str(written), "--goals", "--plot", str(drawn)])
@@ -176,7 +176,7 @@ def test_what_was_written_can_be_shown_again(tmp_path: Path, capsys: pytest.Capt
     assert ElementTree.parse(drawn).getroot().tag == f"{SVG}svg"
 
 
-def test_a_page_takes_up_what_was_measured_on_its_python() -> None:
+def test_page_is_updated_per_python() -> None:
     text = "".join(
         f"{minor}\n<!-- measured on Python {minor} -->\nold\n<!-- end -->\n" for minor in ("3.1", "3.11", "3.9")
     )
@@ -185,15 +185,13 @@ def test_a_page_takes_up_what_was_measured_on_its_python() -> None:
         report.page(text, "3.13.0", "new")
 
 
-def test_an_unknown_peer_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_peer_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--peers", "schlenk,Djungo"])
     assert "no such peer: Djungo" in capsys.readouterr().err
 
 
-def test_an_environment_is_made_once_and_again_when_its_requirements_change(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_follows_requirements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
 
     def install(name: str, place: Path, python: str) -> None:
@@ -208,7 +206,7 @@ def test_an_environment_is_made_once_and_again_when_its_requirements_change(
     assert made == [["bottle"], ["bottle>0.1"]]
 
 
-def test_a_peer_that_needs_an_older_python_has_no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_python_peer_has_no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(peers.NEWEST_PYTHON, "bottle", (3, 8))
     assert peers.environment("bottle", tmp_path, sys.executable) is None
     assert not list(tmp_path.iterdir())

@@ -23,7 +23,7 @@ def header(name: str) -> Any:
     return add
 
 
-def test_after_this_request_sees_the_response_and_returns_the_one_to_send(app: RecordingApp) -> None:
+def test_function_may_replace_response(app: RecordingApp) -> None:
     @app.route("/")
     def view() -> str:
         after_this_request(lambda response: Response(response.get_data() + b" and more"))
@@ -32,12 +32,12 @@ def test_after_this_request_sees_the_response_and_returns_the_one_to_send(app: R
     assert app.test_client().get("/").data == b"some and more"
 
 
-def test_after_this_request_returns_the_function(app: RecordingApp) -> None:
+def test_function_is_returned(app: RecordingApp) -> None:
     with app.test_request_context():
         assert after_this_request(fail) is fail
 
 
-def test_functions_after_this_request_run_in_order_and_before_those_after_every_request(app: RecordingApp) -> None:
+def test_functions_run_before_after_request(app: RecordingApp) -> None:
     @app.route("/")
     def view() -> str:
         after_this_request(header("a"))
@@ -48,7 +48,7 @@ def test_functions_after_this_request_run_in_order_and_before_those_after_every_
     assert app.test_client().get("/").headers["X-Seen"] == "abc"
 
 
-def test_function_after_this_request_runs_for_no_other(app: RecordingApp) -> None:
+def test_function_runs_for_one_request(app: RecordingApp) -> None:
     @app.route("/<word>")
     def view(word: str) -> str:
         if word == "first":
@@ -60,12 +60,12 @@ def test_function_after_this_request_runs_for_no_other(app: RecordingApp) -> Non
     assert "X-Seen" not in client.get("/second").headers
 
 
-def test_function_after_this_request_belongs_to_the_context_on_top(app: RecordingApp) -> None:
+def test_function_belongs_to_top_context(app: RecordingApp) -> None:
     with app.test_request_context() as outer, app.test_request_context() as inner:
         after_this_request(fail)
     assert (outer._after_request_functions, inner._after_request_functions) == ([], [fail])
 
 
-def test_after_this_request_without_one_is_an_attribute_error_that_says_so(app: RecordingApp) -> None:
+def test_outside_request_raises(app: RecordingApp) -> None:
     with app.app_context(), pytest.raises(AttributeError, match="outside of request context"):
         after_this_request(fail)

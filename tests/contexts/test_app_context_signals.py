@@ -13,27 +13,27 @@ from schlenk import (
 from tests.support.contexts import NOTHING, RecordingApp, fail, tops
 
 
-def test_appcontext_pushed_tells_of_a_context_that_is_there(app: RecordingApp, record: Any) -> None:
+def test_pushed_is_sent_after_push(app: RecordingApp, record: Any) -> None:
     sent = record(signals.appcontext_pushed)
     with app.app_context() as context:
         assert sent == [(None, context, {})]
 
 
-def test_appcontext_popped_tells_of_a_context_that_is_gone(app: RecordingApp, record: Any) -> None:
+def test_popped_is_sent_after_pop(app: RecordingApp, record: Any) -> None:
     sent = record(signals.appcontext_popped)
     with app.app_context():
         assert sent == []
     assert sent == [(None, None, {})]
 
 
-def test_appcontext_tearing_down_tells_of_the_error(app: RecordingApp, record: Any, error: Exception) -> None:
+def test_tearing_down_carries_error(app: RecordingApp, record: Any, error: Exception) -> None:
     sent = record(signals.appcontext_tearing_down)
     with pytest.raises(ValueError, match="an error"), app.app_context() as context:
         raise error
     assert sent == [(None, context, {"exc": error})]
 
 
-def test_pushing_and_popping_again_is_told_each_time_and_teardown_once(app: RecordingApp, record: Any) -> None:
+def test_each_push_and_pop_sends_signal(app: RecordingApp, record: Any) -> None:
     pushed, popped = record(signals.appcontext_pushed), record(signals.appcontext_popped)
     with app.app_context() as context, context:
         pass
@@ -41,14 +41,14 @@ def test_pushing_and_popping_again_is_told_each_time_and_teardown_once(app: Reco
 
 
 @pytest.mark.parametrize("push", [lambda app: app.app_context().push(), lambda app: app.test_request_context().push()])
-def test_failing_receiver_of_appcontext_pushed_leaves_no_context(app: RecordingApp, push: Any) -> None:
+def test_failing_pushed_receiver_undoes_push(app: RecordingApp, push: Any) -> None:
     pytest.importorskip("blinker")
     with signals.appcontext_pushed.connected_to(fail), pytest.raises(ZeroDivisionError):
         push(app)
     assert tops() == NOTHING
 
 
-def test_failing_receiver_that_pushed_another_context_leaves_neither(app: RecordingApp) -> None:
+def test_failing_receiver_leaks_nothing(app: RecordingApp) -> None:
     pytest.importorskip("blinker")
 
     def push_another(sender: Flask) -> None:
@@ -61,7 +61,7 @@ def test_failing_receiver_that_pushed_another_context_leaves_neither(app: Record
     assert tops() == NOTHING
 
 
-def test_application_context_whose_push_failed_can_be_pushed_again(app: RecordingApp) -> None:
+def test_failed_push_can_be_repeated(app: RecordingApp) -> None:
     pytest.importorskip("blinker")
     context = app.app_context()
     with signals.appcontext_pushed.connected_to(fail), pytest.raises(ZeroDivisionError):
@@ -72,7 +72,7 @@ def test_application_context_whose_push_failed_can_be_pushed_again(app: Recordin
 
 
 @pytest.mark.parametrize("context", [Flask.app_context, Flask.test_request_context])
-def test_failing_receiver_of_appcontext_popped_keeps_no_context(app: RecordingApp, context: Any) -> None:
+def test_failing_popped_receiver_still_pops(app: RecordingApp, context: Any) -> None:
     pytest.importorskip("blinker")
     with signals.appcontext_popped.connected_to(fail), pytest.raises(ZeroDivisionError), context(app):
         pass

@@ -22,7 +22,7 @@ from tests.support.execution import in_greenlet, in_thread
 # --- Copies
 
 
-def test_copy_has_the_same_request_and_session_and_is_another_context(app: RecordingApp) -> None:
+def test_copy_shares_request_and_session(app: RecordingApp) -> None:
     with app.test_request_context() as context:
         copied = context.copy()
     assert copied is not context
@@ -30,14 +30,14 @@ def test_copy_has_the_same_request_and_session_and_is_another_context(app: Recor
     assert copied.session is context.session
 
 
-def test_copy_is_of_the_class_of_the_original(app: RecordingApp) -> None:
+def test_copy_keeps_the_class(app: RecordingApp) -> None:
     class Mine(RequestContext):
         pass
 
     assert type(Mine(app, app.test_request_context().request.environ).copy()) is Mine
 
 
-def test_copy_has_flashes_and_functions_of_its_own(app: RecordingApp) -> None:
+def test_copy_has_own_flashes_and_functions(app: RecordingApp) -> None:
     with app.test_request_context() as context:
         context.flashes = [("message", "hello")]
         after_this_request(lambda response: response)
@@ -49,7 +49,7 @@ def test_copy_has_flashes_and_functions_of_its_own(app: RecordingApp) -> None:
 
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
-def test_copied_context_is_there_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
+def test_copy_is_current_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
     with app.test_request_context("/page") as context:
         session["user"] = "ada"
         work = copy_current_request_context(lambda: (request.path, session["user"], _request_ctx_stack.top))
@@ -58,30 +58,30 @@ def test_copied_context_is_there_elsewhere(app: RecordingApp, elsewhere: Any) ->
     assert inside is not context
 
 
-def test_copied_context_shares_the_session(app: RecordingApp) -> None:
+def test_copy_shares_session_changes(app: RecordingApp) -> None:
     with app.test_request_context():
         in_thread(copy_current_request_context(lambda: session.update(user="ada")))
         assert session["user"] == "ada"
 
 
-def test_copied_context_elsewhere_has_a_new_g(app: RecordingApp) -> None:
+def test_copy_elsewhere_has_new_g(app: RecordingApp) -> None:
     with app.test_request_context():
         g.user = "ada"
         assert in_thread(copy_current_request_context(lambda: "user" in g)) is False
 
 
-def test_copied_context_in_the_same_place_has_the_same_g(app: RecordingApp) -> None:
+def test_copy_in_same_thread_shares_g(app: RecordingApp) -> None:
     with app.test_request_context():
         g.user = "ada"
         assert copy_current_request_context(lambda: g.user)() == "ada"
 
 
-def test_function_in_a_copied_context_is_called_with_what_it_is_given(app: RecordingApp) -> None:
+def test_function_receives_arguments(app: RecordingApp) -> None:
     with app.test_request_context():
         assert copy_current_request_context(lambda *args, **kwargs: (args, kwargs))(1, b=2) == ((1,), {"b": 2})
 
 
-def test_function_in_a_copied_context_keeps_its_name(app: RecordingApp) -> None:
+def test_function_keeps_its_name(app: RecordingApp) -> None:
     with app.test_request_context():
 
         @copy_current_request_context
@@ -91,7 +91,7 @@ def test_function_in_a_copied_context_keeps_its_name(app: RecordingApp) -> None:
     assert (work.__name__, work.__doc__) == ("work", "Work hard.")
 
 
-def test_copied_context_is_that_of_the_time_it_was_copied(app: RecordingApp) -> None:
+def test_copy_is_made_at_decoration(app: RecordingApp) -> None:
     with app.test_request_context("/then"):
         work = copy_current_request_context(lambda: request.path)
     with app.test_request_context("/now"):
@@ -99,13 +99,13 @@ def test_copied_context_is_that_of_the_time_it_was_copied(app: RecordingApp) -> 
         assert request.path == "/now"
 
 
-def test_copied_context_outlives_the_request(app: RecordingApp) -> None:
+def test_copy_outlives_request(app: RecordingApp) -> None:
     with app.test_request_context("/gone"):
         work = copy_current_request_context(lambda: request.path)
     assert in_thread(work) == "/gone"
 
 
-def test_each_call_in_a_copied_context_is_torn_down(app: RecordingApp) -> None:
+def test_each_call_is_torn_down(app: RecordingApp) -> None:
     with app.test_request_context():
         work = copy_current_request_context(lambda: None)
         for _ in range(2):
@@ -113,14 +113,14 @@ def test_each_call_in_a_copied_context_is_torn_down(app: RecordingApp) -> None:
         assert app.torn == [("request", None), ("app", None)] * 2
 
 
-def test_error_in_a_copied_context_reaches_its_teardown_and_goes_on(app: RecordingApp) -> None:
+def test_error_reaches_teardown_and_caller(app: RecordingApp) -> None:
     with app.test_request_context():
         with pytest.raises(ZeroDivisionError) as caught:
             in_thread(copy_current_request_context(fail))
         assert app.torn == [("request", caught.value), ("app", caught.value)]
 
 
-def test_function_in_a_copied_context_can_fail_and_be_called_again(app: RecordingApp) -> None:
+def test_failed_call_can_be_repeated(app: RecordingApp) -> None:
     with app.test_request_context():
         work = copy_current_request_context(lambda number: 1 // number)
         with pytest.raises(ZeroDivisionError):
@@ -129,7 +129,7 @@ def test_function_in_a_copied_context_can_fail_and_be_called_again(app: Recordin
         assert len(app.torn) == 4
 
 
-def test_calls_at_once_in_a_copied_context_have_one_each(app: RecordingApp) -> None:
+def test_concurrent_calls_have_own_contexts(app: RecordingApp) -> None:
     together = threading.Barrier(4, timeout=30)
     contexts, paths = [], []
 
@@ -151,7 +151,7 @@ def test_calls_at_once_in_a_copied_context_have_one_each(app: RecordingApp) -> N
     assert sorted(app.torn) == [("app", None)] * 5 + [("request", None)] * 5
 
 
-def test_function_in_a_copied_context_can_call_itself(app: RecordingApp) -> None:
+def test_function_can_call_itself(app: RecordingApp) -> None:
     with app.test_request_context():
 
         @copy_current_request_context
@@ -162,13 +162,13 @@ def test_function_in_a_copied_context_can_call_itself(app: RecordingApp) -> None
     assert tops() == NOTHING
 
 
-def test_calls_one_after_the_other_in_a_copied_context_share_it(app: RecordingApp) -> None:
+def test_sequential_calls_share_context(app: RecordingApp) -> None:
     with app.test_request_context():
         work = copy_current_request_context(lambda: _request_ctx_stack.top)
         assert in_thread(work) is in_thread(work)
 
 
-def test_call_in_a_copied_context_takes_over_the_one_that_is_preserved_there(app: RecordingApp) -> None:
+def test_call_reuses_context_preserved_here(app: RecordingApp) -> None:
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
     with app.test_request_context():
         work = copy_current_request_context(lambda number: 1 // number and _request_ctx_stack.top)
@@ -180,7 +180,7 @@ def test_call_in_a_copied_context_takes_over_the_one_that_is_preserved_there(app
     assert app.torn[2:] == [("request", caught.value), ("app", caught.value), ("request", None), ("app", None)]
 
 
-def test_call_in_a_copied_context_leaves_one_alone_that_is_preserved_elsewhere(app: RecordingApp) -> None:
+def test_call_skips_others_preserved_context(app: RecordingApp) -> None:
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
 
     def preserve() -> None:
@@ -198,6 +198,6 @@ def test_call_in_a_copied_context_leaves_one_alone_that_is_preserved_elsewhere(a
         in_thread(preserve)
 
 
-def test_context_cannot_be_copied_where_there_is_none() -> None:
+def test_copy_outside_request_raises() -> None:
     with pytest.raises(RuntimeError, match="outside of request context"):
         copy_current_request_context(lambda: None)

@@ -23,57 +23,57 @@ def namespace() -> _AppCtxGlobals:
     return namespace
 
 
-def test_get_gives_the_value_or_the_default(namespace: _AppCtxGlobals) -> None:
+def test_get_returns_value_or_default(namespace: _AppCtxGlobals) -> None:
     assert (namespace.get("user"), namespace.get("age"), namespace.get("age", 36)) == ("ada", None, 36)
 
 
-def test_pop_takes_the_value_away(namespace: _AppCtxGlobals) -> None:
+def test_pop_removes_value(namespace: _AppCtxGlobals) -> None:
     assert namespace.pop("user") == "ada"
     assert "user" not in namespace
 
 
 @pytest.mark.parametrize("default", [None, 36, ANY])
-def test_pop_of_what_is_not_there_gives_the_default(namespace: _AppCtxGlobals, default: Any) -> None:
+def test_pop_returns_default(namespace: _AppCtxGlobals, default: Any) -> None:
     assert namespace.pop("age", default) is default
 
 
-def test_pop_prefers_the_value_to_the_default(namespace: _AppCtxGlobals) -> None:
+def test_pop_prefers_value_to_default(namespace: _AppCtxGlobals) -> None:
     assert namespace.pop("user", None) == "ada"
 
 
-def test_pop_of_what_is_not_there_is_a_key_error(namespace: _AppCtxGlobals) -> None:
+def test_pop_missing_raises_key_error(namespace: _AppCtxGlobals) -> None:
     with pytest.raises(KeyError, match="age"):
         namespace.pop("age")
 
 
-def test_setdefault_gives_the_value_or_sets_it(namespace: _AppCtxGlobals) -> None:
+def test_setdefault_returns_or_sets_value(namespace: _AppCtxGlobals) -> None:
     assert namespace.setdefault("user", "grace") == "ada"
     assert namespace.setdefault("age", 36) == namespace.age == 36
     assert namespace.setdefault("place") is None
     assert vars(namespace) == {"user": "ada", "age": 36, "place": None}
 
 
-def test_namespace_can_be_asked_for_names_and_gone_through(namespace: _AppCtxGlobals) -> None:
+def test_supports_in_and_iteration(namespace: _AppCtxGlobals) -> None:
     assert "user" in namespace
     assert "age" not in namespace
     assert list(namespace) == ["user"]
 
 
-def test_missing_name_is_an_attribute_error(namespace: _AppCtxGlobals) -> None:
+def test_missing_name_raises_attribute_error(namespace: _AppCtxGlobals) -> None:
     with pytest.raises(AttributeError, match="age"):
         namespace.age  # noqa: B018
 
 
-def test_repr_of_g_names_the_application(app: RecordingApp) -> None:
+def test_repr_names_the_app(app: RecordingApp) -> None:
     with app.app_context():
         assert repr(g) == "<flask.g of 'contexts'>"
 
 
-def test_repr_of_a_namespace_outside_a_context_is_that_of_an_object(namespace: _AppCtxGlobals) -> None:
+def test_repr_outside_context_is_plain(namespace: _AppCtxGlobals) -> None:
     assert repr(namespace) == object.__repr__(namespace)
 
 
-def test_g_is_of_the_class_that_the_application_names(app: RecordingApp) -> None:
+def test_class_can_be_replaced(app: RecordingApp) -> None:
     class Mine:
         pass
 
@@ -85,19 +85,19 @@ def test_g_is_of_the_class_that_the_application_names(app: RecordingApp) -> None
 # --- g through the request context
 
 
-def test_g_of_a_request_context_is_that_of_the_application_context(app: RecordingApp) -> None:
+def test_request_context_shares_g(app: RecordingApp) -> None:
     with app.test_request_context() as context:
         g.user = "ada"
         assert context.g is g._get_current_object()
 
 
-def test_g_can_be_set_through_the_request_context(app: RecordingApp) -> None:
+def test_request_context_sets_g(app: RecordingApp) -> None:
     with app.test_request_context() as context:
         mine = context.g = _AppCtxGlobals()
         assert g._get_current_object() is mine
 
 
 @pytest.mark.parametrize("use", [lambda context: context.g, lambda context: setattr(context, "g", None)])
-def test_request_context_has_no_g_outside_an_application_context(app: RecordingApp, use: Any) -> None:
+def test_request_context_without_g_raises(app: RecordingApp, use: Any) -> None:
     with pytest.raises(AttributeError, match="no g"):
         use(app.test_request_context())

@@ -15,7 +15,7 @@ from tests.support.contexts import NOTHING, RecordingApp, leave, tops
 
 
 @pytest.mark.parametrize("what", [Flask.app_context, Flask.test_request_context])
-def test_context_left_by_a_teardown_function_is_told_and_goes_too(app: RecordingApp, what: Any) -> None:
+def test_leaked_by_teardown_is_removed(app: RecordingApp, what: Any) -> None:
     app.teardown_request(leave(what))
     with pytest.raises(AssertionError, match="was not popped"), app.test_request_context():
         pass
@@ -24,14 +24,14 @@ def test_context_left_by_a_teardown_function_is_told_and_goes_too(app: Recording
 
 
 @pytest.mark.parametrize("what", [Flask.app_context, Flask.test_request_context])
-def test_context_left_in_a_block_is_told_and_goes_too(app: RecordingApp, what: Any) -> None:
+def test_leaked_in_block_is_removed(app: RecordingApp, what: Any) -> None:
     with pytest.raises(AssertionError, match="was not popped"), app.test_request_context():
         leave(what)()
     assert tops() == NOTHING
     assert app.torn == [("request", None), ("app", None)]
 
 
-def test_what_was_left_above_a_context_pushed_twice_goes_and_what_lies_between_stays(app: RecordingApp) -> None:
+def test_removed_above_second_push_only(app: RecordingApp) -> None:
     with app.test_request_context() as context, RecordingApp("between").app_context():
         context.push()
         leave(Flask.app_context)()
@@ -41,13 +41,13 @@ def test_what_was_left_above_a_context_pushed_twice_goes_and_what_lies_between_s
     assert tops() == NOTHING
 
 
-def test_what_is_no_context_goes_from_above_one_too(app: RecordingApp) -> None:
+def test_foreign_object_is_removed(app: RecordingApp) -> None:
     with pytest.raises(AssertionError, match=r"\[None\] came to be pushed"), app.test_request_context():
         _request_ctx_stack.push(None)  # type: ignore[arg-type]
     assert _request_ctx_stack._local.__storage__ == {}
 
 
-def test_context_left_by_an_error_goes_too_and_only_the_error_is_told(app: RecordingApp, error: Exception) -> None:
+def test_error_hides_leaked_context(app: RecordingApp, error: Exception) -> None:
     context = app.test_request_context()
     context.push()
     leave(Flask.test_request_context)()
@@ -56,7 +56,7 @@ def test_context_left_by_an_error_goes_too_and_only_the_error_is_told(app: Recor
     assert app.torn == [("request", error), ("app", error)]
 
 
-def test_contexts_below_stay_when_one_above_was_left(app: RecordingApp) -> None:
+def test_contexts_below_leaked_one_stay(app: RecordingApp) -> None:
     with RecordingApp("below").test_request_context() as below:
         with pytest.raises(AssertionError, match="was not popped"), app.test_request_context():
             leave(Flask.test_request_context)()

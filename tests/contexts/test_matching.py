@@ -18,7 +18,7 @@ from schlenk.sessions import SecureCookieSession
 from tests.support.contexts import RecordingApp
 
 
-def test_matching_finds_the_rule_and_its_values(app: RecordingApp) -> None:
+def test_finds_rule_and_values(app: RecordingApp) -> None:
     app.add_url_rule("/user/<int:number>", "user")
     with app.test_request_context("/user/7"):
         assert (request.endpoint, request.view_args, request.routing_exception) == ("user", {"number": 7}, None)
@@ -28,14 +28,14 @@ def test_matching_finds_the_rule_and_its_values(app: RecordingApp) -> None:
     ("path", "method", "error"),
     [("/absent", "GET", NotFound), ("/page/", "POST", MethodNotAllowed), ("/page", "GET", RequestRedirect)],
 )
-def test_matching_nothing_is_remembered_and_not_raised(app: RecordingApp, path: str, method: str, error: Any) -> None:
+def test_routing_error_is_stored(app: RecordingApp, path: str, method: str, error: Any) -> None:
     app.add_url_rule("/page/", "page", methods=["GET"])
     with app.test_request_context(path, method=method):
         assert type(request.routing_exception) is error
         assert (request.url_rule, request.view_args) == (None, None)
 
 
-def test_request_is_not_matched_before_the_context_is_pushed(app: RecordingApp) -> None:
+def test_request_is_matched_on_push(app: RecordingApp) -> None:
     app.add_url_rule("/page", "page")
     context = app.test_request_context("/page")
     assert context.request.url_rule is None
@@ -43,7 +43,7 @@ def test_request_is_not_matched_before_the_context_is_pushed(app: RecordingApp) 
     assert context.request.endpoint == "page"
 
 
-def test_converter_can_use_the_session(app: RecordingApp) -> None:
+def test_converter_can_use_session(app: RecordingApp) -> None:
     class Visited(BaseConverter):
         def to_python(self, value: str) -> bool:
             return value in session
@@ -55,7 +55,7 @@ def test_converter_can_use_the_session(app: RecordingApp) -> None:
         assert request.view_args == {"seen": True}
 
 
-def test_unusable_address_is_remembered_and_not_raised() -> None:
+def test_bad_host_error_is_stored() -> None:
     class Strict(RecordingApp):
         def create_url_adapter(self, request: Request | None) -> Any:
             if request is not None:

@@ -50,7 +50,7 @@ TAKING = {
 
 
 @pytest.mark.parametrize("take", TAKING.values(), ids=TAKING)
-def test_what_was_taken_off_during_a_request_is_told_and_ends_with_it(app: RecordingApp, take: Any) -> None:
+def test_missing_in_request_is_reported(app: RecordingApp, take: Any) -> None:
     @app.after_request
     def misuse(response: Response) -> Response:
         g.user = "ada"
@@ -63,21 +63,21 @@ def test_what_was_taken_off_during_a_request_is_told_and_ends_with_it(app: Recor
     assert sorted(name for name, _ in app.torn) == ["app", "request"]
 
 
-def test_application_context_need_not_be_ours() -> None:
+def test_foreign_app_context_is_accepted() -> None:
     app = PlainApp()
     with app.test_request_context("/"):
         assert (type(_app_ctx_stack.top), current_app._get_current_object()) == (Plain, app)  # type: ignore[attr-defined]
     assert app.torn == [("request", None), ("app", None)]
 
 
-def test_application_context_that_is_not_ours_ends_where_a_view_took_it_off() -> None:
+def test_foreign_app_context_gone_in_block() -> None:
     app = PlainApp()
     with pytest.raises(AssertionError, match="taken off"), app.test_request_context("/"):
         _app_ctx_stack.pop()
     assert app.torn == [("request", None), ("app", None)]
 
 
-def test_application_context_that_is_not_ours_ends_where_a_teardown_function_took_it_off() -> None:
+def test_foreign_app_context_gone_in_teardown() -> None:
     app = PlainApp()
     app.teardown_request(lambda error: _app_ctx_stack.pop())
     with pytest.raises(AssertionError, match="taken off"), app.test_request_context("/"):
@@ -86,7 +86,7 @@ def test_application_context_that_is_not_ours_ends_where_a_teardown_function_too
 
 
 @pytest.mark.parametrize("take", TAKING.values(), ids=TAKING)
-def test_what_was_taken_off_in_a_block_is_told_and_ends_with_it(app: RecordingApp, take: Any) -> None:
+def test_missing_in_block_is_reported(app: RecordingApp, take: Any) -> None:
     with pytest.raises(AssertionError, match="taken off the stack while it was in use"), app.test_request_context():
         take()
     assert tops() == NOTHING
@@ -94,16 +94,14 @@ def test_what_was_taken_off_in_a_block_is_told_and_ends_with_it(app: RecordingAp
 
 
 @pytest.mark.parametrize("take", TAKING.values(), ids=TAKING)
-def test_error_is_the_cause_of_what_is_told_where_something_was_taken_off(
-    app: RecordingApp, take: Any, error: Exception
-) -> None:
+def test_error_is_cause_of_missing_context(app: RecordingApp, take: Any, error: Exception) -> None:
     with pytest.raises(AssertionError, match="taken off") as told, app.test_request_context():
         fail_after(take, error)
     assert (told.value.__cause__, tops()) == (error, NOTHING)
 
 
 @pytest.mark.parametrize("take", [_app_ctx_stack.pop, lambda: _app_ctx_stack.top.pop()])  # type: ignore[union-attr]
-def test_what_was_taken_off_is_what_came_with_the_last_push(app: RecordingApp, take: Any) -> None:
+def test_missing_belongs_to_last_push(app: RecordingApp, take: Any) -> None:
     with app.app_context(), app.test_request_context() as context, RecordingApp("between").app_context():
         context.push()
         take()
@@ -113,14 +111,14 @@ def test_what_was_taken_off_is_what_came_with_the_last_push(app: RecordingApp, t
     assert tops() == NOTHING
 
 
-def test_context_that_a_teardown_function_took_off_is_told_and_ends_all_the_same(app: RecordingApp) -> None:
+def test_removed_in_teardown_is_reported(app: RecordingApp) -> None:
     app.teardown_request(lambda error: _app_ctx_stack.pop())
     with pytest.raises(AssertionError, match="taken off"), app.test_request_context():
         pass
     assert (tops(), app.torn) == (NOTHING, [("request", None), ("app", None)])
 
 
-def test_application_context_that_a_teardown_function_popped_is_not_popped_again(app: RecordingApp) -> None:
+def test_popped_in_teardown_is_reported(app: RecordingApp) -> None:
     app.teardown_request(lambda error: _app_ctx_stack.top.pop())  # type: ignore[union-attr]
     with pytest.raises(AssertionError, match="wrong context"), app.test_request_context():
         pass
@@ -128,9 +126,7 @@ def test_application_context_that_a_teardown_function_popped_is_not_popped_again
 
 
 @pytest.mark.parametrize("take", [_app_ctx_stack.pop, lambda: _app_ctx_stack.top.pop()])  # type: ignore[union-attr]
-def test_preserved_context_whose_application_context_was_taken_off_goes_when_the_next_comes(
-    app: RecordingApp, preserving: RequestContext, take: Any
-) -> None:
+def test_preserved_without_app_context_ends(app: RecordingApp, preserving: RequestContext, take: Any) -> None:
     with preserving:
         pass
     take()

@@ -21,7 +21,7 @@ from tests.support.contexts import NOTHING, RecordingApp, fail, tops
 from tests.support.execution import in_thread
 
 
-def test_request_is_torn_down_before_its_application_context_with_both_there(app: RecordingApp) -> None:
+def test_request_is_torn_down_before_app(app: RecordingApp) -> None:
     seen = []
     app.teardown_request(lambda error: seen.append((has_request_context(), has_app_context())))
     app.teardown_appcontext(lambda error: seen.append((has_request_context(), has_app_context())))
@@ -31,13 +31,13 @@ def test_request_is_torn_down_before_its_application_context_with_both_there(app
     assert app.torn == [("request", None), ("app", None)]
 
 
-def test_error_that_leaves_the_block_reaches_both_teardowns(app: RecordingApp, error: Exception) -> None:
+def test_exit_passes_error(app: RecordingApp, error: Exception) -> None:
     with pytest.raises(ValueError, match="an error"), app.test_request_context():
         raise error
     assert app.torn == [("request", error), ("app", error)]
 
 
-def test_error_being_handled_reaches_both_teardowns(app: RecordingApp, error: Exception) -> None:
+def test_pop_passes_handled_error(app: RecordingApp, error: Exception) -> None:
     context = app.test_request_context()
     context.push()
     try:
@@ -47,7 +47,7 @@ def test_error_being_handled_reaches_both_teardowns(app: RecordingApp, error: Ex
     assert app.torn == [("request", error), ("app", error)]
 
 
-def test_error_given_to_pop_reaches_both_teardowns(app: RecordingApp, error: Exception) -> None:
+def test_pop_passes_given_error(app: RecordingApp, error: Exception) -> None:
     context = app.test_request_context()
     context.push()
     context.pop(error)
@@ -55,7 +55,7 @@ def test_error_given_to_pop_reaches_both_teardowns(app: RecordingApp, error: Exc
 
 
 @pytest.mark.parametrize("make", [Flask.app_context, Flask.test_request_context])
-def test_error_that_is_equal_to_anything_reaches_teardown(app: RecordingApp, make: Any) -> None:
+def test_error_equal_to_anything_is_passed(app: RecordingApp, make: Any) -> None:
     class Equal(Exception):
         def __eq__(self, other: object) -> bool:
             return True
@@ -66,7 +66,7 @@ def test_error_that_is_equal_to_anything_reaches_teardown(app: RecordingApp, mak
     assert {id(torn) for _, torn in app.torn} == {id(error)}
 
 
-def test_none_given_to_pop_is_no_error_also_while_one_is_handled(app: RecordingApp, error: Exception) -> None:
+def test_pop_none_ignores_handled_error(app: RecordingApp, error: Exception) -> None:
     context = app.test_request_context()
     context.push()
     try:
@@ -76,7 +76,7 @@ def test_none_given_to_pop_is_no_error_also_while_one_is_handled(app: RecordingA
     assert app.torn == [("request", None), ("app", None)]
 
 
-def test_overridden_teardowns_are_given_the_error_being_handled(error: Exception) -> None:
+def test_overridden_teardowns_receive_error(error: Exception) -> None:
     class Own(Flask):
         torn: list[Any] = []
 
@@ -96,9 +96,7 @@ def test_overridden_teardowns_are_given_the_error_being_handled(error: Exception
     assert Own.torn == [error] * 3
 
 
-def test_request_tearing_down_tells_of_the_error_while_both_are_there(
-    app: RecordingApp, record: Any, error: Exception
-) -> None:
+def test_tearing_down_signal_carries_error(app: RecordingApp, record: Any, error: Exception) -> None:
     sent = record(signals.request_tearing_down)
     context = app.test_request_context()
     context.push()
@@ -107,7 +105,7 @@ def test_request_tearing_down_tells_of_the_error_while_both_are_there(
     assert sent == [(context, app_context, {"exc": error})]
 
 
-def test_request_is_closed_when_its_context_goes_for_good(app: RecordingApp) -> None:
+def test_request_is_closed_on_last_pop(app: RecordingApp) -> None:
     class Closing(Request):
         closed = 0
 
@@ -122,14 +120,14 @@ def test_request_is_closed_when_its_context_goes_for_good(app: RecordingApp) -> 
     assert context.request.closed == 1
 
 
-def test_uploaded_file_is_closed_with_its_request(app: RecordingApp) -> None:
+def test_uploaded_file_is_closed(app: RecordingApp) -> None:
     with app.test_request_context(method="POST", data={"file": (io.BytesIO(b"content"), "name")}):
         stream = request.files["file"].stream
         assert not stream.closed
     assert stream.closed
 
 
-def test_request_that_cannot_be_closed_is_no_trouble(app: RecordingApp) -> None:
+def test_request_without_close_is_accepted(app: RecordingApp) -> None:
     class Bare(Request):
         close = None
 
@@ -139,7 +137,7 @@ def test_request_that_cannot_be_closed_is_no_trouble(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_environ_does_not_keep_the_request_when_its_context_is_gone(app: RecordingApp) -> None:
+def test_environ_releases_request(app: RecordingApp) -> None:
     with app.test_request_context() as context:
         context.request.environ["werkzeug.request"] = context.request
         with context:
@@ -148,7 +146,7 @@ def test_environ_does_not_keep_the_request_when_its_context_is_gone(app: Recordi
     assert context.request.environ["werkzeug.request"] is None
 
 
-def test_failing_teardown_function_does_not_keep_the_contexts_and_the_application_is_torn_down(
+def test_failing_teardown_still_pops(
     app: RecordingApp,
 ) -> None:
     app.teardown_request(fail)
@@ -158,7 +156,7 @@ def test_failing_teardown_function_does_not_keep_the_contexts_and_the_applicatio
     assert app.torn == [("app", None)]
 
 
-def test_failing_close_does_not_keep_the_contexts(app: RecordingApp) -> None:
+def test_failing_close_still_pops(app: RecordingApp) -> None:
     class Failing(Request):
         close = fail
 
@@ -168,13 +166,13 @@ def test_failing_close_does_not_keep_the_contexts(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_request_context_that_was_not_pushed_is_not_popped(app: RecordingApp) -> None:
+def test_pop_unpushed_raises(app: RecordingApp) -> None:
     with pytest.raises(IndexError, match="not pushed"):
         app.test_request_context().pop()
     assert app.torn == []
 
 
-def test_request_context_is_not_popped_more_often_than_it_was_pushed(app: RecordingApp) -> None:
+def test_pop_once_too_often_raises(app: RecordingApp) -> None:
     with app.test_request_context() as outer:
         context = app.test_request_context()
         with context:
@@ -184,7 +182,7 @@ def test_request_context_is_not_popped_more_often_than_it_was_pushed(app: Record
         assert _request_ctx_stack.top is outer
 
 
-def test_request_context_below_another_is_not_popped_and_nothing_changes(app: RecordingApp) -> None:
+def test_pop_below_request_context_raises(app: RecordingApp) -> None:
     below, above = app.test_request_context("/below"), app.test_request_context("/above")
     with below, above:
         with pytest.raises(AssertionError, match=r"wrong context: .*/below.*on top is .*/above"):
@@ -193,21 +191,21 @@ def test_request_context_below_another_is_not_popped_and_nothing_changes(app: Re
     assert app.torn == [("request", None), ("request", None), ("app", None)]
 
 
-def test_request_context_below_an_application_context_is_not_popped_and_nothing_changes(app: RecordingApp) -> None:
+def test_pop_below_app_context_raises(app: RecordingApp) -> None:
     with app.test_request_context() as below, RecordingApp("other").app_context() as above:
         with pytest.raises(AssertionError, match="wrong context"):
             below.pop()
         assert (tops(), app.torn) == ((below, above), [])
 
 
-def test_request_context_is_popped_where_it_was_pushed(app: RecordingApp) -> None:
+def test_pop_in_other_thread_raises(app: RecordingApp) -> None:
     with app.test_request_context() as context:
         with pytest.raises(AssertionError, match="empty"):
             in_thread(context.pop)
         assert (_request_ctx_stack.top, app.torn) == (context, [])
 
 
-def test_request_context_is_not_looked_for_among_those_of_another_thread(app: RecordingApp) -> None:
+def test_auto_pop_ignores_other_threads_stack(app: RecordingApp) -> None:
     def work() -> None:
         with RecordingApp("other").test_request_context() as other:
             with pytest.raises(AssertionError, match="wrong context"):
@@ -219,14 +217,14 @@ def test_request_context_is_not_looked_for_among_those_of_another_thread(app: Re
         assert (_request_ctx_stack.top, app.torn) == (context, [])
 
 
-def test_end_of_the_work_is_where_it_began(app: RecordingApp) -> None:
+def test_auto_pop_in_other_thread_raises(app: RecordingApp) -> None:
     with app.test_request_context() as context:
         with pytest.raises(AssertionError, match="empty"):
             in_thread(lambda: context.auto_pop(None))
         assert (_request_ctx_stack.top, app.torn) == (context, [])
 
 
-def test_work_that_did_not_begin_does_not_end(app: RecordingApp) -> None:
+def test_auto_pop_unpushed_raises(app: RecordingApp) -> None:
     with pytest.raises(IndexError, match="not pushed"):
         app.test_request_context().auto_pop(None)
     assert app.torn == []

@@ -16,7 +16,7 @@ from tests.support.contexts import NOTHING, RecordingApp, leave, tops
 from tests.support.execution import in_thread
 
 
-def test_context_is_preserved_for_a_client_in_a_block(app: RecordingApp, preserving: RequestContext) -> None:
+def test_preserved_for_client_in_block(app: RecordingApp, preserving: RequestContext) -> None:
     with preserving:
         pass
     assert (preserving.preserved, request.path, app.torn) == (True, "/kept", [])
@@ -24,7 +24,7 @@ def test_context_is_preserved_for_a_client_in_a_block(app: RecordingApp, preserv
     assert (preserving.preserved, app.torn) == (False, [("request", None), ("app", None)])
 
 
-def test_context_left_above_one_to_preserve_is_told_and_goes(app: RecordingApp, preserving: RequestContext) -> None:
+def test_leaked_above_it_is_removed(app: RecordingApp, preserving: RequestContext) -> None:
     preserving.push()
     leave(Flask.test_request_context)()
     with pytest.raises(AssertionError, match="was not popped"):
@@ -33,9 +33,7 @@ def test_context_left_above_one_to_preserve_is_told_and_goes(app: RecordingApp, 
     preserving.pop()
 
 
-def test_application_context_left_above_one_to_preserve_is_preserved_with_it(
-    app: RecordingApp, preserving: RequestContext
-) -> None:
+def test_app_context_above_is_preserved_too(app: RecordingApp, preserving: RequestContext) -> None:
     preserving.push()
     leave(Flask.app_context)()
     preserving.auto_pop(None)
@@ -44,9 +42,7 @@ def test_application_context_left_above_one_to_preserve_is_preserved_with_it(
     preserving.pop()
 
 
-def test_application_context_left_above_a_preserved_context_does_not_stop_what_comes_next(
-    app: RecordingApp, preserving: RequestContext
-) -> None:
+def test_app_context_above_allows_next_request(app: RecordingApp, preserving: RequestContext) -> None:
     preserving.push()
     leave(Flask.app_context)()
     preserving.auto_pop(None)
@@ -56,9 +52,7 @@ def test_application_context_left_above_a_preserved_context_does_not_stop_what_c
     _app_ctx_stack.pop()
 
 
-def test_application_context_in_use_stays_when_a_preserved_context_below_goes(
-    app: RecordingApp, preserving: RequestContext
-) -> None:
+def test_app_context_in_use_stays(app: RecordingApp, preserving: RequestContext) -> None:
     with preserving:
         pass
     with app.app_context() as in_use:
@@ -68,9 +62,7 @@ def test_application_context_in_use_stays_when_a_preserved_context_below_goes(
     assert tops() == NOTHING
 
 
-def test_application_context_in_use_stays_though_a_preserved_context_below_fails_to_go(
-    app: RecordingApp, preserving: RequestContext, error: Exception
-) -> None:
+def test_app_context_in_use_survives_failure(app: RecordingApp, preserving: RequestContext, error: Exception) -> None:
     with preserving:
         pass
 
@@ -86,14 +78,14 @@ def test_application_context_in_use_stays_though_a_preserved_context_below_fails
     assert tops() == NOTHING
 
 
-def test_context_to_preserve_stays_where_it_is_whoever_says_so(app: RecordingApp, preserving: RequestContext) -> None:
+def test_preserved_from_other_thread_stays(app: RecordingApp, preserving: RequestContext) -> None:
     preserving.push()
     in_thread(lambda: preserving.auto_pop(None))
     assert (_request_ctx_stack.top, preserving.preserved, app.torn) == (preserving, True, [])
     preserving.pop()
 
 
-def test_context_is_preserved_after_an_error_if_configured(app: RecordingApp, error: Exception) -> None:
+def test_preserved_after_error_if_configured(app: RecordingApp, error: Exception) -> None:
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
     context = app.test_request_context()
     with pytest.raises(ValueError, match="an error"), context:
@@ -103,9 +95,7 @@ def test_context_is_preserved_after_an_error_if_configured(app: RecordingApp, er
 
 
 @pytest.mark.parametrize(("setting", "failing"), [(True, False), (False, True), (None, True)])
-def test_context_is_not_preserved_otherwise(
-    app: RecordingApp, setting: bool | None, failing: bool, error: Exception
-) -> None:
+def test_not_preserved_otherwise(app: RecordingApp, setting: bool | None, failing: bool, error: Exception) -> None:
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = setting
     context = app.test_request_context()
     context.push()
@@ -113,7 +103,7 @@ def test_context_is_not_preserved_otherwise(
     assert (tops(), context.preserved) == (NOTHING, False)
 
 
-def test_preserved_context_goes_when_the_next_is_pushed(app: RecordingApp, preserving: RequestContext) -> None:
+def test_next_push_pops_preserved(app: RecordingApp, preserving: RequestContext) -> None:
     with preserving:
         pass
     with app.test_request_context() as following:
@@ -122,23 +112,21 @@ def test_preserved_context_goes_when_the_next_is_pushed(app: RecordingApp, prese
     assert tops() == NOTHING
 
 
-def test_preserved_context_is_torn_down_with_the_error_it_remembers(
-    app: RecordingApp, preserving: RequestContext, error: Exception
-) -> None:
+def test_teardown_receives_stored_error(app: RecordingApp, preserving: RequestContext, error: Exception) -> None:
     with pytest.raises(ValueError, match="an error"), preserving:
         raise error
     with app.test_request_context():
         assert app.torn == [("request", error), ("app", error)]
 
 
-def test_context_that_went_remembers_no_error(app: RecordingApp, preserving: RequestContext, error: Exception) -> None:
+def test_popped_context_forgets_error(app: RecordingApp, preserving: RequestContext, error: Exception) -> None:
     with pytest.raises(ValueError, match="an error"), preserving:
         raise error
     preserving.pop(None)
     assert preserving._preserved_exc is None
 
 
-def test_preserved_context_pushed_again_goes_first(app: RecordingApp, preserving: RequestContext) -> None:
+def test_pushed_again_is_torn_down_first(app: RecordingApp, preserving: RequestContext) -> None:
     with preserving:
         pass
     preserving.push()
@@ -146,13 +134,13 @@ def test_preserved_context_pushed_again_goes_first(app: RecordingApp, preserving
     preserving.pop()
 
 
-def test_context_that_is_not_preserved_stays_below_the_next(app: RecordingApp) -> None:
+def test_unpreserved_context_stays_below(app: RecordingApp) -> None:
     with app.test_request_context() as below, app.test_request_context():
         assert app.torn == []
         assert _request_ctx_stack.top is not below
 
 
-def test_preserved_context_stays_when_another_thread_pushes_one(app: RecordingApp, preserving: RequestContext) -> None:
+def test_other_thread_leaves_preserved_alone(app: RecordingApp, preserving: RequestContext) -> None:
     def work() -> None:
         with RecordingApp("other").test_request_context():
             pass
@@ -164,9 +152,7 @@ def test_preserved_context_stays_when_another_thread_pushes_one(app: RecordingAp
     preserving.pop()
 
 
-def test_preserved_context_inside_a_block_goes_with_the_block(
-    app: RecordingApp, preserving: RequestContext, error: Exception
-) -> None:
+def test_preserved_in_block_ends_with_block(app: RecordingApp, preserving: RequestContext, error: Exception) -> None:
     with app.test_request_context():
         with pytest.raises(ValueError, match="an error"), preserving:
             raise error
@@ -175,9 +161,7 @@ def test_preserved_context_inside_a_block_goes_with_the_block(
     assert app.torn == [("request", error), ("request", None), ("app", None)]
 
 
-def test_two_contexts_preserved_one_above_the_other_stay_and_go_one_by_one(
-    app: RecordingApp, preserving: RequestContext, error: Exception
-) -> None:
+def test_nested_preserved_pop_one_by_one(app: RecordingApp, preserving: RequestContext, error: Exception) -> None:
     outer = app.test_request_context("/outer", environ_base={"flask._preserve_context": True})
     outer.push()
     with preserving:

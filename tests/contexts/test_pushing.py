@@ -25,16 +25,16 @@ from tests.support.contexts import NOTHING, RecordingApp, fail, tops
 # --- Whether there is a context
 
 
-def test_there_is_none_outside() -> None:
+def test_no_context_outside() -> None:
     assert (has_request_context(), has_app_context()) == (False, False)
 
 
-def test_there_is_an_application_context_alone(app: RecordingApp) -> None:
+def test_app_context_alone(app: RecordingApp) -> None:
     with app.app_context():
         assert (has_request_context(), has_app_context()) == (False, True)
 
 
-def test_there_are_both_in_a_request(app: RecordingApp) -> None:
+def test_both_contexts_in_request(app: RecordingApp) -> None:
     with app.test_request_context():
         assert (has_request_context(), has_app_context()) == (True, True)
 
@@ -42,7 +42,7 @@ def test_there_are_both_in_a_request(app: RecordingApp) -> None:
 # --- Pushing
 
 
-def test_request_context_brings_an_application_context(app: RecordingApp) -> None:
+def test_request_context_pushes_app_context(app: RecordingApp) -> None:
     context = app.test_request_context()
     context.push()
     assert (_request_ctx_stack.top, type(_app_ctx_stack.top), current_app) == (context, AppContext, app)
@@ -50,7 +50,7 @@ def test_request_context_brings_an_application_context(app: RecordingApp) -> Non
     assert tops() == NOTHING
 
 
-def test_request_context_uses_the_application_context_that_is_there(app: RecordingApp) -> None:
+def test_existing_app_context_is_reused(app: RecordingApp) -> None:
     with app.app_context() as below:
         with app.test_request_context():
             assert _app_ctx_stack.top is below
@@ -58,14 +58,14 @@ def test_request_context_uses_the_application_context_that_is_there(app: Recordi
         assert app.torn == [("request", None)]
 
 
-def test_request_context_on_top_of_another_applications_brings_its_own(app: RecordingApp) -> None:
+def test_other_apps_context_is_not_reused(app: RecordingApp) -> None:
     with RecordingApp("other").app_context() as below:
         with app.test_request_context():
             assert current_app == app
         assert tops() == (None, below)
 
 
-def test_applications_that_are_equal_have_contexts_of_their_own() -> None:
+def test_equal_apps_have_own_contexts() -> None:
     class Equal(RecordingApp):
         def __eq__(self, other: object) -> bool:
             return True
@@ -75,13 +75,13 @@ def test_applications_that_are_equal_have_contexts_of_their_own() -> None:
         assert current_app._get_current_object() is second
 
 
-def test_request_context_looks_at_the_application_context_on_top_alone(app: RecordingApp) -> None:
+def test_only_top_app_context_is_reused(app: RecordingApp) -> None:
     with app.app_context() as lowest, RecordingApp("other").app_context(), app.test_request_context():
         assert current_app == app
         assert _app_ctx_stack.top is not lowest
 
 
-def test_nested_request_contexts_of_one_application_share_g(app: RecordingApp) -> None:
+def test_nested_requests_share_g(app: RecordingApp) -> None:
     with app.test_request_context("/outer"):
         with app.test_request_context("/inner"):
             g.user = "ada"
@@ -89,7 +89,7 @@ def test_nested_request_contexts_of_one_application_share_g(app: RecordingApp) -
         assert (request.path, g.user) == ("/outer", "ada")
 
 
-def test_request_context_pushed_twice_is_torn_down_when_it_goes_for_good(app: RecordingApp) -> None:
+def test_teardown_runs_on_last_pop(app: RecordingApp) -> None:
     context = app.test_request_context()
     with context:
         with context:
@@ -98,7 +98,7 @@ def test_request_context_pushed_twice_is_torn_down_when_it_goes_for_good(app: Re
     assert app.torn == [("request", None), ("app", None)]
 
 
-def test_with_gives_the_request_context_itself(app: RecordingApp) -> None:
+def test_with_returns_the_context(app: RecordingApp) -> None:
     context = app.test_request_context()
     with context as entered:
         assert entered is context
@@ -109,7 +109,7 @@ class Broken(SessionInterface):
         raise ZeroDivisionError("the store is broken")
 
 
-def test_block_that_could_not_be_entered_leaves_no_context(app: RecordingApp) -> None:
+def test_failed_enter_leaves_no_context(app: RecordingApp) -> None:
     app.session_interface = Broken()
     with pytest.raises(ZeroDivisionError), app.test_request_context():
         pass
@@ -120,7 +120,7 @@ def test_block_that_could_not_be_entered_leaves_no_context(app: RecordingApp) ->
     ]
 
 
-def test_push_by_hand_that_failed_leaves_the_context_to_be_popped(app: RecordingApp) -> None:
+def test_failed_push_leaves_context_to_pop(app: RecordingApp) -> None:
     app.session_interface = Broken()
     context = app.test_request_context()
     with pytest.raises(ZeroDivisionError):
@@ -130,7 +130,7 @@ def test_push_by_hand_that_failed_leaves_the_context_to_be_popped(app: Recording
     assert tops() == NOTHING
 
 
-def test_block_that_could_not_be_entered_pops_nothing_of_others(app: RecordingApp) -> None:
+def test_failed_enter_pops_no_other_context(app: RecordingApp) -> None:
     pytest.importorskip("blinker")
     with RecordingApp("other").test_request_context() as other:
         with signals.appcontext_pushed.connected_to(fail), pytest.raises(ZeroDivisionError), app.test_request_context():

@@ -14,7 +14,7 @@ from schlenk.sessions import NullSession, SecureCookieSession
 from tests.support.contexts import RecordingApp
 
 
-def test_request_context_holds_its_application_and_request(app: RecordingApp) -> None:
+def test_holds_app_and_request(app: RecordingApp) -> None:
     context = app.test_request_context("/page")
     assert context.app is app
     assert type(context.request) is Request
@@ -22,7 +22,7 @@ def test_request_context_holds_its_application_and_request(app: RecordingApp) ->
     assert (context.flashes, context.preserved) == (None, False)
 
 
-def test_one_request_context_carries_all_that_the_globals_stand_for(app: RecordingApp) -> None:
+def test_holds_what_globals_read(app: RecordingApp) -> None:
     app.add_url_rule("/page", "page")
     with app.test_request_context() as context:
         carried = (context.app, context.g, context.request, context.session)
@@ -30,7 +30,7 @@ def test_one_request_context_carries_all_that_the_globals_stand_for(app: Recordi
         assert context.url_adapter.build("page") == "/page"  # type: ignore[union-attr]
 
 
-def test_request_is_of_the_class_that_the_application_names(app: RecordingApp) -> None:
+def test_request_class_can_be_replaced(app: RecordingApp) -> None:
     class Mine(Request):
         pass
 
@@ -45,14 +45,14 @@ def test_request_and_session_may_be_given(app: RecordingApp) -> None:
     assert context.session is given_session
 
 
-def test_given_session_is_not_opened_anew(app: RecordingApp) -> None:
+def test_given_session_is_not_reopened(app: RecordingApp) -> None:
     given = SecureCookieSession()
     environ = app.test_request_context().request.environ
     with RequestContext(app, environ, session=given):
         assert session._get_current_object() is given
 
 
-def test_session_is_opened_when_the_context_is_pushed_and_not_before(app: RecordingApp) -> None:
+def test_session_is_opened_on_push(app: RecordingApp) -> None:
     context = app.test_request_context()
     assert context.session is None
     with context:
@@ -66,12 +66,12 @@ def test_session_is_opened_once(app: RecordingApp) -> None:
             assert session["user"] == "ada"
 
 
-def test_session_is_a_null_session_where_there_is_none_to_open(app: RecordingApp) -> None:
+def test_session_is_null_without_key(app: RecordingApp) -> None:
     app.secret_key = None
     with app.test_request_context() as context:
         assert type(context.session) is NullSession
 
 
-def test_repr_of_a_request_context_tells_url_method_and_application(app: RecordingApp) -> None:
+def test_repr_shows_url_method_and_app(app: RecordingApp) -> None:
     context = app.test_request_context("/page?n=1", method="POST")
     assert repr(context) == "<RequestContext 'http://localhost/page?n=1' [POST] of contexts>"

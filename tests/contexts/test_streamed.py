@@ -13,7 +13,7 @@ from schlenk import (
 from tests.support.contexts import NOTHING, RecordingApp, leave, tops
 
 
-def test_context_that_a_stream_keeps_stays_above_one_that_goes(app: RecordingApp) -> None:
+def test_streamed_context_stays_above_popped(app: RecordingApp) -> None:
     other = RecordingApp("other")
     with app.test_request_context():
         with other.test_request_context("/streamed"):
@@ -26,7 +26,7 @@ def test_context_that_a_stream_keeps_stays_above_one_that_goes(app: RecordingApp
     assert tops() == NOTHING
 
 
-def test_contexts_that_streams_keep_stay_in_their_order(app: RecordingApp) -> None:
+def test_streamed_contexts_keep_order(app: RecordingApp) -> None:
     with app.test_request_context():
         streams = []
         for path in ("/first", "/second"):
@@ -40,7 +40,7 @@ def test_contexts_that_streams_keep_stay_in_their_order(app: RecordingApp) -> No
     assert tops() == NOTHING
 
 
-def test_context_left_among_those_that_streams_keep_goes_alone(app: RecordingApp) -> None:
+def test_leaked_among_streamed_is_removed(app: RecordingApp) -> None:
     outer = app.test_request_context()
     outer.push()
     with RecordingApp("other").test_request_context("/streamed"):

@@ -45,14 +45,14 @@ def named(cells: list[Cell]) -> list[Any]:
 
 
 @pytest.mark.parametrize("cell", named([cell for cell in CELLS if not departs(cell)]))
-def test_a_fault_leads_to_what_it_led_to_in_flask(cell: Cell) -> None:
+def test_fault_ends_as_in_flask(cell: Cell) -> None:
     outcome = ours(cell)
     assert outcome == FLASK[f"{cell.point}, {cell.mode}", cell.fault]
     assert outcome[3] == CLEAN
 
 
 @pytest.mark.parametrize("cell", named([cell for cell in CELLS if cell.point in HALF_PUSHED]))
-def test_a_fault_half_way_through_a_push_surfaces_and_leaves_nothing(cell: Cell) -> None:
+def test_fault_during_push_surfaces_cleanly(cell: Cell) -> None:
     """Flask 1.1.4 raised an error of its own in its place, or left the application context for all who came after."""
     assert ours(cell) == ["the-fault; ; [0, 0]", CLEAN, CLEAN, CLEAN]
 
@@ -60,7 +60,7 @@ def test_a_fault_half_way_through_a_push_surfaces_and_leaves_nothing(cell: Cell)
 @pytest.mark.parametrize(
     "cell", named([cell for cell in CELLS if cell.point in TEARDOWN and cell.mode == "kept by a client"])
 )
-def test_a_fault_in_the_teardown_of_a_kept_context_surfaces_in_the_next_request(cell: Cell) -> None:
+def test_fault_in_preserved_teardown(cell: Cell) -> None:
     """Flask 1.1.4 raised an error of its own in its place."""
     answer, torn, depths = FLASK[f"{cell.point}, {cell.mode}", cell.fault][1].split("; ")
     assert answer in {"IndexError", "RuntimeError"}
@@ -68,7 +68,7 @@ def test_a_fault_in_the_teardown_of_a_kept_context_surfaces_in_the_next_request(
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_fault_happens_at_each_point(point: str) -> None:
+def test_fault_occurs_at_each_point(point: str) -> None:
     """Else the others would show nothing."""
     assert [line for line in ours(Cell(point, "Timeout", "plain")) if "the-fault" in line]
 
@@ -87,7 +87,7 @@ def depths() -> tuple[int, int]:
     return len(_request_ctx_stack._local.__storage__), len(_app_ctx_stack._local.__storage__)
 
 
-def test_a_greenlet_that_is_killed_in_a_view_tears_its_request_down(app: Flask) -> None:
+def test_killed_view_is_torn_down(app: Flask) -> None:
     greenlet = pytest.importorskip("greenlet")
     app.add_url_rule("/", "index", lambda: greenlet.getcurrent().parent.switch())
     owner = greenlet.greenlet(lambda: app.test_client().get("/"))
@@ -97,7 +97,7 @@ def test_a_greenlet_that_is_killed_in_a_view_tears_its_request_down(app: Flask) 
     assert (owner.dead, app.extensions["torn"], depths()) == (True, [greenlet.GreenletExit], (0, 0))
 
 
-def test_a_greenlet_that_is_dropped_in_a_view_tears_its_request_down_when_it_is_swept(app: Flask) -> None:
+def test_dropped_greenlet_is_torn_down(app: Flask) -> None:
     """Its contexts keep it, so that it lives for as long as they do; killed, it lets go of them."""
     greenlet = pytest.importorskip("greenlet")
     app.add_url_rule("/", "index", lambda: greenlet.getcurrent().parent.switch())
@@ -107,7 +107,7 @@ def test_a_greenlet_that_is_dropped_in_a_view_tears_its_request_down_when_it_is_
     assert (app.extensions["torn"], depths()) == ([greenlet.GreenletExit], (0, 0))
 
 
-def test_a_greenlet_that_is_killed_in_a_stream_tears_its_request_down(app: Flask) -> None:
+def test_killed_stream_is_torn_down(app: Flask) -> None:
     greenlet = pytest.importorskip("greenlet")
 
     def stream() -> Any:
@@ -123,7 +123,7 @@ def test_a_greenlet_that_is_killed_in_a_stream_tears_its_request_down(app: Flask
     assert (owner.dead, len(app.extensions["torn"]), depths()) == (True, 1, (0, 0))
 
 
-def test_a_timeout_of_gevent_tears_the_request_down(app: Flask) -> None:
+def test_gevent_timeout_tears_down(app: Flask) -> None:
     gevent = pytest.importorskip("gevent")
 
     def wait() -> str:
@@ -137,7 +137,7 @@ def test_a_timeout_of_gevent_tears_the_request_down(app: Flask) -> None:
     assert (app.extensions["torn"], depths()) == ([gevent.Timeout], (0, 0))
 
 
-def test_a_client_that_hangs_up_in_a_stream_has_its_request_torn_down(app: Flask) -> None:
+def test_disconnect_in_stream_tears_down(app: Flask) -> None:
     closed: list[bool] = []
 
     def stream() -> Any:
@@ -155,7 +155,7 @@ def test_a_client_that_hangs_up_in_a_stream_has_its_request_torn_down(app: Flask
     assert (closed, len(app.extensions["torn"]), depths()) == ([True], 1, (0, 0))
 
 
-def test_a_request_inside_the_teardown_of_another_is_whole(app: Flask) -> None:
+def test_request_in_teardown_is_complete(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: "hello")
     answers: list[Any] = []
 

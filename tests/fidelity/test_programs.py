@@ -25,7 +25,7 @@ def trace(program: dict[str, Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("seed", RECORD)
-def test_schlenk_does_what_flask_did(seed: str) -> None:
+def test_traces_equal_flasks(seed: str) -> None:
     program = generate(int(seed))
     missing = [name for name in needs(program) if importlib.util.find_spec(name) is None]
     if missing:
@@ -35,26 +35,26 @@ def test_schlenk_does_what_flask_did(seed: str) -> None:
     assert agree(theirs, ours), difference(theirs, ours, ("Flask 1.1.4", "schlenk"))
 
 
-def test_the_recorded_programs_leave_nothing_out() -> None:
+def test_recorded_programs_cover_everything() -> None:
     written = json.dumps([generate(int(seed)) for seed in RECORD])
     actions = [name[len("act_") :] for name in dir(Run) if name.startswith("act_")]
     parts = {"do": actions, "kind": HOOKS, "method": METHODS, "signal": SIGNALS}
     assert [part for key, names in parts.items() for part in names if f'"{key}": "{part}"' not in written] == []
 
 
-def test_few_recorded_traces_end_before_their_program_does() -> None:
+def test_recorded_traces_run_to_the_end() -> None:
     ended = [seed for seed in RECORD if unpacked(RECORD[seed]["trace"])[-1] == [DEPARTED]]
     assert len(ended) < len(RECORD) / 6
 
 
-def test_traces_agree_up_to_a_departure_of_the_reference() -> None:
+def test_traces_agree_until_departure() -> None:
     assert agree([["a"], [DEPARTED]], [["a"], ["b"]])
     assert not agree([["a"], [DEPARTED]], [["b"]])
     assert not agree([["a"], [DEPARTED]], [])
     assert not agree([["a"]], [["a"], ["b"]])
 
 
-def test_a_difference_is_reduced_to_the_smallest_program_that_shows_it() -> None:
+def test_difference_is_reduced() -> None:
     program = {
         "apps": [
             {"config": {"DEBUG": True}, "views": [{"body": [{"do": "see"}, {"do": "attempt", "body": [{"do": "g"}]}]}]}
@@ -65,6 +65,6 @@ def test_a_difference_is_reduced_to_the_smallest_program_that_shows_it() -> None
     assert shown == {"apps": [{"views": [{"body": [{"do": "g"}]}]}], "steps": [{"do": "request"}]}
 
 
-def test_whatever_is_missing_from_a_program_it_runs() -> None:
+def test_reduced_programs_still_run() -> None:
     assert trace({}) == [["storage of [0, 0] left", {"apps": [], "has": [False, False], "requests": []}]]
     assert trace({"apps": [{}], "steps": [{}]})[0][0] == "step 0 sees"

@@ -145,7 +145,7 @@ def test_proxy_answers_as_expected(operation: str) -> None:
     assert folded({cell: answers[cell] for cell in differing}) == folded({cell: wanted[cell] for cell in differing})
 
 
-def test_listed_operations_are_those_that_differ_from_the_record() -> None:
+def test_listed_operations_differ_from_record() -> None:
     differing = {
         operation
         for operation in OPERATIONS
@@ -155,5 +155,5 @@ def test_listed_operations_are_those_that_differ_from_the_record() -> None:
     assert differing == FORWARDED | DIRECT | GONE | OTHERWISE.keys()
 
 
-def test_record_has_every_operation_of_the_table() -> None:
+def test_record_has_every_operation() -> None:
     assert RECORDED.keys() == set(OPERATIONS)

@@ -166,7 +166,7 @@ def expected(name: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", runnable(SCENARIOS.keys() - DEPARTURES.keys()))
-def test_scenario_is_as_in_flask_1_1_4(name: str) -> None:
+def test_scenario_equals_flask(name: str) -> None:
     assert run(name, SCHLENK) == expected(name)
 
 
@@ -177,7 +177,7 @@ def test_departure_is_as_stated(name: str) -> None:
     assert here == run(name, SCHLENK)
 
 
-def test_departures_are_those_of_their_module() -> None:
+def test_departures_match_their_module() -> None:
     departing = {name for name, function in SCENARIOS.items() if function.__module__.endswith(".departures")}
     assert departing == DEPARTURES.keys()
 

@@ -44,12 +44,12 @@ def result(request: pytest.FixtureRequest) -> Result:
     return run(request.param)
 
 
-def test_no_answer_has_what_belongs_to_another_request(result: Result) -> None:
+def test_responses_are_never_mixed_up(result: Result) -> None:
     assert result.load.wrong == []
     assert result.load.answered >= REQUESTS
 
 
-def test_no_connection_is_broken_by_the_server(result: Result) -> None:
+def test_server_breaks_no_connection(result: Result) -> None:
     assert result.load.broken == []
 
 
@@ -57,20 +57,20 @@ def test_every_context_is_torn_down_once(result: Result) -> None:
     assert result.ended == result.begun
 
 
-def test_every_request_that_was_answered_or_left_in_its_stream_was_begun(result: Result) -> None:
+def test_every_served_request_was_started(result: Result) -> None:
     did = result.load.did
     assert result.begun["request"] >= result.load.answered + did["leave the stream"]
 
 
-def test_both_storages_are_empty_in_the_end(result: Result) -> None:
+def test_storages_are_empty_at_the_end(result: Result) -> None:
     assert result.owners == 0
 
 
-def test_requests_were_there_at_the_same_time(result: Result) -> None:
+def test_requests_ran_concurrently(result: Result) -> None:
     assert (result.most > 1) == result.server.concurrent
 
 
-def test_clients_left_in_the_middle_of_requests_and_streams(result: Result) -> None:
+def test_clients_disconnected_midway(result: Result) -> None:
     did = result.load.did
     assert did["leave the request"]
     assert did["leave the stream"]
@@ -83,14 +83,14 @@ with_workers = pytest.mark.parametrize("server", [server for server in SERVERS.v
 
 
 @with_workers
-def test_worker_that_is_told_to_leave_tears_down_all_it_has_begun(server: Server) -> None:
+def test_stopped_worker_finishes_its_requests(server: Server) -> None:
     result = run(server, kill=server.leave)
     assert result.processes[result.killed.number].is_at_rest
     assert result.load.wrong == []
 
 
 @with_workers
-def test_others_answer_on_when_a_worker_is_killed(server: Server) -> None:
+def test_others_serve_when_worker_is_killed(server: Server) -> None:
     result = run(server, kill=SIGKILL)
     assert result.load.wrong == []
     assert result.load.answered >= REQUESTS
@@ -116,13 +116,13 @@ def visit_in_turn(directory: Path, *secrets: str) -> Load:
     return load
 
 
-def test_servers_with_one_secret_share_sessions(tmp_path: Path) -> None:
+def test_shared_secret_shares_sessions(tmp_path: Path) -> None:
     load = visit_in_turn(tmp_path, "the same", "the same")
     assert (load.wrong, load.broken) == ([], [])
     assert load.answered >= 40
 
 
-def test_servers_with_different_secrets_do_not(tmp_path: Path) -> None:
+def test_different_secrets_separate_sessions(tmp_path: Path) -> None:
     load = visit_in_turn(tmp_path, "one", "another")
     first_visit_again = re.compile(r"'session': \['client\d', 1\].* which should be .*'session': \['client\d', [2-9]")
     assert any(map(first_visit_again.search, load.wrong))
@@ -131,7 +131,7 @@ def test_servers_with_different_secrets_do_not(tmp_path: Path) -> None:
 # --- What all this would find
 
 
-def test_requests_that_are_not_kept_apart_are_found_out() -> None:
+def test_mixed_up_requests_are_detected() -> None:
     server = SERVERS["run_simple threaded"]
     # Some may never be answered, so that their clients are not to wait for long.
     result = under_load(server, 50, CLIENTS, seconds=5, greenlets=GREENLETS, EVERYBODY_IS_THE_SAME="yes")

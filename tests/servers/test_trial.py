@@ -29,7 +29,7 @@ def as_lines(seen: list[dict[str, Any]]) -> bytes:
     return "".join(json.dumps(line) + "\n" for line in seen).encode()
 
 
-def test_right_answers_are_right(client: Client) -> None:
+def test_correct_answers_pass(client: Client) -> None:
     client.judge("token", "view", json.dumps(expected("token", "ada", visits=1)).encode())
     client.judge("token", "stream", as_lines(expected_lines("token", "ada", visits=2)))
     assert client.wrong == []
@@ -37,32 +37,32 @@ def test_right_answers_are_right(client: Client) -> None:
 
 @pytest.mark.parametrize("name", expected("token", "ada", 1)[0])
 @pytest.mark.parametrize("place", range(len(expected("token", "ada", 1))))
-def test_anything_else_seen_anywhere_is_wrong(client: Client, name: str, place: int) -> None:
+def test_any_other_value_is_wrong(client: Client, name: str, place: int) -> None:
     seen = expected("token", "ada", visits=1)
     seen[place][name] = "another's"
     client.judge("token", "view", json.dumps(seen).encode())
     assert len(client.wrong) == 1
 
 
-def test_session_of_the_visit_before_is_wrong(client: Client) -> None:
+def test_old_session_is_wrong(client: Client) -> None:
     for _ in range(2):
         client.judge("token", "view", json.dumps(expected("token", "ada", visits=1)).encode())
     assert len(client.wrong) == 1
 
 
-def test_stream_with_a_line_of_anothers_is_wrong(client: Client) -> None:
+def test_foreign_stream_line_is_wrong(client: Client) -> None:
     seen = expected_lines("token", "ada", visits=1)
     seen[3] = expected_lines("another's", "ada", visits=1)[3]
     client.judge("token", "stream", as_lines(seen))
     assert len(client.wrong) == 1
 
 
-def test_stream_without_its_first_line_is_wrong(client: Client) -> None:
+def test_missing_first_line_is_wrong(client: Client) -> None:
     client.judge("token", "stream", as_lines(expected_lines("token", "ada", visits=1)[1:]))
     assert len(client.wrong) == 1
 
 
-def test_stream_without_its_end_was_broken_off(client: Client) -> None:
+def test_missing_last_line_is_broken(client: Client) -> None:
     with pytest.raises(http.client.IncompleteRead):
         client.judge("token", "stream", as_lines(expected_lines("token", "ada", visits=1)[:-1]))
 
@@ -90,7 +90,7 @@ def only(record: Record) -> Process:
     return process
 
 
-def test_what_was_begun_and_ended_is_at_rest(journal: Journal, record: Record) -> None:
+def test_begun_and_ended_is_at_rest(journal: Journal, record: Record) -> None:
     journal.begin("request", "context")
     journal.end("context")
     journal.rest()
@@ -98,14 +98,14 @@ def test_what_was_begun_and_ended_is_at_rest(journal: Journal, record: Record) -
     assert only(record).ended == Counter(request=1)
 
 
-def test_what_was_begun_and_not_ended_is_not_at_rest(journal: Journal, record: Record) -> None:
+def test_unended_is_not_at_rest(journal: Journal, record: Record) -> None:
     journal.begin("request", "context")
     journal.rest()
     assert not only(record).is_at_rest
     assert only(record).in_flight == 1
 
 
-def test_what_was_ended_twice_is_not_at_rest(journal: Journal, record: Record) -> None:
+def test_ended_twice_is_not_at_rest(journal: Journal, record: Record) -> None:
     journal.begin("request", "context")
     journal.end("context")
     journal.end("context")
@@ -113,7 +113,7 @@ def test_what_was_ended_twice_is_not_at_rest(journal: Journal, record: Record) -
     assert not only(record).is_at_rest
 
 
-def test_storage_that_is_not_empty_is_not_at_rest(journal: Journal, record: Record, stack: LocalStack[Any]) -> None:
+def test_nonempty_storage_is_not_at_rest(journal: Journal, record: Record, stack: LocalStack[Any]) -> None:
     stack.push("context")
     journal.rest()
     stack.pop()
@@ -121,7 +121,7 @@ def test_storage_that_is_not_empty_is_not_at_rest(journal: Journal, record: Reco
     assert not only(record).is_at_rest
 
 
-def test_most_at_the_same_time_is_remembered(journal: Journal, record: Record) -> None:
+def test_peak_concurrency_is_recorded(journal: Journal, record: Record) -> None:
     for context in "first", "second":
         journal.begin("request", context)
     journal.end("first")
@@ -129,7 +129,7 @@ def test_most_at_the_same_time_is_remembered(journal: Journal, record: Record) -
     assert only(record).most == 2
 
 
-def test_line_that_is_being_written_is_left_for_the_next_time(record: Record) -> None:
+def test_partial_line_is_read_next_time(record: Record) -> None:
     record.path.write_bytes(b"1 begun request\n1 ended req")
     assert only(record).ended == Counter()
     with record.path.open("ab") as file:
@@ -162,36 +162,36 @@ def grown_by(mebibytes: float) -> Process:
     return Process(memory=[30 * 1024] * early + [int((30 + mebibytes) * 1024)] * (ENOUGH - early))
 
 
-def test_nothing_is_wrong_with_what_is_finished() -> None:
+def test_finished_trial_has_no_problems() -> None:
     assert result(finished()).problems() == []
 
 
-def test_answers_that_are_missing_are_a_problem() -> None:
+def test_missing_answers_are_a_problem() -> None:
     assert result(finished(), answered=0).problems() == ["1 answers are missing"]
 
 
-def test_contexts_that_were_not_torn_down_and_owners_that_are_left_are_problems() -> None:
+def test_leftover_contexts_are_a_problem() -> None:
     assert len(result(finished(), unfinished()).problems()) == 2
 
 
-def test_worker_that_was_told_to_leave_has_to_finish() -> None:
+def test_stopped_worker_must_finish() -> None:
     assert len(result(unfinished(), finished(), killed=SIGTERM).problems()) == 2
 
 
-def test_worker_that_was_killed_could_not_finish() -> None:
+def test_killed_worker_need_not_finish() -> None:
     assert result(unfinished(), finished(), killed=SIGKILL).problems() == []
 
 
-def test_others_have_to_finish_where_one_was_killed() -> None:
+def test_others_must_finish_after_kill() -> None:
     assert len(result(unfinished(), unfinished(), killed=SIGKILL).problems()) == 2
 
 
-def test_broken_connections_are_a_problem_only_where_no_worker_was_killed() -> None:
+def test_broken_connections_are_a_problem() -> None:
     alive, killed = result(finished()), result(finished(), killed=SIGKILL)
     alive.load.broken = killed.load.broken = ["broken"]
     assert (alive.problems(), killed.problems()) == (["broken"], [])
 
 
-def test_memory_that_grows_beyond_the_tolerance_is_a_problem() -> None:
+def test_memory_growth_is_a_problem() -> None:
     assert result(grown_by(TOLERANCE)).problems() == []
     assert len(result(grown_by(TOLERANCE + 1)).problems()) == 1
