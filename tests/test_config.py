@@ -186,7 +186,8 @@ def test_pyfile_traceback_has_full_path(config: Config, tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         config.from_pyfile("settings.py")
     last = traceback.extract_tb(caught.value.__traceback__)[-1]
-    assert (last.filename, last.lineno) == (str(tmp_path / "settings.py"), 2)
+    assert last.filename == str(tmp_path / "settings.py")
+    assert last.lineno == 2
     assert config == {}
 
 
@@ -307,7 +308,8 @@ def test_attribute_writes_setting() -> None:
 def test_attribute_converts_on_read() -> None:
     application = Application()
     application.size = "42"
-    assert (application.size, application.config["SIZE"]) == (42, "42")
+    assert application.size == 42
+    assert application.config["SIZE"] == "42"
 
 
 def test_class_attribute_is_the_descriptor() -> None:

@@ -29,25 +29,29 @@ def ask(app: Flask, **environ: Any) -> tuple[str, str]:
 
 def test_missing_wsgi_key_is_named(app: Flask) -> None:
     status, body = ask(app, REQUEST_METHOD=None)
-    assert (status, "REQUEST_METHOD" in body) == ("400 BAD REQUEST", True)
+    assert status == "400 BAD REQUEST"
+    assert "REQUEST_METHOD" in body
 
 
 @pytest.mark.parametrize(("key", "value"), [("PATH_INFO", "/\u1234"), ("QUERY_STRING", "\ud800"), ("SCRIPT_NAME", 1)])
 def test_forbidden_wsgi_value_is_named(app: Flask, key: str, value: Any) -> None:
     status, body = ask(app, **{key: value})
-    assert (status, f"malformed {key}" in body) == ("400 BAD REQUEST", True)
+    assert status == "400 BAD REQUEST"
+    assert f"malformed {key}" in body
 
 
 def test_invalid_script_name_is_named(app: Flask) -> None:
     app.add_url_rule("/url", "url", lambda: request.url)
     status, body = ask(app, PATH_INFO="/url", HTTP_HOST="plain.example:8080", SCRIPT_NAME="root")
-    assert (status, "malformed SCRIPT_NAME" in body) == ("400 BAD REQUEST", True)
+    assert status == "400 BAD REQUEST"
+    assert "malformed SCRIPT_NAME" in body
 
 
 def test_unreadable_input_is_named(app: Flask) -> None:
     app.add_url_rule("/data", "data", lambda: request.get_data())
     status, body = ask(app, PATH_INFO="/data", CONTENT_LENGTH="1", **{"wsgi.input": {}})
-    assert (status, "malformed wsgi.input" in body) == ("400 BAD REQUEST", True)
+    assert status == "400 BAD REQUEST"
+    assert "malformed wsgi.input" in body
 
 
 def test_own_error_is_not_blamed_on_client(app: Flask) -> None:

@@ -83,7 +83,8 @@ def test_contexts_are_those_on_stacks(pauses: Pauses) -> None:
 def test_app_context_has_no_request(pauses: Pauses) -> None:
     with pauses.app.app_context():
         ((_, applications, requests, _),) = in_flight()
-    assert (requests, [(pushed.method, pushed.path) for pushed in applications]) == ([], [(None, None)])
+    assert requests == []
+    assert [(pushed.method, pushed.path) for pushed in applications] == [(None, None)]
 
 
 def test_each_request_has_its_thread_stack(pauses: Pauses) -> None:
@@ -180,7 +181,8 @@ def test_dead_owners_have_no_stack(pauses: Pauses) -> None:
     in_greenlet(lambda: pauses.app.app_context().push())
     (flight,) = in_flight()
     _app_ctx_stack._local.__storage__.clear()
-    assert (len(flight.applications), list(flight.stack)) == (1, [])
+    assert len(flight.applications) == 1
+    assert list(flight.stack) == []
 
 
 def test_sees_thread_by_number(pauses: Pauses, by: Callable[[Callable[[], Any]], None]) -> None:
@@ -195,7 +197,8 @@ def test_foreign_ident_has_no_stack(pauses: Pauses, by: Callable[[Callable[[], A
     by(lambda: "somebody")
     with pauses.app.app_context():
         (flight,) = in_flight()
-    assert (flight.ident, list(flight.stack)) == ("somebody", [])
+    assert flight.ident == "somebody"
+    assert list(flight.stack) == []
 
 
 def test_living_non_greenlet_has_no_stack(pauses: Pauses, by: Callable[[Callable[[], Any]], None]) -> None:
@@ -421,6 +424,8 @@ def test_disables_garbage_collection(collecting: bool, monkeypatch: pytest.Monke
         with Flask("collecting").app_context():
             gc.enable() if collecting else gc.disable()
             (flight,) = in_flight()
-        assert (len(seen), any(seen), gc.isenabled()) == (len(flight.stack) + 1, False, collecting)
+        assert len(seen) == len(flight.stack) + 1
+        assert not any(seen)
+        assert gc.isenabled() == collecting
     finally:
         gc.enable()

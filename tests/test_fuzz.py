@@ -225,7 +225,8 @@ def serve(app: Flask, environ: dict[str, Any], parts: int | None = None) -> Answ
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        assert (started, exc_info) == ([], None)
+        assert started == []
+        assert exc_info is None
         started.append((status, headers))
         return lambda data: pytest.fail("it was written to")
 
@@ -438,7 +439,10 @@ def test_every_request_gets_response(
         asked.pop("wsgi.input_terminated", None)
     answer = serve(app, {key: value for key, value in asked.items() if value is not MISSING}, parts)
     assert 200 <= answer.status < 500
-    assert (_request_ctx_stack._local.__storage__, _app_ctx_stack._local.__storage__) == ({}, {})
-    assert (in_flight(), Streams.open) == ([], 0)
+    assert _request_ctx_stack._local.__storage__ == {}
+    assert _app_ctx_stack._local.__storage__ == {}
+    assert in_flight() == []
+    assert Streams.open == 0
     plain = serve(app, with_body(PLAIN, b""))
-    assert (plain.status, plain.body) == (200, b"{} CombinedMultiDict([ImmutableMultiDict([])]) [] {}")
+    assert plain.status == 200
+    assert plain.body == b"{} CombinedMultiDict([ImmutableMultiDict([])]) [] {}"

@@ -76,7 +76,8 @@ def test_app_context_lookup_by_name(app: Flask) -> None:
 def test_current_app_ignores_request_app(app: Flask) -> None:
     other = Flask("other")
     with app.test_request_context("/page"), other.app_context():
-        assert (current_app.name, request.path) == ("other", "/page")
+        assert current_app.name == "other"
+        assert request.path == "/page"
 
 
 def test_globals_follow_push_and_pop(app: Flask) -> None:
@@ -84,8 +85,12 @@ def test_globals_follow_push_and_pop(app: Flask) -> None:
     with app.test_request_context("/outer"):
         g.depth = 1
         with other.test_request_context("/inner"):
-            assert (current_app.name, request.path, "depth" in g) == ("other", "/inner", False)
-        assert (current_app.name, request.path, "depth" in g) == ("shop", "/outer", True)
+            assert current_app.name == "other"
+            assert request.path == "/inner"
+            assert "depth" not in g
+        assert current_app.name == "shop"
+        assert request.path == "/outer"
+        assert "depth" in g
 
 
 @pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
@@ -103,7 +108,9 @@ def test_setting_changes_the_object(app: Flask) -> None:
         request.mark = "request"
         session["mark"] = "session"
         g.mark = "g"
-        assert (context.request.mark, context.session["mark"], context.g.mark) == ("request", "session", "g")
+        assert context.request.mark == "request"
+        assert context.session["mark"] == "session"
+        assert context.g.mark == "g"
 
 
 def test_globals_are_same_in_all_modules() -> None:
@@ -112,7 +119,8 @@ def test_globals_are_same_in_all_modules() -> None:
 
 
 def test_stacks_are_exported() -> None:
-    assert (schlenk._request_ctx_stack, schlenk._app_ctx_stack) == (_request_ctx_stack, _app_ctx_stack)
+    assert schlenk._request_ctx_stack is _request_ctx_stack
+    assert schlenk._app_ctx_stack is _app_ctx_stack
 
 
 # --- Outside
@@ -158,7 +166,9 @@ def test_stack_without_context_is_outside(proxy: Any, held: list[None]) -> None:
             proxy.name  # noqa: B018
         with pytest.raises(RuntimeError, match="Working outside"):
             proxy.name = "name"
-        assert (bool(proxy), has_request_context(), has_app_context()) == (False, False, False)
+        assert bool(proxy) is False
+        assert has_request_context() is False
+        assert has_app_context() is False
     finally:
         for stack in (_request_ctx_stack, _app_ctx_stack):
             stack.pop()
@@ -171,7 +181,9 @@ def test_stack_without_context_is_outside(proxy: Any, held: list[None]) -> None:
 def test_global_is_a_proxy(proxy: Any) -> None:
     assert isinstance(proxy, LocalProxy)
     kind = type(proxy)
-    assert (kind.__name__, kind.__module__, kind.__doc__) == ("LocalProxy", LocalProxy.__module__, LocalProxy.__doc__)
+    assert kind.__name__ == "LocalProxy"
+    assert kind.__module__ == LocalProxy.__module__
+    assert kind.__doc__ == LocalProxy.__doc__
 
 
 @pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
@@ -200,9 +212,15 @@ def test_globals_use_custom_ident(app: Flask, monkeypatch: pytest.MonkeyPatch) -
         assert [bool(proxy) for proxy in GLOBALS] == [False] * 4
         with keyed("other").test_request_context("/second"):
             g.mark = session["mark"] = 2
-            assert (current_app.name, request.path, g.mark, session["mark"]) == ("other", "/second", 2, 2)
+            assert current_app.name == "other"
+            assert request.path == "/second"
+            assert g.mark == 2
+            assert session["mark"] == 2
         owner[0] = "first"
-        assert (current_app.name, request.path, g.mark, session["mark"]) == ("shop", "/first", 1, 1)
+        assert current_app.name == "shop"
+        assert request.path == "/first"
+        assert g.mark == 1
+        assert session["mark"] == 1
 
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
@@ -248,7 +266,8 @@ def test_greenlets_serve_interleaved(app: Flask) -> None:
     first, second = greenlet.greenlet(work), greenlet.greenlet(work)
     first.switch("/ada")
     second.switch("/grace")
-    assert (first.switch(), second.switch()) == ("/ada ada", "/grace grace")
+    assert first.switch() == "/ada ada"
+    assert second.switch() == "/grace grace"
 
 
 def test_threads_serve_without_greenlet() -> None:

@@ -83,7 +83,8 @@ def test_url_for_in_request(app: Flask, endpoint: str, values: dict[str, Any], u
 
 def test_url_for_includes_root_path(app: Flask) -> None:
     with app.test_request_context(base_url="https://shop.example/root/"):
-        assert (url_for("cart"), url_for("cart", _external=True)) == ("/root/cart", "https://shop.example/root/cart")
+        assert url_for("cart") == "/root/cart"
+        assert url_for("cart", _external=True) == "https://shop.example/root/cart"
 
 
 def test_url_for_scheme_affects_one_url(app: Flask) -> None:
@@ -120,7 +121,8 @@ def test_url_defaults_add_values(app: Flask) -> None:
         values.setdefault("lang", f"{endpoint}-de")
 
     with app.test_request_context():
-        assert (url_for("index"), url_for("index", lang="en")) == ("/?lang=index-de", "/?lang=en")
+        assert url_for("index") == "/?lang=index-de"
+        assert url_for("index", lang="en") == "/?lang=en"
 
 
 def test_url_defaults_run_in_order(app: Flask) -> None:
@@ -223,7 +225,8 @@ def test_build_error_handler_may_raise_another(app: Flask) -> None:
     app.url_build_error_handlers += [fail, lambda error, endpoint, values: seen.append(error.endpoint)]
     with app.test_request_context(), pytest.raises(BuildError) as raised:
         url_for("nothing")
-    assert (seen, raised.value.endpoint) == (["other"], "other")
+    assert seen == ["other"]
+    assert raised.value.endpoint == "other"
 
 
 def test_other_handler_error_propagates(app: Flask) -> None:
@@ -286,7 +289,9 @@ def test_flash_after_read_waits(app: Flask) -> None:
     with app.test_request_context():
         before = get_flashed_messages()
         flash("Saved.")
-        assert (before, get_flashed_messages(), session["_flashes"]) == ([], [], [("message", "Saved.")])
+        assert before == []
+        assert get_flashed_messages() == []
+        assert session["_flashes"] == [("message", "Saved.")]
 
 
 def test_flashes_are_removed_from_session(app: Flask) -> None:
@@ -330,7 +335,9 @@ def test_flashes_keep_category_and_markup(app: Flask) -> None:
     with client:
         client.get("/")
         ((category, message),) = get_flashed_messages(with_categories=True)
-    assert (category, message, type(message)) == ("done", Markup("<b>Saved.</b>"), Markup)
+    assert category == "done"
+    assert message == Markup("<b>Saved.</b>")
+    assert type(message) is Markup
 
 
 def test_flash_requires_secret_key(app: Flask) -> None:
@@ -396,7 +403,8 @@ def test_stream_decorator_wraps_generator(app: Flask) -> None:
             """Yield letters."""
             yield from (first, request.path, last)
 
-        assert (letters.__name__, letters.__doc__) == ("letters", "Yield letters.")
+        assert letters.__name__ == "letters"
+        assert letters.__doc__ == "Yield letters."
         return Response(letters("a", last="z"))
 
     app.testing = True
@@ -414,7 +422,9 @@ def test_stream_pops_context_when_done(app: Flask, ended: list[Any]) -> None:
     stream = stream_with_context(["a", "b"])
     context.pop()
     during = [(letter, depth(), len(ended)) for letter in stream]
-    assert (during, depth(), ended) == ([("a", 1, 0), ("b", 1, 0)], 0, [None])
+    assert during == [("a", 1, 0), ("b", 1, 0)]
+    assert depth() == 0
+    assert ended == [None]
     assert _app_ctx_stack.top is None
 
 
@@ -423,7 +433,8 @@ def test_stream_keeps_context_from_creation(app: Flask, ended: list[Any]) -> Non
     context.push()
     stream = stream_with_context(["a"])
     context.pop()
-    assert (request.path, ended) == ("/", [])
+    assert request.path == "/"
+    assert ended == []
     stream.close()
 
 
@@ -438,9 +449,13 @@ def test_closing_stream_pops_context(app: Flask, ended: list[Any]) -> None:
 
     app.add_url_rule("/stream", "stream", lambda: Response(stream_with_context(letters())))
     response = app.test_client().get("/stream", buffered=False)
-    assert (next(iter(response.response)), closed, ended) == (b"a", [], [])
+    assert next(iter(response.response)) == b"a"
+    assert closed == []
+    assert ended == []
     response.close()
-    assert (closed, len(ended), depth()) == ([1], 1, 0)
+    assert closed == [1]
+    assert len(ended) == 1
+    assert depth() == 0
 
 
 def test_failing_stream_tears_down_with_error(app: Flask, ended: list[Any]) -> None:
@@ -457,7 +472,8 @@ def test_failing_stream_tears_down_with_error(app: Flask, ended: list[Any]) -> N
     assert next(stream) == "a"
     with pytest.raises(ZeroDivisionError):
         next(stream)
-    assert (ended, depth()) == ([error], 0)
+    assert ended == [error]
+    assert depth() == 0
 
 
 def test_finished_stream_frees_context(app: Flask) -> None:
@@ -506,7 +522,8 @@ def test_stream_decorator_requires_context() -> None:
 
 
 def test_abort_and_redirect_are_werkzeugs() -> None:
-    assert (schlenk.abort, schlenk.redirect) == (werkzeug_abort, werkzeug_redirect)
+    assert schlenk.abort is werkzeug_abort
+    assert schlenk.redirect is werkzeug_redirect
 
 
 # The surroundings

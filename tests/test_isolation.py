@@ -65,14 +65,20 @@ def keep_to_oneself(number: int, turns: int = TURNS) -> Iterator[None]:
         for turn in range(turns):
             stack.push((number, turn))
             yield
-            assert (number_here, place.number, top_here) == (number, number, (number, turn))
-            assert (request.path, request.headers["X-Number"]) == (f"/{number}", str(number))
-            assert (session["number"], g.number, current_app.name) == (number, number, application.name)
+            assert number_here == number
+            assert place.number == number
+            assert top_here == (number, turn)
+            assert request.path == f"/{number}"
+            assert request.headers["X-Number"] == str(number)
+            assert session["number"] == number
+            assert g.number == number
+            assert current_app.name == application.name
             with applications[(number + turn) % len(applications)].app_context():
                 assert "number" not in g or current_app.name == application.name
                 g.turn = turn
                 yield
-                assert (g.turn, request.path) == (turn, f"/{number}")
+                assert g.turn == turn
+                assert request.path == f"/{number}"
             assert stack.pop() == (number, turn)
     assert stack.pop() == (number, "outer")
     yield
@@ -153,7 +159,8 @@ def test_nested_greenlet_is_isolated() -> None:
     with applications[0].test_request_context("/outer"):
         g.number = "outer"
         as_greenlets(range(3))
-        assert (request.path, g.number) == ("/outer", "outer")
+        assert request.path == "/outer"
+        assert g.number == "outer"
 
 
 def test_mixed_contexts_are_detected(monkeypatch: pytest.MonkeyPatch) -> None:

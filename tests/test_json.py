@@ -286,7 +286,8 @@ def test_htmlsafe_dumps_passes_keywords() -> None:
 def test_jsonify_returns_json_response(app: Flask, args: Any, kwargs: Any, body: str) -> None:
     with app.app_context():
         response = jsonify(*args, **kwargs)
-    assert (response.get_data(as_text=True), response.mimetype) == (body, "application/json")
+    assert response.get_data(as_text=True) == body
+    assert response.mimetype == "application/json"
 
 
 def test_jsonify_accepts_args_or_kwargs(app: Flask) -> None:

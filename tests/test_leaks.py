@@ -116,7 +116,8 @@ def test_leak_above_earlier_context_is_found(app: Flask) -> None:
     left = app.test_request_context("/left")
     with app.app_context() as before:
         told = complaint(left.push)
-        assert (repr(left) in told, told.count("pushed in")) == (True, 1)
+        assert repr(left) in told
+        assert told.count("pushed in") == 1
         assert tops() == (None, before)
 
 
@@ -232,7 +233,8 @@ def test_leak_fails_unittest_case(app: Flask) -> None:
     Case("test_leaving").run(result)
     Case("test_tidy").run(result)
     assert [case._testMethodName for case, _ in result.failures] == ["test_leaving"]  # type: ignore[attr-defined]
-    assert (result.testsRun, result.errors) == (2, [])
+    assert result.testsRun == 2
+    assert result.errors == []
 
 
 # --- The plugin

@@ -296,7 +296,8 @@ def test_g_lasts_until_teardown() -> None:
 
 def test_stacks_are_empty_after_request(app: Flask) -> None:
     app.test_client().get("/")
-    assert (_request_ctx_stack.top, _app_ctx_stack.top) == (None, None)
+    assert _request_ctx_stack.top is None
+    assert _app_ctx_stack.top is None
 
 
 # After the view
@@ -306,7 +307,8 @@ def test_after_request_replaces_response() -> None:
     app = Flask("replaced")
     app.after_request(lambda response: Response("other", 201))
     response = app.test_client().get("/")
-    assert (response.status_code, response.data) == (201, b"other")
+    assert response.status_code == 201
+    assert response.data == b"other"
 
 
 def test_after_this_request_runs_first() -> None:
@@ -487,7 +489,8 @@ def test_session_interface_methods_are_called() -> None:
     calls.clear()
     app.secret_key = "key"
     app.test_client().get("/")
-    assert (calls[:2], calls[2]) == (["open_session", "get_signing_serializer"], "is_null_session")
+    assert calls[:2] == ["open_session", "get_signing_serializer"]
+    assert calls[2] == "is_null_session"
     assert sorted(calls[3:]) == sorted({*names} - {"open_session", "is_null_session", "make_null_session"})
 
 
@@ -604,7 +607,8 @@ def test_steps_can_be_called_by_hand(app: Flask, steps: list[str]) -> None:
         app.try_trigger_before_first_request_functions()
         assert app.preprocess_request() is None
         response = app.finalize_request(app.dispatch_request())
-        assert (steps[-2:], response.get_data()) == (["view ada", "after_request 200"], b"ada")
+        assert steps[-2:] == ["view ada", "after_request 200"]
+        assert response.get_data() == b"ada"
 
 
 # What an error leaves undone
@@ -781,7 +785,8 @@ def test_base_exception_skips_to_teardown(app: Flask, steps: list[str]) -> None:
 def test_preserved_context_keeps_own_error(app: Flask, steps: list[str]) -> None:
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
     app.test_client().get("/fails")
-    assert (steps[-1], _request_ctx_stack.top.preserved) == ("after_request 500", True)
+    assert steps[-1] == "after_request 500"
+    assert _request_ctx_stack.top.preserved is True
     steps.clear()
     app.test_client().get("/")
     assert steps == [*TORN_DOWN, *BEFORE[1:], "view", "after_request 200", *UNAWARE]
@@ -851,21 +856,24 @@ def begin(app: Flask, path: str, method: str) -> tuple[weakref.ref[Any], list[st
 )
 def test_finished_request_is_freed(leaving: Flask, path: str, method: str, status: str) -> None:
     context, answers = begin(leaving, path, method)
-    assert (context(), answers) == (None, [status])
+    assert context() is None
+    assert answers == [status]
 
 
 @pytest.mark.usefixtures("no_collections")
 def test_failed_request_is_freed(leaving: Flask) -> None:
     leaving.config["PROPAGATE_EXCEPTIONS"] = True
     context, answers = begin(leaving, "/failed", "GET")
-    assert (context(), answers) == (None, [])
+    assert context() is None
+    assert answers == []
 
 
 @pytest.mark.usefixtures("no_collections")
 def test_failed_teardown_is_freed(leaving: Flask) -> None:
     leaving.teardown_request(lambda error: 1 // 0)
     context, answers = begin(leaving, "/failed", "GET")
-    assert (context(), answers) == (None, ["500"])
+    assert context() is None
+    assert answers == ["500"]
 
 
 def test_routing_error_keeps_traceback(leaving: Flask) -> None:

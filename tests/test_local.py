@@ -57,7 +57,8 @@ def test_names_are_independent() -> None:
     place = Local()
     place.user = "ada"
     place.age = 36
-    assert (place.user, place.age) == ("ada", 36)
+    assert place.user == "ada"
+    assert place.age == 36
 
 
 @pytest.mark.parametrize("others", [{}, {"age": 36}], ids=["nothing set", "another name set"])
@@ -141,7 +142,9 @@ class Admins(Users):
 @pytest.mark.parametrize("made", [Users, Admins])
 def test_subclass_has_attributes_and_values(made: type[Users]) -> None:
     place = made("ada")
-    assert (place.user, place.loud, place.kind) == ("ada", "ADA", "person")
+    assert place.user == "ada"
+    assert place.loud == "ADA"
+    assert place.kind == "person"
     assert place.__storage__ == {get_ident(): {"user": "ada"}}
 
 
@@ -149,7 +152,8 @@ def test_subclass_has_attributes_and_values(made: type[Users]) -> None:
 def test_subclass_attribute_shadows_value(made: type[Users]) -> None:
     place = made("ada")
     place.kind = "machine"
-    assert (place.kind, place.__storage__[get_ident()]["kind"]) == ("person", "machine")
+    assert place.kind == "person"
+    assert place.__storage__[get_ident()]["kind"] == "machine"
 
 
 def test_missing_name_of_subclass_is_in_error() -> None:
@@ -167,7 +171,8 @@ def test_subclass_getattr_is_used() -> None:
 
     place = Defaulting()
     place.user = "ada"
-    assert (place.user, place.age) == ("ada", "no age")
+    assert place.user == "ada"
+    assert place.age == "no age"
 
 
 def test_subclass_getattribute_is_used() -> None:
@@ -191,7 +196,8 @@ def test_subclass_inherits_getattribute() -> None:
     place = Further()
     place.user = "ada"
     heard.clear()
-    assert (place.user, heard[0]) == ("ada", "user")
+    assert place.user == "ada"
+    assert heard[0] == "user"
 
 
 def test_subclass_passes_arguments() -> None:
@@ -211,7 +217,8 @@ def test_subclass_passes_arguments() -> None:
 def test_instance_attribute_shadows_value() -> None:
     place = Users("ada")
     object.__setattr__(place, "user", "grace")
-    assert (place.user, place.__storage__) == ("grace", {get_ident(): {"user": "ada"}})
+    assert place.user == "grace"
+    assert place.__storage__ == {get_ident(): {"user": "ada"}}
 
 
 def as_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +234,9 @@ def test_class_attribute_shadows_value(monkeypatch: pytest.MonkeyPatch, made: ty
     Local.__init__(place)
     place.user = "ada"
     place.__iter__ = place.__dir__ = "set"  # type: ignore[assignment, method-assign]
-    assert (callable(place.__iter__), callable(place.__dir__), place.user) == (True, True, "ada")
+    assert callable(place.__iter__)
+    assert callable(place.__dir__)
+    assert place.user == "ada"
     assert place.__storage__ == {get_ident(): {"user": "ada", "__iter__": "set", "__dir__": "set"}}
 
 
@@ -236,7 +245,8 @@ def test_read_raises_no_attribute_error(monkeypatch: pytest.MonkeyPatch) -> None
     place = Local()
     place.user = "ada"
     monkeypatch.setattr(Local, "__getattr__", lambda place, name: "missed")
-    assert (place.user, place.age) == ("ada", "missed")
+    assert place.user == "ada"
+    assert place.age == "missed"
 
 
 def test_uninitialized_local_has_class() -> None:
@@ -253,7 +263,8 @@ def test_ident_func_may_read_its_local(monkeypatch: pytest.MonkeyPatch) -> None:
 
     place.__ident_func__ = ident
     place.user = "ada"
-    assert (place.user, asked) == ("ada", [0, 1])
+    assert place.user == "ada"
+    assert asked == [0, 1]
 
 
 def test_failing_ident_func_can_be_replaced() -> None:

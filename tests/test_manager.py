@@ -59,7 +59,8 @@ def test_cleanup_releases_all(place: Local) -> None:
     stack: LocalStack[int] = LocalStack()
     stack.push(1)
     LocalManager([place, stack]).cleanup()
-    assert (held(place), stack.top) == ([], None)
+    assert held(place) == []
+    assert stack.top is None
 
 
 def test_cleanup_releases_appended(place: Local) -> None:
@@ -138,16 +139,20 @@ def test_middleware_passes_request_through(place: Local) -> None:
 
     wrapped = LocalManager(place).make_middleware(application)
     body, status, headers = run_wsgi_app(wrapped, create_environ("/page"), buffered=True)
-    assert (list(body), status, headers["X-Path"]) == ([b"hello"], "201 CREATED", "/page")
+    assert list(body) == [b"hello"]
+    assert status == "201 CREATED"
+    assert headers["X-Path"] == "/page"
 
 
 def test_middleware_releases_on_close(place: Local) -> None:
     body = Body()
     answer: Any = LocalManager(place).make_middleware(lambda environ, start_response: body)({}, lambda *_: None)
     assert list(answer) == [b"hello ", b"ada"]
-    assert (held(place), body.closed) == ([{"user": "ada"}], False)
+    assert held(place) == [{"user": "ada"}]
+    assert body.closed is False
     answer.close()
-    assert (held(place), body.closed) == ([], True)
+    assert held(place) == []
+    assert body.closed is True
 
 
 def test_middleware_decorator_keeps_name(place: Local) -> None:
@@ -156,6 +161,7 @@ def test_middleware_decorator_keeps_name(place: Local) -> None:
         """Say hello."""
         return Body()
 
-    assert (application.__name__, application.__doc__) == ("application", "Say hello.")
+    assert application.__name__ == "application"
+    assert application.__doc__ == "Say hello."
     application({}, lambda *_: None).close()
     assert held(place) == []

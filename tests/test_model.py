@@ -528,7 +528,9 @@ class Owners(RuleBasedStateMachine):
                 for turn in range(30):
                     g.mine = session["mine"] = mine + turn
                     self.stack.push([mine, turn])
-                    assert (g.mine, session["mine"], request.path) == (mine + turn, mine + turn, f"/{mine}")
+                    assert g.mine == mine + turn
+                    assert session["mine"] == mine + turn
+                    assert request.path == f"/{mine}"
                     assert self.stack.pop() == [mine, turn]
                 g.pop("mine")
 

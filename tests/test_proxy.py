@@ -235,7 +235,8 @@ def test_own_attribute_is_found() -> None:
     proxy = proxy_to(User())
     object.__setattr__(proxy, "mark", "proxy")
     object.__setattr__(proxy, "name", "proxy")
-    assert (proxy.mark, proxy.name) == ("proxy", "ada")
+    assert proxy.mark == "proxy"
+    assert proxy.name == "ada"
 
 
 def test_own_attribute_is_found_unbound(unbound: Any) -> None:
@@ -282,7 +283,9 @@ def test_subclass_has_own_attributes() -> None:
             return self._get_current_object().name.upper()
 
     proxy: Any = UserProxy(User)
-    assert (proxy.kind, proxy.loudly(), proxy.name) == ("proxy", "ADA", "ada")
+    assert proxy.kind == "proxy"
+    assert proxy.loudly() == "ADA"
+    assert proxy.name == "ada"
 
 
 def test_nested_subclass_inherits_attributes() -> None:
@@ -293,7 +296,9 @@ def test_nested_subclass_inherits_attributes() -> None:
         rights = "all"
 
     proxy: Any = AdminProxy(User)
-    assert (proxy.kind, proxy.rights, proxy.name) == ("proxy", "all", "ada")
+    assert proxy.kind == "proxy"
+    assert proxy.rights == "all"
+    assert proxy.name == "ada"
 
 
 def test_subclass_getattribute_is_used() -> None:
@@ -305,7 +310,8 @@ def test_subclass_getattribute_is_used() -> None:
         def __getattr__(self, name: str) -> Any:
             raise AssertionError("asked only where the other raises an AttributeError")
 
-    assert (Shouting(User).name, Fallback(User).name) == ("NAME", "NAME")
+    assert Shouting(User).name == "NAME"
+    assert Fallback(User).name == "NAME"
 
 
 @pytest.mark.parametrize("module", ["a", "z"])
@@ -326,7 +332,9 @@ def test_subclass_getattr_is_used() -> None:
             return name.upper()
 
     proxy = Shouting(User)
-    assert (proxy.name, proxy.kind, proxy._get_current_object().name) == ("NAME", "proxy", "ada")
+    assert proxy.name == "NAME"
+    assert proxy.kind == "proxy"
+    assert proxy._get_current_object().name == "ada"
 
 
 def test_subclass_overrides_current_object() -> None:
@@ -335,7 +343,10 @@ def test_subclass_overrides_current_object() -> None:
             return "fixed"
 
     proxy: Any = Fixed(nothing)
-    assert (repr(proxy), proxy.upper(), proxy + "!", len(proxy)) == ("'fixed'", "FIXED", "fixed!", 5)
+    assert repr(proxy) == "'fixed'"
+    assert proxy.upper() == "FIXED"
+    assert proxy + "!" == "fixed!"
+    assert len(proxy) == 5
 
 
 def test_subclass_passes_arguments() -> None:
@@ -358,7 +369,8 @@ def test_subclass_passes_arguments() -> None:
 
 
 def test_getattr_reads_object() -> None:
-    assert (proxy_to(User()).name, proxy_to(User()).kind) == ("ada", "person")
+    assert proxy_to(User()).name == "ada"
+    assert proxy_to(User()).kind == "person"
 
 
 def test_setattr_changes_object() -> None:
@@ -527,7 +539,9 @@ def test_iteration_uses_object() -> None:
 
 def test_next_uses_object() -> None:
     proxy = proxy_to(iter("ab"))
-    assert (next(proxy), next(proxy), next(proxy, "end")) == ("a", "b", "end")
+    assert next(proxy) == "a"
+    assert next(proxy) == "b"
+    assert next(proxy, "end") == "end"
 
 
 def test_length_hint_uses_object() -> None:
@@ -555,7 +569,8 @@ def test_deepcopy_preserves_identity() -> None:
 
 
 def test_modulo_and_power_from_right() -> None:
-    assert (7 % proxy_to(4), 2 ** proxy_to(3)) == (3, 8)
+    assert 7 % proxy_to(4) == 3
+    assert 2 ** proxy_to(3) == 8
 
 
 def test_power_accepts_modulus() -> None:

@@ -54,13 +54,15 @@ def put(app: Flask, **values: Any) -> str:
 def test_refreshed_cookie_varies_by_cookie(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: "nobody looked at the session")
     answer = app.test_client(use_cookies=False).get("/", headers={"Cookie": put(app, _permanent=True)})
-    assert ("Set-Cookie" in answer.headers, answer.headers.get("Vary")) == (True, "Cookie")
+    assert "Set-Cookie" in answer.headers
+    assert answer.headers.get("Vary") == "Cookie"
 
 
 def test_deleted_cookie_varies_by_cookie(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: session.clear() or "gone")
     answer = app.test_client(use_cookies=False).get("/", headers={"Cookie": put(app, user="ada")})
-    assert ("Max-Age=0" in answer.headers["Set-Cookie"], answer.headers.get("Vary")) == (True, "Cookie")
+    assert "Max-Age=0" in answer.headers["Set-Cookie"]
+    assert answer.headers.get("Vary") == "Cookie"
 
 
 # --- GHSA-68rp-wp8r-4726: an answer that depends on the session said it didn't
@@ -249,7 +251,8 @@ def test_removed_fallback_key_is_rejected(app: Flask, visits: FlaskClient) -> No
     client = app.test_client(use_cookies=False)
     before = client.get("/", headers=cookie).text
     app.config["SECRET_KEY_FALLBACKS"].clear()
-    assert (before, client.get("/", headers=cookie).text) == ("8", "1")
+    assert before == "8"
+    assert client.get("/", headers=cookie).text == "1"
 
 
 @pytest.mark.parametrize("key", ["old", b"old", bytearray(b"old")])
@@ -492,13 +495,16 @@ def test_unhandled_error_is_hidden(app: Flask) -> None:
 def test_missing_form_key_is_hidden(app: Flask, method: str) -> None:
     app.add_url_rule("/", "index", lambda: request.form["secret"], methods=["GET", "POST"])
     answer = app.test_client().open("/", method=method)
-    assert (answer.status_code, "secret" in answer.text) == (400, False)
+    assert answer.status_code == 400
+    assert "secret" not in answer.text
 
 
 def test_json_parse_error_is_hidden(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: str(request.get_json()), methods=["POST"])
     answer = app.test_client().post("/", data="{", content_type="application/json")
-    assert (answer.status_code, "column" in answer.text, "char" in answer.text) == (400, False, False)
+    assert answer.status_code == 400
+    assert "column" not in answer.text
+    assert "char" not in answer.text
 
 
 @pytest.mark.parametrize("path", ["/<script>", "/%3Cscript%3E", "/?<script>"])

@@ -96,37 +96,42 @@ def test_pop_of_missing_key_is_access_only(take: Act) -> None:
     session = SecureCookieSession()
     with pytest.raises(KeyError):
         take(session)
-    assert (session.accessed, session.modified) == (True, False)
+    assert session.accessed is True
+    assert session.modified is False
 
 
 def test_new_session_is_untouched() -> None:
     session = SecureCookieSession({"user": "ada"})
-    assert (session.new, session.accessed, session.modified) == (False, False, False)
+    assert session.new is False
+    assert session.accessed is False
+    assert session.modified is False
 
 
 @pytest.mark.parametrize("read", READ.values(), ids=READ)
 def test_reading_is_access_only(read: Act) -> None:
     session = SecureCookieSession({"user": "ada"})
     read(session)
-    assert (session.accessed, session.modified) == (True, False)
+    assert session.accessed is True
+    assert session.modified is False
 
 
 @pytest.mark.parametrize("change", WRITE.values(), ids=WRITE)
 def test_writing_is_access_and_change(change: Act) -> None:
     session = SecureCookieSession({"user": "ada"})
     change(session)
-    assert (session.accessed, session.modified) == (True, True)
+    assert session.accessed is True
+    assert session.modified is True
 
 
 def test_reading_returns_values() -> None:
     session = SecureCookieSession({"user": "ada", "age": 36})
-    assert (session["user"], session.get("name", "none"), "age" in session, "name" in session) == (
-        "ada",
-        "none",
-        True,
-        False,
-    )
-    assert (len(session), list(session), list(session.values())) == (2, ["user", "age"], ["ada", 36])
+    assert session["user"] == "ada"
+    assert session.get("name", "none") == "none"
+    assert "age" in session
+    assert "name" not in session
+    assert len(session) == 2
+    assert list(session) == ["user", "age"]
+    assert list(session.values()) == ["ada", 36]
     assert session == {"user": "ada", "age": 36}
 
 
@@ -150,14 +155,17 @@ def test_flagless_session_counts_as_accessed() -> None:
     class Plain(dict, SessionMixin):
         pass
 
-    assert (Plain().new, Plain().accessed, Plain().modified) == (False, True, True)
+    assert Plain().new is False
+    assert Plain().accessed is True
+    assert Plain().modified is True
 
 
 @pytest.mark.parametrize(("value", "permanent"), [(True, True), (1, True), (False, False), ("", False)])
 def test_permanent_is_stored_as_bool(value: Any, permanent: bool) -> None:
     session = SecureCookieSession()
     session.permanent = value
-    assert (session.permanent, dict(session)) == (permanent, {"_permanent": permanent})
+    assert session.permanent == permanent
+    assert dict(session) == {"_permanent": permanent}
 
 
 def test_permanent_is_false_by_default() -> None:
@@ -234,7 +242,8 @@ def test_value_types_are_preserved(value: Any) -> None:
         with client.session_transaction() as kept:
             kept["value"] = value
         client.get("/")
-        assert (type(session["value"]), session["value"]) == (type(value), value)
+        assert type(session["value"]) is type(value)
+        assert session["value"] == value
 
 
 def test_cookie_is_plain_text() -> None:
@@ -287,7 +296,9 @@ BAD = {
 def test_bad_cookie_means_empty_session(cookie: Callable[[Flask], str]) -> None:
     app = application(dict)
     response = request_with(app, cookie(app))
-    assert (response.status_code, response.get_json(), "Set-Cookie" in response.headers) == (200, {"got": {}}, False)
+    assert response.status_code == 200
+    assert response.get_json() == {"got": {}}
+    assert "Set-Cookie" not in response.headers
 
 
 def test_bad_cookie_is_replaced_on_write() -> None:
@@ -339,7 +350,9 @@ def test_value_is_named_for_any_error(value: Any, error: type[Exception]) -> Non
 
 def test_unserializable_value_gets_500() -> None:
     response = request_with(application(lambda session: session.update(thing=object()), PROPAGATE_EXCEPTIONS=False))
-    assert (response.status_code, "Set-Cookie" in response.headers, b"object" in response.data) == (500, False, False)
+    assert response.status_code == 500
+    assert "Set-Cookie" not in response.headers
+    assert b"object" not in response.data
 
 
 def test_unsortable_keys_error_names_no_value() -> None:
@@ -388,14 +401,16 @@ def permanently(act: Act) -> Act:
 def test_when_cookie_and_vary_are_sent(held: dict[str, Any], act: Act, refresh: bool, sent: bool, varies: bool) -> None:
     app = application(lambda session: act(session) and None, SESSION_REFRESH_EACH_REQUEST=refresh)
     response = request_with(app, cookie_with(held, app) if held else None)
-    assert ("Set-Cookie" in response.headers, response.headers.get("Vary")) == (sent, "Cookie" if varies else None)
+    assert ("Set-Cookie" in response.headers) == sent
+    assert response.headers.get("Vary") == ("Cookie" if varies else None)
 
 
 def test_saving_is_not_access() -> None:
     app = application()
     with app.test_client() as client:
         client.get("/")
-        assert (session.accessed, session.modified) == (False, False)
+        assert session.accessed is False
+        assert session.modified is False
 
 
 def test_vary_header_is_extended() -> None:
@@ -420,7 +435,8 @@ def test_flagless_session_is_always_sent() -> None:
     app = application(lambda session: None)
     app.session_interface = type("Plainly", (SecureCookieSessionInterface,), {"session_class": Plain})()
     response = request_with(app, cookie_with({"user": "ada"}, app))
-    assert (cookie_of(response).key, response.headers["Vary"]) == ("session", "Cookie")
+    assert cookie_of(response).key == "session"
+    assert response.headers["Vary"] == "Cookie"
 
 
 def test_emptied_session_deletes_cookie() -> None:
@@ -439,7 +455,10 @@ def test_cookie_is_deleted_where_it_was_set() -> None:
         SESSION_COOKIE_NAME="shop", SESSION_COOKIE_DOMAIN="shop.example", SESSION_COOKIE_PATH="/root",
     )  # fmt: skip
     morsel = cookie_of(request_with(app, cookie_with({"user": "ada"}, app)))
-    assert (morsel.key, morsel.value, morsel["domain"], morsel["path"]) == ("shop", "", "shop.example", "/root")
+    assert morsel.key == "shop"
+    assert morsel.value == ""
+    assert morsel["domain"] == "shop.example"
+    assert morsel["path"] == "/root"
     assert morsel["expires"].startswith("Thu, 01 Jan 1970")
 
 
@@ -536,7 +555,8 @@ def test_dotless_server_name_warns(server_name: str) -> None:
     app = application(SERVER_NAME=server_name)
     with pytest.warns(UserWarning, match=r"localhost.*localhost\.localdomain"):
         domain = app.session_interface.get_cookie_domain(app)
-    assert (domain, app.config["SESSION_COOKIE_DOMAIN"]) == (None, False)
+    assert domain is None
+    assert app.config["SESSION_COOKIE_DOMAIN"] is False
 
 
 def test_warning_omits_port() -> None:

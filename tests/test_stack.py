@@ -30,17 +30,22 @@ def test_push_returns_list_from_bottom(stack: LocalStack[Any]) -> None:
 def test_pop_returns_and_removes_top(stack: LocalStack[Any]) -> None:
     stack.push("a")
     stack.push("b")
-    assert (stack.pop(), stack.top) == ("b", "a")
-    assert (stack.pop(), stack.top) == ("a", None)
+    assert stack.pop() == "b"
+    assert stack.top == "a"
+    assert stack.pop() == "a"
+    assert stack.top is None
 
 
 def test_empty_stack_returns_none(stack: LocalStack[Any]) -> None:
-    assert (stack.pop(), stack.top) == (None, None)
+    assert stack.pop() is None
+    assert stack.top is None
 
 
 def test_falsy_object_counts(stack: LocalStack[Any]) -> None:
     stack.push(0)
-    assert (stack.top, stack() + 1, stack.pop()) == (0, 1, 0)
+    assert stack.top == 0
+    assert stack() + 1 == 1
+    assert stack.pop() == 0
 
 
 def test_storage_maps_ident_to_stack(stack: LocalStack[Any]) -> None:
@@ -102,7 +107,8 @@ def test_stack_is_empty_elsewhere(stack: LocalStack[Any], elsewhere: Any) -> Non
 def test_stack_ignores_pushes_elsewhere(stack: LocalStack[Any], elsewhere: Any) -> None:
     stack.push("here")
     assert elsewhere(lambda: stack.push("there")) == ["there"]
-    assert (stack.pop(), stack.top) == ("here", None)
+    assert stack.pop() == "here"
+    assert stack.top is None
 
 
 def test_isolated_without_greenlet() -> None:
@@ -192,7 +198,9 @@ def test_custom_ident_selects_stack(stack: LocalStack[Any]) -> None:
     stack.push("b")
     assert stack._local.__storage__ == {"first": {"stack": ["a"]}, "second": {"stack": ["b"]}}
     owner[0] = "first"
-    assert (stack.top, stack.pop(), stack.top) == ("a", "a", None)
+    assert stack.top == "a"
+    assert stack.pop() == "a"
+    assert stack.top is None
     assert stack._local.__storage__ == {"second": {"stack": ["b"]}}
 
 
@@ -207,7 +215,8 @@ def test_new_ident_func_keeps_old_stack(stack: LocalStack[Any]) -> None:
 def test_proxies_share_class_and_name(stack: LocalStack[Any]) -> None:
     assert type(stack()) is type(stack()) is not type(LocalStack()())
     assert isinstance(stack(), LocalProxy)
-    assert (type(stack()).__name__, type(stack()).__module__) == ("LocalProxy", "schlenk.local")
+    assert type(stack()).__name__ == "LocalProxy"
+    assert type(stack()).__module__ == "schlenk.local"
 
 
 def test_attribute_of_none_raises(stack: LocalStack[Any]) -> None:
@@ -229,7 +238,8 @@ def test_proxy_follows_replaced_local(stack: LocalStack[Any]) -> None:
     stack.push(1)
     stack._local = Local()
     stack.push(2)
-    assert (top.real, top + 0) == (2, 2)
+    assert top.real == 2
+    assert top + 0 == 2
 
 
 def test_discard_removes_only_top(stack: LocalStack[Any]) -> None:
@@ -237,5 +247,7 @@ def test_discard_removes_only_top(stack: LocalStack[Any]) -> None:
     assert stack._discard(first) is False
     stack.push(first)
     stack.push(second)
-    assert (stack._discard(first), stack._discard(second), stack._discard(first)) == (False, True, True)
+    assert stack._discard(first) is False
+    assert stack._discard(second) is True
+    assert stack._discard(first) is True
     assert list(stack._local) == []

@@ -182,7 +182,8 @@ def test_thread_end_clears_every_local(by_number: Local) -> None:
         by_number.value = other.value = 1
 
     in_thread(work)
-    assert (by_number.__storage__, other.__storage__) == ({}, {})
+    assert by_number.__storage__ == {}
+    assert other.__storage__ == {}
 
 
 def test_thread_end_removes_its_stack() -> None:

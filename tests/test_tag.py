@@ -265,7 +265,8 @@ def test_current_settings_are_used(serializer: TaggedJSONSerializer) -> None:
         app.config.update(JSON_SORT_KEYS=False, JSON_AS_ASCII=False)
         assert serializer.dumps({"b": "é", "a": 1}) == '{"b":"é","a":1}'
         app.json_encoder, app.json_decoder = Upper, Decimals
-        assert (serializer.dumps({1, 2}), serializer.loads("1.5")) == ('"SET"', Decimal("1.5"))
+        assert serializer.dumps({1, 2}) == '"SET"'
+        assert serializer.loads("1.5") == Decimal("1.5")
 
 
 def test_serializer_without_init_loads() -> None:
@@ -285,4 +286,5 @@ def test_equal_serializers_stay_separate() -> None:
     bare = Equal()
     bare.tags.clear()
     with Flask("equal").app_context():
-        assert (Equal().loads('{" t":[1]}'), bare.loads('{" t":[1]}')) == ((1,), {" t": [1]})
+        assert Equal().loads('{" t":[1]}') == (1,)
+        assert bare.loads('{" t":[1]}') == {" t": [1]}

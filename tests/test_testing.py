@@ -110,7 +110,9 @@ def test_base_url_excludes_other_options(app: Flask, more: dict[str, str]) -> No
 def test_builder_accepts_werkzeug_arguments(app: Flask) -> None:
     builder = EnvironBuilder(app, "/", None, None, None, {"n": "1"}, method="POST", headers={"X-Test": "yes"})
     asked = Request(builder.get_environ())
-    assert (asked.method, asked.args["n"], asked.headers["X-Test"]) == ("POST", "1", "yes")
+    assert asked.method == "POST"
+    assert asked.args["n"] == "1"
+    assert asked.headers["X-Test"] == "yes"
     builder.close()
 
 
@@ -127,7 +129,8 @@ def test_json_uses_app_encoder(app: Flask) -> None:
 
     app.json_encoder = Sets
     with app.test_request_context(method="POST", json={"b": {2, 1}, "a": "ä"}):
-        assert (request.mimetype, request.get_data()) == ("application/json", b'{"a": "\\u00e4", "b": [1, 2]}')
+        assert request.mimetype == "application/json"
+        assert request.get_data() == b'{"a": "\\u00e4", "b": [1, 2]}'
 
 
 def test_json_accepts_dumps_options(app: Flask) -> None:
@@ -139,12 +142,14 @@ def test_json_accepts_dumps_options(app: Flask) -> None:
 def test_context_closes_files(app: Flask) -> None:
     file = BytesIO(b"picture")
     with app.test_request_context(method="POST", data={"photo": (file, "me.png")}):
-        assert (file.closed, request.files["photo"].read()) == (True, b"picture")
+        assert file.closed is True
+        assert request.files["photo"].read() == b"picture"
 
 
 def test_context_takes_builder_arguments(app: Flask) -> None:
     with app.test_request_context("/page?n=1", subdomain="admin", method="POST", data={"name": "ada"}):
-        assert (request.method, request.url) == ("POST", "http://admin.localhost/page?n=1")
+        assert request.method == "POST"
+        assert request.url == "http://admin.localhost/page?n=1"
         assert request.form["name"] == "ada"
 
 
@@ -192,7 +197,8 @@ def test_client_class_can_be_replaced(app: Flask) -> None:
 
     app.test_client_class = OurClient
     client = app.test_client(user="ada")
-    assert (type(client), client.user) == (OurClient, "ada")
+    assert type(client) is OurClient
+    assert client.user == "ada"
 
 
 def test_client_inherits_werkzeugs(app: Flask) -> None:
@@ -265,7 +271,8 @@ def test_environ_base_applies_to_requests(app: Flask) -> None:
     client.environ_base["test.key"] = "yes"
     for _ in range(2):
         environ = asked(client, "/")
-        assert (environ["REMOTE_ADDR"], environ["test.key"]) == ("10.0.0.1", "yes")
+        assert environ["REMOTE_ADDR"] == "10.0.0.1"
+        assert environ["test.key"] == "yes"
 
 
 def test_environ_base_is_per_client(app: Flask) -> None:
@@ -275,12 +282,14 @@ def test_environ_base_is_per_client(app: Flask) -> None:
 
 def test_request_overrides_environ_base(app: Flask) -> None:
     environ = environ_of(app, "/", environ_base={"REMOTE_ADDR": "10.0.0.1"})
-    assert (environ["REMOTE_ADDR"], "HTTP_USER_AGENT" in environ) == ("10.0.0.1", False)
+    assert environ["REMOTE_ADDR"] == "10.0.0.1"
+    assert "HTTP_USER_AGENT" not in environ
 
 
 def test_environ_overrides_win(app: Flask) -> None:
     environ = environ_of(app, "/", environ_overrides={"REMOTE_ADDR": "10.0.0.1", "test.key": "yes"})
-    assert (environ["REMOTE_ADDR"], environ["test.key"]) == ("10.0.0.1", "yes")
+    assert environ["REMOTE_ADDR"] == "10.0.0.1"
+    assert environ["test.key"] == "yes"
 
 
 def described(app: Flask, how: str) -> Any:
@@ -298,8 +307,12 @@ def test_request_object_can_be_opened(app: Flask, how: str) -> None:
     bodies: list[bytes] = []
     app.before_request(lambda: bodies.append(request.get_data()))
     environ = asked(app.test_client(), described(app, how))
-    assert (environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"]) == ("POST", "/page", "n=1")
-    assert (environ["test.key"], environ["REMOTE_ADDR"], bodies) == ("yes", "127.0.0.1", [b"body"])
+    assert environ["REQUEST_METHOD"] == "POST"
+    assert environ["PATH_INFO"] == "/page"
+    assert environ["QUERY_STRING"] == "n=1"
+    assert environ["test.key"] == "yes"
+    assert environ["REMOTE_ADDR"] == "127.0.0.1"
+    assert bodies == [b"body"]
 
 
 def test_request_object_sets_remote_address(app: Flask) -> None:
@@ -330,34 +343,42 @@ def test_builder_can_be_reused(app: Flask) -> None:
 
 def test_context_ends_with_request(app: Flask, ended: list[str]) -> None:
     app.test_client().get("/page")
-    assert (has_request_context(), ended) == (False, ["/page"])
+    assert has_request_context() is False
+    assert ended == ["/page"]
 
 
 def test_block_preserves_context(app: Flask, ended: list[str]) -> None:
     with app.test_client() as client:
         client.get("/page")
-        assert (request.path, g.page, current_app.name, ended) == ("/page", "page", "shop", [])
+        assert request.path == "/page"
+        assert g.page == "page"
+        assert current_app.name == "shop"
+        assert ended == []
         assert _request_ctx_stack.top.preserved is True
 
 
 def test_context_ends_with_block(app: Flask, ended: list[str]) -> None:
     with app.test_client() as client:
         client.get("/page")
-    assert (_request_ctx_stack.top, _app_ctx_stack.top, ended) == (None, None, ["/page"])
+    assert _request_ctx_stack.top is None
+    assert _app_ctx_stack.top is None
+    assert ended == ["/page"]
 
 
 def test_context_ends_with_next_request(app: Flask, ended: list[str]) -> None:
     with app.test_client() as client:
         client.get("/one")
         client.get("/two")
-        assert (request.path, ended) == ("/two", ["/one"])
+        assert request.path == "/two"
+        assert ended == ["/one"]
 
 
 def test_context_ends_when_block_fails(app: Flask, ended: list[str]) -> None:
     with suppress(ZeroDivisionError), app.test_client() as client:
         client.get("/page")
         raise ZeroDivisionError
-    assert (has_request_context(), ended) == (False, ["/page"])
+    assert has_request_context() is False
+    assert ended == ["/page"]
 
 
 def test_nothing_is_preserved_after_block(app: Flask) -> None:
@@ -372,7 +393,8 @@ def test_failed_request_context_is_preserved(app: Flask, ended: list[str]) -> No
     with app.test_client() as client:
         with pytest.raises(ZeroDivisionError):
             client.get("/fails")
-        assert (request.path, ended) == ("/fails", [])
+        assert request.path == "/fails"
+        assert ended == []
     assert ended == ["/fails"]
 
 
@@ -380,7 +402,8 @@ def test_last_redirect_context_is_preserved(app: Flask, ended: list[str]) -> Non
     app.add_url_rule("/first", "first", lambda: redirect("/second"))
     with app.test_client() as client:
         client.get("/first", follow_redirects=True)
-        assert (request.path, ended) == ("/second", ["/first"])
+        assert request.path == "/second"
+        assert ended == ["/first"]
 
 
 def test_block_without_request_has_no_context(app: Flask) -> None:
@@ -400,8 +423,11 @@ def test_repeatedly_pushed_context_ends(app: Flask, ended: list[str]) -> None:
     app.add_url_rule("/again", "again", lambda: _request_ctx_stack.top.push() or "")
     with app.test_client() as client:
         client.get("/again")
-        assert (request.path, ended) == ("/again", [])
-    assert (_request_ctx_stack.top, _app_ctx_stack.top, ended) == (None, None, ["/again"])
+        assert request.path == "/again"
+        assert ended == []
+    assert _request_ctx_stack.top is None
+    assert _app_ctx_stack.top is None
+    assert ended == ["/again"]
 
 
 def test_nested_blocks_of_client_are_refused(app: Flask) -> None:
@@ -423,8 +449,10 @@ def test_two_clients_can_nest(app: Flask, ended: list[str]) -> None:
     with app.test_client() as one, app.test_client() as other:
         one.get("/one")
         other.get("/other")
-        assert (request.path, ended) == ("/other", ["/one"])
-    assert (has_request_context(), ended) == (False, ["/one", "/other"])
+        assert request.path == "/other"
+        assert ended == ["/one"]
+    assert has_request_context() is False
+    assert ended == ["/one", "/other"]
 
 
 def test_clients_of_two_apps_can_nest(app: Flask) -> None:
@@ -432,9 +460,11 @@ def test_clients_of_two_apps_can_nest(app: Flask) -> None:
     with app.test_client() as one, second.test_client() as other:
         one.get("/one")
         other.get("/other")
-        assert (current_app.name, request.path) == ("second", "/other")
+        assert current_app.name == "second"
+        assert request.path == "/other"
         one.get("/one")
-        assert (current_app.name, request.path) == ("shop", "/one")
+        assert current_app.name == "shop"
+        assert request.path == "/one"
     assert _app_ctx_stack.top is None
 
 
@@ -499,13 +529,15 @@ def test_failed_transaction_changes_nothing(app: Flask) -> None:
     with suppress(ZeroDivisionError), client.session_transaction() as kept:
         kept["visits"] = 41
         raise ZeroDivisionError
-    assert (client.get("/visits").get_json(), has_request_context()) == ({"visits": 1}, False)
+    assert client.get("/visits").get_json() == {"visits": 1}
+    assert has_request_context() is False
 
 
 def test_transaction_leaves_no_context(app: Flask) -> None:
     with app.test_client().session_transaction():
         assert has_request_context() is False
-    assert (_request_ctx_stack.top, _app_ctx_stack.top) == (None, None)
+    assert _request_ctx_stack.top is None
+    assert _app_ctx_stack.top is None
 
 
 def test_transaction_sees_preserved_context(app: Flask) -> None:

@@ -63,7 +63,8 @@ def test_function_runs_for_one_request(app: RecordingApp) -> None:
 def test_function_belongs_to_top_context(app: RecordingApp) -> None:
     with app.test_request_context() as outer, app.test_request_context() as inner:
         after_this_request(fail)
-    assert (outer._after_request_functions, inner._after_request_functions) == ([], [fail])
+    assert outer._after_request_functions == []
+    assert inner._after_request_functions == [fail]
 
 
 def test_outside_request_raises(app: RecordingApp) -> None:

@@ -72,7 +72,8 @@ def test_teardown_runs_on_last_pop(app: RecordingApp) -> None:
     with context:
         with context:
             g.user = "ada"
-        assert (app.torn, g.user) == ([], "ada")
+        assert app.torn == []
+        assert g.user == "ada"
     assert app.torn == [("app", None)]
 
 
@@ -135,7 +136,8 @@ def test_pop_below_top_changes_nothing(app: RecordingApp) -> None:
     with below, above:
         with pytest.raises(AssertionError, match="wrong context"):
             below.pop()
-        assert (tops(), app.torn) == ((None, above), [])
+        assert tops() == (None, above)
+        assert app.torn == []
     assert app.torn == [("app", None)] * 2
 
 
@@ -149,7 +151,8 @@ def test_pop_in_other_thread_raises(app: RecordingApp) -> None:
     with app.app_context() as context:
         with pytest.raises(AssertionError, match="empty"):
             in_thread(context.pop)
-        assert (tops(), app.torn) == ((None, context), [])
+        assert tops() == (None, context)
+        assert app.torn == []
 
 
 def test_context_leaked_by_teardown_is_removed(app: RecordingApp) -> None:
@@ -171,39 +174,46 @@ def test_leaked_context_is_removed_on_exit(app: RecordingApp) -> None:
     with RecordingApp("below").app_context() as below:
         with pytest.raises(AssertionError, match="was not popped"), app.app_context():
             RecordingApp("left").app_context().push()
-        assert (tops(), app.torn) == ((None, below), [("app", None)])
+        assert tops() == (None, below)
+        assert app.torn == [("app", None)]
 
 
 def test_missing_context_is_torn_down_on_exit(app: RecordingApp) -> None:
     with RecordingApp("below").app_context() as below:
         with pytest.raises(AssertionError, match="taken off"), app.app_context():
             _app_ctx_stack.pop()
-        assert (tops(), app.torn) == ((None, below), [("app", None)])
+        assert tops() == (None, below)
+        assert app.torn == [("app", None)]
 
 
 def test_error_hides_leaked_context(app: RecordingApp, error: Exception) -> None:
     with pytest.raises(ValueError, match="an error"), app.app_context():
         fail_after(RecordingApp("left").app_context().push, error)
-    assert (tops(), app.torn) == (NOTHING, [("app", error)])
+    assert tops() == NOTHING
+    assert app.torn == [("app", error)]
 
 
 def test_error_is_cause_of_missing_context(app: RecordingApp, error: Exception) -> None:
     with pytest.raises(AssertionError, match="taken off") as told, app.app_context():
         fail_after(_app_ctx_stack.pop, error)
-    assert (told.value.__cause__, tops(), app.torn) == (error, NOTHING, [("app", error)])
+    assert told.value.__cause__ is error
+    assert tops() == NOTHING
+    assert app.torn == [("app", error)]
 
 
 def test_exit_in_other_thread_takes_nothing(app: RecordingApp) -> None:
     with app.app_context() as context:
         with pytest.raises(AssertionError, match="wrong context"):
             in_thread(lambda: context.__exit__(None, None, None))
-        assert (tops(), app.torn) == ((None, context), [])
+        assert tops() == (None, context)
+        assert app.torn == []
 
 
 def test_popped_context_is_not_torn_down_twice(app: RecordingApp) -> None:
     with pytest.raises(AssertionError, match="wrong context"), app.app_context() as context:
         context.pop()
-    assert (tops(), app.torn) == (NOTHING, [("app", None)])
+    assert tops() == NOTHING
+    assert app.torn == [("app", None)]
 
 
 def test_teardown_assertion_error_propagates(app: RecordingApp) -> None:
@@ -217,4 +227,5 @@ def test_teardown_assertion_error_propagates(app: RecordingApp) -> None:
     with RecordingApp("below").app_context() as below:
         with pytest.raises(AssertionError, match="not as it should be"), app.app_context():
             pass
-        assert (tops(), failed) == ((None, below), [None])
+        assert tops() == (None, below)
+        assert failed == [None]

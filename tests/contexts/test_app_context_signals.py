@@ -37,7 +37,9 @@ def test_each_push_and_pop_sends_signal(app: RecordingApp, record: Any) -> None:
     pushed, popped = record(signals.appcontext_pushed), record(signals.appcontext_popped)
     with app.app_context() as context, context:
         pass
-    assert (len(pushed), len(popped), app.torn) == (2, 2, [("app", None)])
+    assert len(pushed) == 2
+    assert len(popped) == 2
+    assert app.torn == [("app", None)]
 
 
 @pytest.mark.parametrize("push", [lambda app: app.app_context().push(), lambda app: app.test_request_context().push()])

@@ -26,7 +26,9 @@ def test_copy_shares_request_and_session(app: RecordingApp) -> None:
     with app.test_request_context() as context:
         copied = context.copy()
     assert copied is not context
-    assert (copied.app, copied.request, copied.session) == (app, context.request, context.session)
+    assert copied.app == app
+    assert copied.request == context.request
+    assert copied.session == context.session
     assert copied.session is context.session
 
 
@@ -42,7 +44,8 @@ def test_copy_has_own_flashes_and_functions(app: RecordingApp) -> None:
         context.flashes = [("message", "hello")]
         after_this_request(lambda response: response)
         copied = context.copy()
-    assert (copied.flashes, copied._after_request_functions) == (None, [])
+    assert copied.flashes is None
+    assert copied._after_request_functions == []
 
 
 # --- copy_current_request_context
@@ -54,7 +57,8 @@ def test_copy_is_current_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
         session["user"] = "ada"
         work = copy_current_request_context(lambda: (request.path, session["user"], _request_ctx_stack.top))
         path, user, inside = elsewhere(work)
-    assert (path, user) == ("/page", "ada")
+    assert path == "/page"
+    assert user == "ada"
     assert inside is not context
 
 
@@ -88,7 +92,8 @@ def test_function_keeps_its_name(app: RecordingApp) -> None:
         def work() -> None:
             """Work hard."""
 
-    assert (work.__name__, work.__doc__) == ("work", "Work hard.")
+    assert work.__name__ == "work"
+    assert work.__doc__ == "Work hard."
 
 
 def test_copy_is_made_at_decoration(app: RecordingApp) -> None:
@@ -189,7 +194,8 @@ def test_call_skips_others_preserved_context(app: RecordingApp) -> None:
         preserved = _request_ctx_stack.top
         assert preserved is not None
         assert in_thread(lambda: work(1)) is not preserved
-        assert (preserved.preserved, app.torn) == (True, [("request", None), ("app", None)])
+        assert preserved.preserved is True
+        assert app.torn == [("request", None), ("app", None)]
         preserved.pop(None)
         assert in_thread(lambda: work(1)) is preserved
 

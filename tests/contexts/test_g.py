@@ -24,7 +24,9 @@ def namespace() -> _AppCtxGlobals:
 
 
 def test_get_returns_value_or_default(namespace: _AppCtxGlobals) -> None:
-    assert (namespace.get("user"), namespace.get("age"), namespace.get("age", 36)) == ("ada", None, 36)
+    assert namespace.get("user") == "ada"
+    assert namespace.get("age") is None
+    assert namespace.get("age", 36) == 36
 
 
 def test_pop_removes_value(namespace: _AppCtxGlobals) -> None:

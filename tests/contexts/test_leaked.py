@@ -60,4 +60,5 @@ def test_contexts_below_leaked_one_stay(app: RecordingApp) -> None:
     with RecordingApp("below").test_request_context() as below:
         with pytest.raises(AssertionError, match="was not popped"), app.test_request_context():
             leave(Flask.test_request_context)()
-        assert (_request_ctx_stack.top, current_app.name) == (below, "below")
+        assert _request_ctx_stack.top is below
+        assert current_app.name == "below"

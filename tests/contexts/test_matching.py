@@ -21,7 +21,9 @@ from tests.support.contexts import RecordingApp
 def test_finds_rule_and_values(app: RecordingApp) -> None:
     app.add_url_rule("/user/<int:number>", "user")
     with app.test_request_context("/user/7"):
-        assert (request.endpoint, request.view_args, request.routing_exception) == ("user", {"number": 7}, None)
+        assert request.endpoint == "user"
+        assert request.view_args == {"number": 7}
+        assert request.routing_exception is None
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,8 @@ def test_routing_error_is_stored(app: RecordingApp, path: str, method: str, erro
     app.add_url_rule("/page/", "page", methods=["GET"])
     with app.test_request_context(path, method=method):
         assert type(request.routing_exception) is error
-        assert (request.url_rule, request.view_args) == (None, None)
+        assert request.url_rule is None
+        assert request.view_args is None
 
 
 def test_request_is_matched_on_push(app: RecordingApp) -> None:

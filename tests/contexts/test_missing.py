@@ -66,7 +66,8 @@ def test_missing_in_request_is_reported(app: RecordingApp, take: Any) -> None:
 def test_foreign_app_context_is_accepted() -> None:
     app = PlainApp()
     with app.test_request_context("/"):
-        assert (type(_app_ctx_stack.top), current_app._get_current_object()) == (Plain, app)  # type: ignore[attr-defined]
+        assert type(_app_ctx_stack.top) is Plain
+        assert current_app._get_current_object() is app
     assert app.torn == [("request", None), ("app", None)]
 
 
@@ -97,7 +98,8 @@ def test_missing_in_block_is_reported(app: RecordingApp, take: Any) -> None:
 def test_error_is_cause_of_missing_context(app: RecordingApp, take: Any, error: Exception) -> None:
     with pytest.raises(AssertionError, match="taken off") as told, app.test_request_context():
         fail_after(take, error)
-    assert (told.value.__cause__, tops()) == (error, NOTHING)
+    assert told.value.__cause__ is error
+    assert tops() == NOTHING
 
 
 @pytest.mark.parametrize("take", [_app_ctx_stack.pop, lambda: _app_ctx_stack.top.pop()])  # type: ignore[union-attr]
@@ -107,7 +109,8 @@ def test_missing_belongs_to_last_push(app: RecordingApp, take: Any) -> None:
         take()
         with pytest.raises(AssertionError, match="taken off"):
             context.auto_pop(None)
-        assert (current_app.name, _request_ctx_stack.top) == ("between", context)
+        assert current_app.name == "between"
+        assert _request_ctx_stack.top is context
     assert tops() == NOTHING
 
 
@@ -115,14 +118,16 @@ def test_removed_in_teardown_is_reported(app: RecordingApp) -> None:
     app.teardown_request(lambda error: _app_ctx_stack.pop())
     with pytest.raises(AssertionError, match="taken off"), app.test_request_context():
         pass
-    assert (tops(), app.torn) == (NOTHING, [("request", None), ("app", None)])
+    assert tops() == NOTHING
+    assert app.torn == [("request", None), ("app", None)]
 
 
 def test_popped_in_teardown_is_reported(app: RecordingApp) -> None:
     app.teardown_request(lambda error: _app_ctx_stack.top.pop())  # type: ignore[union-attr]
     with pytest.raises(AssertionError, match="wrong context"), app.test_request_context():
         pass
-    assert (tops(), app.torn) == (NOTHING, [("app", None), ("request", None)])
+    assert tops() == NOTHING
+    assert app.torn == [("app", None), ("request", None)]
 
 
 @pytest.mark.parametrize("take", [_app_ctx_stack.pop, lambda: _app_ctx_stack.top.pop()])  # type: ignore[union-attr]
@@ -131,4 +136,5 @@ def test_preserved_without_app_context_ends(app: RecordingApp, preserving: Reque
         pass
     take()
     assert app.test_client().get("/").status_code == 404
-    assert (tops(), [name for name, _ in app.torn].count("app")) == (NOTHING, 2)
+    assert tops() == NOTHING
+    assert [name for name, _ in app.torn].count("app") == 2

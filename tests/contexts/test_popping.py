@@ -187,7 +187,8 @@ def test_pop_below_request_context_raises(app: RecordingApp) -> None:
     with below, above:
         with pytest.raises(AssertionError, match=r"wrong context: .*/below.*on top is .*/above"):
             below.pop()
-        assert (_request_ctx_stack.top, app.torn) == (above, [])
+        assert _request_ctx_stack.top is above
+        assert app.torn == []
     assert app.torn == [("request", None), ("request", None), ("app", None)]
 
 
@@ -195,14 +196,16 @@ def test_pop_below_app_context_raises(app: RecordingApp) -> None:
     with app.test_request_context() as below, RecordingApp("other").app_context() as above:
         with pytest.raises(AssertionError, match="wrong context"):
             below.pop()
-        assert (tops(), app.torn) == ((below, above), [])
+        assert tops() == (below, above)
+        assert app.torn == []
 
 
 def test_pop_in_other_thread_raises(app: RecordingApp) -> None:
     with app.test_request_context() as context:
         with pytest.raises(AssertionError, match="empty"):
             in_thread(context.pop)
-        assert (_request_ctx_stack.top, app.torn) == (context, [])
+        assert _request_ctx_stack.top is context
+        assert app.torn == []
 
 
 def test_auto_pop_ignores_other_threads_stack(app: RecordingApp) -> None:
@@ -214,14 +217,16 @@ def test_auto_pop_ignores_other_threads_stack(app: RecordingApp) -> None:
 
     with app.test_request_context() as context:
         in_thread(work)
-        assert (_request_ctx_stack.top, app.torn) == (context, [])
+        assert _request_ctx_stack.top is context
+        assert app.torn == []
 
 
 def test_auto_pop_in_other_thread_raises(app: RecordingApp) -> None:
     with app.test_request_context() as context:
         with pytest.raises(AssertionError, match="empty"):
             in_thread(lambda: context.auto_pop(None))
-        assert (_request_ctx_stack.top, app.torn) == (context, [])
+        assert _request_ctx_stack.top is context
+        assert app.torn == []
 
 
 def test_auto_pop_unpushed_raises(app: RecordingApp) -> None:

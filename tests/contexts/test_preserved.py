@@ -19,9 +19,12 @@ from tests.support.execution import in_thread
 def test_preserved_for_client_in_block(app: RecordingApp, preserving: RequestContext) -> None:
     with preserving:
         pass
-    assert (preserving.preserved, request.path, app.torn) == (True, "/kept", [])
+    assert preserving.preserved is True
+    assert request.path == "/kept"
+    assert app.torn == []
     preserving.pop()
-    assert (preserving.preserved, app.torn) == (False, [("request", None), ("app", None)])
+    assert preserving.preserved is False
+    assert app.torn == [("request", None), ("app", None)]
 
 
 def test_leaked_above_it_is_removed(app: RecordingApp, preserving: RequestContext) -> None:
@@ -29,7 +32,9 @@ def test_leaked_above_it_is_removed(app: RecordingApp, preserving: RequestContex
     leave(Flask.test_request_context)()
     with pytest.raises(AssertionError, match="was not popped"):
         preserving.auto_pop(None)
-    assert (_request_ctx_stack.top, current_app.name, preserving.preserved) == (preserving, "contexts", True)
+    assert _request_ctx_stack.top is preserving
+    assert current_app.name == "contexts"
+    assert preserving.preserved is True
     preserving.pop()
 
 
@@ -37,7 +42,9 @@ def test_app_context_above_is_preserved_too(app: RecordingApp, preserving: Reque
     preserving.push()
     leave(Flask.app_context)()
     preserving.auto_pop(None)
-    assert (_request_ctx_stack.top, preserving.preserved, current_app.name) == (preserving, True, "left")
+    assert _request_ctx_stack.top is preserving
+    assert preserving.preserved is True
+    assert current_app.name == "left"
     _app_ctx_stack.pop()
     preserving.pop()
 
@@ -48,7 +55,8 @@ def test_app_context_above_allows_next_request(app: RecordingApp, preserving: Re
     preserving.auto_pop(None)
     left = _app_ctx_stack.top
     assert app.test_client().get("/").status_code == 404
-    assert (tops(), app.torn[:2]) == ((None, left), [("request", None), ("app", None)])
+    assert tops() == (None, left)
+    assert app.torn[:2] == [("request", None), ("app", None)]
     _app_ctx_stack.pop()
 
 
@@ -81,7 +89,9 @@ def test_app_context_in_use_survives_failure(app: RecordingApp, preserving: Requ
 def test_preserved_from_other_thread_stays(app: RecordingApp, preserving: RequestContext) -> None:
     preserving.push()
     in_thread(lambda: preserving.auto_pop(None))
-    assert (_request_ctx_stack.top, preserving.preserved, app.torn) == (preserving, True, [])
+    assert _request_ctx_stack.top is preserving
+    assert preserving.preserved is True
+    assert app.torn == []
     preserving.pop()
 
 
@@ -90,7 +100,9 @@ def test_preserved_after_error_if_configured(app: RecordingApp, error: Exception
     context = app.test_request_context()
     with pytest.raises(ValueError, match="an error"), context:
         raise error
-    assert (_request_ctx_stack.top, context.preserved, app.torn) == (context, True, [])
+    assert _request_ctx_stack.top is context
+    assert context.preserved is True
+    assert app.torn == []
     context.pop(None)
 
 
@@ -100,7 +112,8 @@ def test_not_preserved_otherwise(app: RecordingApp, setting: bool | None, failin
     context = app.test_request_context()
     context.push()
     context.auto_pop(error if failing else None)
-    assert (tops(), context.preserved) == (NOTHING, False)
+    assert tops() == NOTHING
+    assert context.preserved is False
 
 
 def test_next_push_pops_preserved(app: RecordingApp, preserving: RequestContext) -> None:
@@ -108,7 +121,8 @@ def test_next_push_pops_preserved(app: RecordingApp, preserving: RequestContext)
         pass
     with app.test_request_context() as following:
         assert app.torn == [("request", None), ("app", None)]
-        assert (preserving.preserved, _request_ctx_stack.top) == (False, following)
+        assert preserving.preserved is False
+        assert _request_ctx_stack.top is following
     assert tops() == NOTHING
 
 
@@ -130,7 +144,8 @@ def test_pushed_again_is_torn_down_first(app: RecordingApp, preserving: RequestC
     with preserving:
         pass
     preserving.push()
-    assert (app.torn, preserving.preserved) == ([("request", None), ("app", None)], False)
+    assert app.torn == [("request", None), ("app", None)]
+    assert preserving.preserved is False
     preserving.pop()
 
 
@@ -148,7 +163,8 @@ def test_other_thread_leaves_preserved_alone(app: RecordingApp, preserving: Requ
     with preserving:
         pass
     in_thread(work)
-    assert (preserving.preserved, app.torn) == (True, [])
+    assert preserving.preserved is True
+    assert app.torn == []
     preserving.pop()
 
 
@@ -167,7 +183,10 @@ def test_nested_preserved_pop_one_by_one(app: RecordingApp, preserving: RequestC
     with preserving:
         pass
     outer.auto_pop(error)
-    assert (_request_ctx_stack.top, outer.preserved, preserving.preserved, app.torn) == (preserving, True, True, [])
+    assert _request_ctx_stack.top is preserving
+    assert outer.preserved is True
+    assert preserving.preserved is True
+    assert app.torn == []
     with app.test_request_context():
         assert app.torn == [("request", None)]
     with app.test_request_context():

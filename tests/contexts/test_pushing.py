@@ -26,17 +26,20 @@ from tests.support.contexts import NOTHING, RecordingApp, fail, tops
 
 
 def test_no_context_outside() -> None:
-    assert (has_request_context(), has_app_context()) == (False, False)
+    assert has_request_context() is False
+    assert has_app_context() is False
 
 
 def test_app_context_alone(app: RecordingApp) -> None:
     with app.app_context():
-        assert (has_request_context(), has_app_context()) == (False, True)
+        assert has_request_context() is False
+        assert has_app_context() is True
 
 
 def test_both_contexts_in_request(app: RecordingApp) -> None:
     with app.test_request_context():
-        assert (has_request_context(), has_app_context()) == (True, True)
+        assert has_request_context() is True
+        assert has_app_context() is True
 
 
 # --- Pushing
@@ -45,7 +48,9 @@ def test_both_contexts_in_request(app: RecordingApp) -> None:
 def test_request_context_pushes_app_context(app: RecordingApp) -> None:
     context = app.test_request_context()
     context.push()
-    assert (_request_ctx_stack.top, type(_app_ctx_stack.top), current_app) == (context, AppContext, app)
+    assert _request_ctx_stack.top is context
+    assert type(_app_ctx_stack.top) is AppContext
+    assert current_app == app
     context.pop()
     assert tops() == NOTHING
 
@@ -86,7 +91,8 @@ def test_nested_requests_share_g(app: RecordingApp) -> None:
         with app.test_request_context("/inner"):
             g.user = "ada"
             assert request.path == "/inner"
-        assert (request.path, g.user) == ("/outer", "ada")
+        assert request.path == "/outer"
+        assert g.user == "ada"
 
 
 def test_teardown_runs_on_last_pop(app: RecordingApp) -> None:
@@ -94,7 +100,8 @@ def test_teardown_runs_on_last_pop(app: RecordingApp) -> None:
     with context:
         with context:
             pass
-        assert (_request_ctx_stack.top, app.torn) == (context, [])
+        assert _request_ctx_stack.top is context
+        assert app.torn == []
     assert app.torn == [("request", None), ("app", None)]
 
 

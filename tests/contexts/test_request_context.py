@@ -19,7 +19,8 @@ def test_holds_app_and_request(app: RecordingApp) -> None:
     assert context.app is app
     assert type(context.request) is Request
     assert context.request.path == "/page"
-    assert (context.flashes, context.preserved) == (None, False)
+    assert context.flashes is None
+    assert context.preserved is False
 
 
 def test_holds_what_globals_read(app: RecordingApp) -> None:

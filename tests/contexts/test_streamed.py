@@ -18,9 +18,11 @@ def test_streamed_context_stays_above_popped(app: RecordingApp) -> None:
     with app.test_request_context():
         with other.test_request_context("/streamed"):
             stream = stream_with_context(iter([1, 2]))
-        assert (request.path, other.torn) == ("/streamed", [])
+        assert request.path == "/streamed"
+        assert other.torn == []
     assert app.torn == [("request", None), ("app", None)]
-    assert (request.path, current_app.name) == ("/streamed", "other")
+    assert request.path == "/streamed"
+    assert current_app.name == "other"
     assert list(stream) == [1, 2]
     assert other.torn == [("request", None), ("app", None)]
     assert tops() == NOTHING
@@ -48,6 +50,7 @@ def test_leaked_among_streamed_is_removed(app: RecordingApp) -> None:
     leave(Flask.test_request_context)()
     with pytest.raises(AssertionError, match=r"\[<RequestContext [^,]* of left>, <[^,]*AppContext [^,]*>\]"):
         outer.auto_pop(None)
-    assert (request.path, current_app.name) == ("/streamed", "other")
+    assert request.path == "/streamed"
+    assert current_app.name == "other"
     assert list(stream) == [1]
     assert tops() == NOTHING

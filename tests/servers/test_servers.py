@@ -118,7 +118,8 @@ def visit_in_turn(directory: Path, *secrets: str) -> Load:
 
 def test_shared_secret_shares_sessions(tmp_path: Path) -> None:
     load = visit_in_turn(tmp_path, "the same", "the same")
-    assert (load.wrong, load.broken) == ([], [])
+    assert load.wrong == []
+    assert load.broken == []
     assert load.answered >= 40
 
 
