@@ -1,7 +1,8 @@
-"""Finding contexts that were pushed and not popped: ``no_context_left``, and the pytest plugin around it."""
+"""The check for contexts that were pushed and not popped. The pytest plugin has tests of its own."""
 
 from __future__ import annotations
 
+import re
 import threading
 import unittest
 from contextlib import ExitStack
@@ -9,13 +10,11 @@ from typing import Any, Callable
 
 import pytest
 
-from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, stream_with_context
+from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, leaks, stream_with_context
+from schlenk.leaks import contexts_allowed, no_context_left
 from schlenk.local import LocalStack
-from schlenk.testing import no_context_left
 from tests.support.contexts import tops
 from tests.support.execution import in_greenlet, in_thread
-
-pytest_plugins = ["pytester"]
 
 
 @pytest.fixture
@@ -38,9 +37,6 @@ def complaint(block: Callable[[], object]) -> str:
     return str(raised.value)
 
 
-# --- no_context_left
-
-
 def test_popped_contexts_are_no_leak(app: Flask) -> None:
     with no_context_left():
         with app.app_context(), app.test_request_context(), app.test_request_context():
@@ -48,10 +44,27 @@ def test_popped_contexts_are_no_leak(app: Flask) -> None:
         app.test_client().get("/")
 
 
-@pytest.mark.parametrize("context", [Flask.app_context, Flask.test_request_context])
-def test_leaked_context_is_named(app: Flask, context: Any) -> None:
-    left = context(app)
-    assert repr(left) in complaint(left.push)
+def test_leaked_app_context_is_named(app: Flask) -> None:
+    assert "\n  application context of shop, pushed in" in complaint(app.app_context().push)
+
+
+def test_leaked_request_is_named(app: Flask) -> None:
+    left = app.test_request_context("/cart?card=1234", method="POST")
+    assert "\n  POST /cart of shop, pushed in" in complaint(left.push)
+
+
+def test_age_of_leak_is_given(app: Flask) -> None:
+    assert re.search(r"pushed in .* \(0\.\d{3} s ago\)\n", complaint(app.app_context().push))
+
+
+def test_leak_without_age_is_named(app: Flask) -> None:
+    told = complaint(lambda: _app_ctx_stack.push(app.app_context()))
+    assert "application context of shop, pushed in" in told
+    assert " s ago)" not in told
+
+
+def test_leaked_object_is_named(app: Flask) -> None:
+    assert "\n  'something', pushed in" in complaint(lambda: _request_ctx_stack.push("something"))  # type: ignore[arg-type]
 
 
 def test_push_location_is_named(app: Flask) -> None:
@@ -116,7 +129,7 @@ def test_leak_above_earlier_context_is_found(app: Flask) -> None:
     left = app.test_request_context("/left")
     with app.app_context() as before:
         told = complaint(left.push)
-        assert repr(left) in told
+        assert "GET /left of shop, pushed in" in told
         assert told.count("pushed in") == 1
         assert tops() == (None, before)
 
@@ -207,6 +220,104 @@ def test_outer_check_continues_after_inner(app: Flask) -> None:
     assert f":{line('after the inner')}, " in complaint(leave)
 
 
+def test_overlapping_checks_both_find_leak(app: Flask) -> None:
+    first, second = no_context_left(), no_context_left()
+    first.__enter__()
+    second.__enter__()
+    thread_left, may_end = threading.Event(), threading.Event()
+
+    def leave() -> None:
+        with app.app_context():  # while both run
+            thread_left.set()
+            may_end.wait(30)
+
+    thread = threading.Thread(target=leave)
+    thread.start()
+    assert thread_left.wait(30)
+    location = f":{line('while both run')}, leave"
+    with pytest.raises(AssertionError, match=location):
+        first.__exit__(None, None, None)
+    with pytest.raises(AssertionError, match=location):
+        second.__exit__(None, None, None)
+    may_end.set()
+    thread.join()
+
+
+@pytest.mark.schlenk_leaks(False)
+def test_overlapping_checks_restore_push() -> None:
+    first, second = no_context_left(), no_context_left()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert "push" not in vars(_app_ctx_stack)
+    assert "push" not in vars(_request_ctx_stack)
+
+
+@pytest.mark.schlenk_leaks(False)
+def test_earlier_replacement_of_push_is_restored(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    pushed: list[Any] = []
+    monkeypatch.setattr(_app_ctx_stack, "push", pushed.append)
+    replaced = vars(_app_ctx_stack)["push"]
+    with no_context_left():
+        pass
+    assert vars(_app_ctx_stack)["push"] is replaced
+
+
+@pytest.mark.schlenk_leaks(False)
+def test_later_replacement_of_push_stays(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    with no_context_left():
+        recording = _app_ctx_stack.push
+        monkeypatch.setattr(_app_ctx_stack, "push", lambda obj: recording(obj))
+        replaced = vars(_app_ctx_stack)["push"]
+    assert vars(_app_ctx_stack)["push"] is replaced
+    # It still calls the method that recorded, which is harmless.
+    with app.app_context():
+        pass
+    monkeypatch.undo()
+    del vars(_app_ctx_stack)["push"]
+
+
+def test_allowed_context_is_no_leak(app: Flask) -> None:
+    context = app.app_context()
+    with no_context_left(), contexts_allowed():
+        context.push()
+    assert _app_ctx_stack.top is context
+    context.pop()
+
+
+def test_leak_below_allowed_context_is_removed(app: Flask) -> None:
+    left, allowed = app.app_context(), app.app_context()
+
+    def leave() -> None:
+        left.push()  # below
+        with contexts_allowed():
+            allowed.push()
+
+    told = complaint(leave)
+    assert told.count("pushed in") == 1
+    assert f":{line('below')}, leave" in told
+    assert _app_ctx_stack._local.stack == [allowed]
+    allowed.pop()
+
+
+def test_moved_context_keeps_its_location(app: Flask) -> None:
+    left, allowed = app.app_context(), app.app_context()
+
+    def leave() -> None:
+        left.push()
+        with contexts_allowed():
+            allowed.push()  # later moved
+
+    def leave_both() -> None:
+        outer = leaks._recorder.checks[-1]
+        complaint(leave)
+        outer.clear()
+
+    told = complaint(leave_both)
+    assert f":{line('later moved')}, leave" in told
+
+
 @pytest.mark.schlenk_leaks(False)
 def test_nothing_is_recorded_without_check() -> None:
     with no_context_left():
@@ -235,78 +346,3 @@ def test_leak_fails_unittest_case(app: Flask) -> None:
     assert [case._testMethodName for case, _ in result.failures] == ["test_leaving"]  # type: ignore[attr-defined]
     assert result.testsRun == 2
     assert result.errors == []
-
-
-# --- The plugin
-
-LEAVING = """
-    import pytest
-    from schlenk import Flask
-
-    app = Flask("leaking")
-
-    @pytest.fixture
-    def pushed():
-        with app.app_context():
-            yield
-
-    @pytest.fixture
-    def popping():
-        yield
-        from schlenk import _app_ctx_stack
-        _app_ctx_stack.top.pop()
-
-    def test_leaving():
-        app.app_context().push()
-
-    @pytest.mark.schlenk_leaks(on=False)
-    def test_excepted():
-        app.app_context().push()
-        app.app_context().push()
-
-    @pytest.mark.schlenk_leaks
-    def test_tidy(pushed):
-        pass
-
-    @pytest.mark.schlenk_leaks
-    def test_popped_by_its_fixture(popping):
-        app.app_context().push()
-
-    @pytest.mark.schlenk_leaks
-    def test_marked():
-        app.test_request_context("/page").push()
-    """
-
-
-def outcomes(pytester: pytest.Pytester, *arguments: str) -> tuple[dict[str, int], str]:
-    pytester.makepyfile(LEAVING)
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments)
-    for stack in (_app_ctx_stack, _request_ctx_stack):
-        stack._local.__release_local__()
-    return result.parseoutcomes(), result.stdout.str()
-
-
-def test_plugin_is_off_by_default(pytester: pytest.Pytester) -> None:
-    assert outcomes(pytester, "-k", "leaving or excepted")[0] == {"passed": 2, "deselected": 3}
-
-
-def test_marker_enables_one_test(pytester: pytest.Pytester) -> None:
-    found, told = outcomes(pytester)
-    assert found == {"passed": 5, "errors": 1}
-    assert "ERROR at teardown of test_marked" in told
-    assert "During handling" not in told
-    assert "RequestContext 'http://localhost/page' [GET] of leaking>, pushed in " in told
-
-
-def test_setting_enables_all_but_excluded(pytester: pytest.Pytester) -> None:
-    pytester.makeini("[pytest]\nschlenk_leaks = true")
-    found, told = outcomes(pytester)
-    assert found == {"passed": 5, "errors": 2}
-    assert [name for name in ("leaving", "excepted", "tidy", "marked") if f"teardown of test_{name}" in told] == [
-        "leaving",
-        "marked",
-    ]
-
-
-def test_marker_is_registered(pytester: pytest.Pytester) -> None:
-    assert outcomes(pytester, "--strict-markers")[0] == {"passed": 5, "errors": 1}

@@ -1,36 +1,42 @@
-"""A pytest plugin that fails a test which leaves a context on one of the stacks, and says where it was pushed.
+"""A pytest plugin that fails a test which leaves a context pushed, and names the line that pushed it.
 
-It does nothing until asked: for a whole suite by ``schlenk_leaks = true`` among pytest's settings; for a test, a class
-or a module by the marker ``schlenk_leaks``. The marker goes before the setting, and ``schlenk_leaks(False)`` excepts a
-test. What is checked is :func:`schlenk.testing.no_context_left`, when the test's fixtures have ended, as these may pop
-what the test pushed: so a leak is told as an error at the test's teardown. Flask has nothing of the kind.
+Enable it for all tests with the setting ``schlenk_leaks = true``, or for a test, a class or a module with the marker
+``schlenk_leaks``. The marker takes precedence over the setting, and ``schlenk_leaks(False)`` exempts a test.
+
+The check is :func:`schlenk.leaks.no_context_left`. It covers the test and its fixtures of function scope, and ends
+after those have been torn down, so a leak is reported as an error at the test's teardown. Contexts that are pushed by
+fixtures of a wider scope, ``setup_class`` or ``setUpClass`` belong to those and are not reported. Flask has no such
+plugin.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from .testing import no_context_left
+# Nothing of schlenk is imported unless a check is enabled: a conftest may want to patch the standard library first.
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the setting."""
+    """Register the setting."""
     parser.addini("schlenk_leaks", "fail tests that leave a Flask context pushed", type="bool", default=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker."""
+    """Register the marker."""
     config.addinivalue_line("markers", "schlenk_leaks(on=True): fail the test if it leaves a Flask context pushed")
 
 
 @pytest.fixture(autouse=True)
 def _schlenk_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
-    marker = request.node.get_closest_marker("schlenk_leaks")
-    if not (request.config.getini("schlenk_leaks") if marker is None else all((*marker.args, *marker.kwargs.values()))):
+    if not _enabled(request):
         yield
         return
+    from schlenk.leaks import no_context_left
+
     left = ""
     try:
         with no_context_left():
@@ -39,3 +45,21 @@ def _schlenk_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
         left = str(error)
     if left:
         pytest.fail(left, pytrace=False)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Iterator[None]:
+    """Exempt what a fixture that outlives the test pushes, if a test is the first to request it."""
+    leaks = sys.modules.get("schlenk.leaks")
+    if leaks is None or fixturedef.scope == "function":
+        yield
+        return
+    with leaks.contexts_allowed():
+        yield
+
+
+def _enabled(request: pytest.FixtureRequest) -> bool:
+    marker = request.node.get_closest_marker("schlenk_leaks")
+    if marker is None:
+        return bool(request.config.getini("schlenk_leaks"))
+    return all((*marker.args, *marker.kwargs.values()))

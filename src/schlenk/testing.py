@@ -1,11 +1,9 @@
-"""Asking an application without a server, and seeing to it that no context is left behind."""
+"""A test client that can keep its context, and a builder of environs."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from traceback import FrameSummary
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,7 +14,10 @@ from werkzeug.wrappers import Request
 from werkzeug.wsgi import get_current_url
 
 from . import json
-from .globals import _app_ctx_stack, _request_ctx_stack
+from .globals import _request_ctx_stack
+
+# Tests find it here, beside the client.
+from .leaks import no_context_left as no_context_left
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
     from .app import Flask
-    from .local import LocalStack
     from .sessions import SessionMixin
 
 
@@ -215,101 +215,3 @@ def _version() -> str:
     from importlib.metadata import version
 
     return version("werkzeug")
-
-
-@contextmanager
-def no_context_left() -> Iterator[None]:
-    """Raise ``AssertionError`` if a context that was pushed in the block, by whoever, is there when the block ends.
-
-    The error says where each was pushed. Those of the block's own greenlet or thread, and of greenlets that are dead,
-    are taken off the stacks, without teardown, so that what comes next finds them as they were.
-
-    For pytest there is a plugin, :mod:`schlenk.pytest_plugin`. In unittest, enter it in ``setUp``, and leave it in the
-    last cleanup:
-
-    >>> from contextlib import ExitStack
-    >>> from unittest import TestCase
-    >>> class Case(TestCase):
-    ...     def setUp(self):
-    ...         check = ExitStack()
-    ...         check.enter_context(no_context_left())
-    ...         self.addCleanup(check.close)
-
-    Flask has nothing of the kind.
-    """
-    places: dict[tuple[object, int, int], FrameSummary] = {}
-    before = _entries()
-    left = []
-    try:
-        with ExitStack() as noting:
-            for stack in (_request_ctx_stack, _app_ctx_stack):
-                noting.enter_context(_noting(stack, places))
-            yield
-    finally:
-        for (stack, ident), contexts in _entries().items():
-            known = before.get((stack, ident), [])
-            depth = next((n for n, (a, b) in enumerate(zip(contexts, known)) if a is not b), len(known))
-            for number, context in enumerate(contexts[depth:], depth + 1):
-                left.append((context, places.get((stack, _key(ident), number))))
-            if ident == stack.__ident_func__():
-                for _ in contexts[depth:]:
-                    stack.pop()
-            elif getattr(ident, "dead", False):
-                stack._local.__storage__.pop(ident, None)
-    if left:
-        told = "".join(f"\n  {context!r}, pushed {_at(place)}" for context, place in left)
-        raise AssertionError(
-            f"Contexts were pushed and not popped:{told}\nPush a context in a `with` statement, which pops it."
-        )
-
-
-def _entries() -> dict[tuple[LocalStack[Any], Any], list[Any]]:
-    return {
-        (stack, ident): list(values.get("stack", ()))
-        for stack in (_request_ctx_stack, _app_ctx_stack)
-        for ident, values in stack._local.__storage__.copy().items()
-    }
-
-
-@contextmanager
-def _noting(stack: LocalStack[Any], places: dict[tuple[object, int, int], FrameSummary]) -> Iterator[None]:
-    """Note where the entries of ``stack`` are pushed; at other times that costs nothing."""
-    push = stack.push
-    outer = vars(stack).get("push")
-
-    def noting(obj: Any) -> list[Any]:
-        entries = push(obj)
-        places[stack, _key(stack.__ident_func__()), len(entries)] = _caller()
-        return entries
-
-    vars(stack)["push"] = noting
-    try:
-        yield
-    finally:
-        if outer is None:
-            del vars(stack)["push"]
-        else:
-            vars(stack)["push"] = outer
-
-
-def _key(ident: Any) -> int:
-    """Return what tells one ident from another without keeping it: greenlets have to be let go."""
-    return ident if isinstance(ident, int) else id(ident)
-
-
-def _caller() -> FrameSummary:
-    """Return the nearest line that is neither the library's nor Werkzeug's."""
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in {
-        "schlenk",
-        "werkzeug",
-        "contextlib",
-    }:
-        frame = frame.f_back
-    return FrameSummary(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name, lookup_line=False)
-
-
-def _at(place: FrameSummary | None) -> str:
-    return (
-        "before the check began" if place is None else f"in {place.filename}:{place.lineno}, {place.name}: {place.line}"
-    )

@@ -1,0 +1,196 @@
+"""A check for contexts that were pushed and not popped.
+
+While at least one check is running, the ``push`` method of both context stacks is replaced by one that records where
+it was called. At all other times the check costs nothing.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from traceback import FrameSummary
+from typing import Any, Callable
+
+from .flight import Pushed
+from .globals import _app_ctx_stack, _request_ctx_stack
+from .local import LocalStack
+
+_STACKS: tuple[LocalStack[Any], ...] = (_request_ctx_stack, _app_ctx_stack)
+# The packages whose frames are skipped when the report names the line that pushed a context.
+_MACHINERY = frozenset(("schlenk", "werkzeug", "flask", "contextlib"))
+
+Entries = dict[tuple[LocalStack[Any], Any], list[Any]]
+
+
+@contextmanager
+def no_context_left() -> Iterator[None]:
+    """Raise :exc:`AssertionError` if a context that was pushed during the block is still pushed when the block ends.
+
+    Contexts of all threads and greenlets count. For each, the error gives the request's method and path, the line that
+    pushed it, and its age. The contexts of the current thread or greenlet, and of greenlets that have finished, are
+    then removed from the stacks without running their teardown functions, so that the code that follows finds the
+    stacks as they were. If the block raises, its exception is raised instead. Checks may be nested or overlap.
+
+    :raises AssertionError: at least one context was left.
+
+    For pytest there is a plugin: set ``schlenk_leaks = true``. In unittest, enter the check in ``setUp`` and leave it
+    in the last cleanup:
+
+    >>> from contextlib import ExitStack
+    >>> from unittest import TestCase
+    >>> class Case(TestCase):
+    ...     def setUp(self):
+    ...         check = ExitStack()
+    ...         check.enter_context(no_context_left())
+    ...         self.addCleanup(check.close)
+
+    Flask has no such check.
+    """
+    allowed = _entries()
+    _recorder.start(allowed)
+    try:
+        yield
+    finally:
+        try:
+            left = _remove_left(allowed)
+        finally:
+            _recorder.stop(allowed)
+    if left:
+        raise AssertionError(
+            "Contexts were pushed and not popped:\n  "
+            + "\n  ".join(left)
+            + "\nPush a context in a `with` statement, which pops it."
+        )
+
+
+@contextmanager
+def contexts_allowed() -> Iterator[None]:
+    """Exempt the contexts that are pushed during the block from all running checks.
+
+    The pytest plugin uses it while it sets up a fixture that outlives the test.
+    """
+    before = _entries()
+    try:
+        yield
+    finally:
+        for owner, contexts in _entries().items():
+            for context in _without(contexts, before.get(owner, [])).values():
+                for allowed in _recorder.checks:
+                    allowed.setdefault(owner, []).append(context)
+
+
+class _Recorder:
+    """Records the line that pushed each entry of the two stacks, while a check is running."""
+
+    def __init__(self) -> None:
+        self.checks: list[Entries] = []
+        self.locations: dict[tuple[object, int, int], FrameSummary] = {}
+        self.pushes: dict[LocalStack[Any], tuple[Any, Callable[[Any], list[Any]]]] = {}
+        # Checks may start and stop in several threads at once. gevent does not replace this lock.
+        self.lock = _thread.RLock()
+
+    def start(self, allowed: Entries) -> None:
+        with self.lock:
+            if not self.checks:
+                for stack in _STACKS:
+                    self.replace_push(stack)
+            self.checks.append(allowed)
+
+    def stop(self, allowed: Entries) -> None:
+        with self.lock:
+            # By identity: two checks may allow equal entries.
+            self.checks = [check for check in self.checks if check is not allowed]
+            if not self.checks:
+                for stack, (previous, recording) in self.pushes.items():
+                    # Unless another replacement was made meanwhile, and calls this one.
+                    if vars(stack).get("push") is recording:
+                        del vars(stack)["push"]
+                        if previous is not None:
+                            vars(stack)["push"] = previous
+                self.pushes.clear()
+                self.locations.clear()
+
+    def replace_push(self, stack: LocalStack[Any]) -> None:
+        push = stack.push
+
+        def recording(obj: Any) -> list[Any]:
+            entries = push(obj)
+            if self.checks:
+                self.locations[stack, _key(stack.__ident_func__()), len(entries)] = _caller()
+            return entries
+
+        self.pushes[stack] = vars(stack).get("push"), recording
+        vars(stack)["push"] = recording
+
+
+_recorder = _Recorder()
+
+
+def _entries() -> Entries:
+    return {(stack, ident): entries for stack in _STACKS for ident, entries in _snapshot(stack).items()}
+
+
+def _snapshot(stack: LocalStack[Any]) -> dict[Any, list[Any]]:
+    return {ident: list(values.get("stack", ())) for ident, values in stack._local.__storage__.copy().items()}
+
+
+def _without(contexts: list[Any], removed: list[Any]) -> dict[int, Any]:
+    """Return the ``contexts`` that are not in ``removed``, by their position, counting repeated ones."""
+    rest = [id(context) for context in removed]
+    found = {}
+    for position, context in enumerate(contexts):
+        if id(context) in rest:
+            rest.remove(id(context))
+        else:
+            found[position] = context
+    return found
+
+
+def _remove_left(allowed: Entries) -> list[str]:
+    """Remove the contexts that are not ``allowed``, and return a description of each."""
+    left = []
+    for (stack, ident), contexts in _entries().items():
+        extra = _without(contexts, allowed.get((stack, ident), []))
+        for position, context in extra.items():
+            location = _recorder.locations.get((stack, _key(ident), position + 1))
+            left.append(_describe(Pushed.from_context(context, stack), location))
+        if not extra:
+            continue
+        if ident == stack.__ident_func__():
+            first = min(extra)
+            for _ in contexts[first:]:
+                stack.pop()
+            for position in range(first, len(contexts)):
+                if position not in extra:
+                    # Not `stack.push`, which would record this line as the one that pushed the context.
+                    entries = LocalStack.push(stack, contexts[position])
+                    moved = _recorder.locations.get((stack, _key(ident), position + 1))
+                    if moved is not None:
+                        _recorder.locations[stack, _key(ident), len(entries)] = moved
+        elif getattr(ident, "dead", False):
+            stack._local.__storage__.pop(ident, None)
+    return left
+
+
+def _describe(pushed: Pushed, location: FrameSummary | None) -> str:
+    if location is None:
+        where = "before the check began"
+    else:
+        where = f"in {location.filename}:{location.lineno}, {location.name}: {location.line}"
+    age = "" if pushed.age is None else f" ({pushed.age:.3f} s ago)"
+    return f"{pushed.title}, pushed {where}{age}"
+
+
+def _key(ident: Any) -> int:
+    """Return a number for ``ident``. Storing the greenlet itself would keep it alive."""
+    return ident if isinstance(ident, int) else id(ident)
+
+
+def _caller() -> FrameSummary:
+    """Return the nearest line of the stack that does not belong to the machinery."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _MACHINERY:
+        frame = frame.f_back
+    return FrameSummary(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name, lookup_line=False)

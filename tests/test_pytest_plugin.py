@@ -1,0 +1,318 @@
+"""The pytest plugin that fails tests which leave a context pushed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from schlenk import _app_ctx_stack, _request_ctx_stack
+
+pytest_plugins = ["pytester"]
+
+LEAVING = """
+    import pytest
+    from schlenk import Flask
+
+    app = Flask("leaking")
+
+    @pytest.fixture
+    def pushed():
+        with app.app_context():
+            yield
+
+    @pytest.fixture
+    def popping():
+        yield
+        from schlenk import _app_ctx_stack
+        _app_ctx_stack.top.pop()
+
+    def test_leaving():
+        app.app_context().push()
+
+    @pytest.mark.schlenk_leaks(on=False)
+    def test_excepted():
+        app.app_context().push()
+        app.app_context().push()
+
+    @pytest.mark.schlenk_leaks
+    def test_tidy(pushed):
+        pass
+
+    @pytest.mark.schlenk_leaks
+    def test_popped_by_its_fixture(popping):
+        app.app_context().push()
+
+    @pytest.mark.schlenk_leaks
+    def test_marked():
+        app.test_request_context("/page").push()
+    """
+
+
+def outcomes(pytester: pytest.Pytester, *arguments: str) -> tuple[dict[str, int], str]:
+    pytester.makepyfile(LEAVING)
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments)
+    for stack in (_app_ctx_stack, _request_ctx_stack):
+        stack._local.__release_local__()
+    return result.parseoutcomes(), result.stdout.str()
+
+
+def test_plugin_is_off_by_default(pytester: pytest.Pytester) -> None:
+    assert outcomes(pytester, "-k", "leaving or excepted")[0] == {"passed": 2, "deselected": 3}
+
+
+def test_marker_enables_one_test(pytester: pytest.Pytester) -> None:
+    found, told = outcomes(pytester)
+    assert found == {"passed": 5, "errors": 1}
+    assert "ERROR at teardown of test_marked" in told
+    assert "During handling" not in told
+    assert "GET /page of leaking, pushed in " in told
+
+
+def test_setting_enables_all_but_excluded(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nschlenk_leaks = true")
+    found, told = outcomes(pytester)
+    assert found == {"passed": 5, "errors": 2}
+    assert [name for name in ("leaving", "excepted", "tidy", "marked") if f"teardown of test_{name}" in told] == [
+        "leaving",
+        "marked",
+    ]
+
+
+def test_marker_is_registered(pytester: pytest.Pytester) -> None:
+    assert outcomes(pytester, "--strict-markers")[0] == {"passed": 5, "errors": 1}
+
+
+def run(pytester: pytest.Pytester, program: str, *arguments: str) -> pytest.RunResult:
+    """Run ``program`` as a test module with the check enabled, in a process of its own."""
+    pytester.makeini("[pytest]\nschlenk_leaks = true")
+    pytester.makepyfile("import pytest\nfrom schlenk import Flask, _app_ctx_stack\napp = Flask('shop')\n" + program)
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
+
+
+def test_lazy_session_fixture_is_no_leak(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+@pytest.fixture(scope="session")
+def pushed():
+    with app.app_context() as context:
+        yield context
+
+def test_first(request):
+    context = request.getfixturevalue("pushed")
+    assert _app_ctx_stack.top is context
+
+def test_second(pushed):
+    assert _app_ctx_stack.top is pushed
+
+def test_leaking(pushed):
+    app.app_context().push()
+
+def test_after(pushed):
+    assert _app_ctx_stack.top is pushed
+""",
+    )
+    result.assert_outcomes(passed=4, errors=1)
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_leaking*"])
+
+
+@pytest.mark.parametrize("scope", ["class", "module", "package", "session"])
+def test_wider_fixture_is_no_leak(pytester: pytest.Pytester, scope: str) -> None:
+    result = run(
+        pytester,
+        f"""
+@pytest.fixture(scope="{scope}")
+def pushed():
+    context = app.app_context()
+    context.push()
+    yield context
+    context.pop()
+
+class TestPushed:
+    def test_first(self, pushed):
+        assert _app_ctx_stack.top is pushed
+
+    def test_second(self, pushed):
+        assert _app_ctx_stack.top is pushed
+""",
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_function_fixture_leak_is_reported(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+@pytest.fixture
+def pushed():
+    app.app_context().push()
+
+def test_with_it(pushed):
+    pass
+""",
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*application context of shop, pushed in *, pushed: app.app_context().push()*"])
+
+
+def test_set_up_class_is_no_leak(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+import unittest
+
+class Case(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.context = app.app_context()
+        cls.context.push()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.context.pop()
+
+    def test_first(self):
+        assert _app_ctx_stack.top is self.context
+
+    def test_second(self):
+        assert _app_ctx_stack.top is self.context
+
+def test_after():
+    assert _app_ctx_stack.top is None
+""",
+    )
+    result.assert_outcomes(passed=3)
+
+
+def test_unittest_leak_is_reported(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+import unittest
+
+class Case(unittest.TestCase):
+    def test_leaking(self):
+        app.app_context().push()
+""",
+    )
+    result.assert_outcomes(passed=1, errors=1)
+
+
+def test_failing_fixture_hides_no_leak(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+@pytest.fixture
+def failing():
+    app.app_context().push()
+    raise ZeroDivisionError
+
+def test_with_it(failing):
+    pass
+
+def test_after():
+    assert _app_ctx_stack.top is None
+""",
+    )
+    # The test has two errors: one of its set-up, one of its teardown.
+    result.assert_outcomes(passed=1, errors=2)
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_with_it*", "*ERROR at teardown of test_with_it*"])
+
+
+def test_failing_wider_fixture_is_reported(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+@pytest.fixture(scope="module")
+def failing():
+    with app.app_context():
+        raise ZeroDivisionError
+
+def test_with_it(failing):
+    pass
+
+def test_after():
+    assert _app_ctx_stack.top is None
+""",
+    )
+    result.assert_outcomes(passed=1, errors=1)
+
+
+def test_failed_test_can_leak_too(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "def test_leaking():\n    app.app_context().push()\n    assert False\n")
+    result.assert_outcomes(failed=1, errors=1)
+
+
+def test_xdist_workers_report_leaks(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    result = run(
+        pytester,
+        """
+@pytest.mark.parametrize("number", range(4))
+def test_tidy(number):
+    with app.app_context():
+        pass
+
+def test_leaking():
+    app.app_context().push()
+""",
+        "-n2",
+    )
+    result.assert_outcomes(passed=5, errors=1)
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_leaking*", "*application context of shop, pushed in *"])
+
+
+def test_debugger_sees_the_context(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nschlenk_leaks = true")
+    pytester.makeconftest("def pytest_enter_pdb(config, pdb):\n    print('entered')\n")
+    module = pytester.makepyfile(
+        """
+        from schlenk import Flask, _app_ctx_stack
+
+        def test_failing():
+            Flask("shop").app_context().push()
+            assert False
+        """
+    )
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--pdb", str(module)],
+        input="p _app_ctx_stack.top.app\nc\nc\n",
+        capture_output=True,
+        text=True,
+        cwd=pytester.path,
+        timeout=60,
+    )
+    assert "<Flask 'shop'>" in ended.stdout, ended.stdout
+    assert "application context of shop, pushed in" in ended.stdout
+
+
+def test_asynchronous_tests_are_checked(pytester: pytest.Pytester) -> None:
+    # What pytest-asyncio and anyio do: run the coroutine in a loop of its own.
+    pytester.makeconftest(
+        """
+        import asyncio
+        import inspect
+        import pytest
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_pyfunc_call(pyfuncitem):
+            if inspect.iscoroutinefunction(pyfuncitem.obj):
+                asyncio.run(pyfuncitem.obj())
+                return True
+        """
+    )
+    result = run(
+        pytester,
+        """
+async def test_leaking():
+    app.app_context().push()
+
+async def test_tidy():
+    with app.app_context():
+        pass
+""",
+    )
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_leaking*"])
