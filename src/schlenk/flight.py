@@ -324,11 +324,14 @@ class Watcher:
         new = [old[key] for key in old if key not in self._logged]
         # By number, so that the watcher keeps no context alive.
         self._logged = set(old)
-        for (owner, pushed), frames in zip(new, _frames([owner for owner, _ in new])):
+        shown = new[:_SHOWN]
+        for (owner, pushed), frames in zip(shown, _frames([owner for owner, _ in shown])):
             lines = [f"Request running for more than {self.seconds:g} s:", owner.line(pushed)]
             lines += [f"    {line}" for line in _format(frames, owner, full=False)]
             frames.clear()
             _log.warning("%s", "\n".join(lines))
+        if new[_SHOWN:]:
+            _log.warning("%d more requests running for more than %g s", len(new) - _SHOWN, self.seconds)
 
 
 _watchers: list[Watcher] = []
