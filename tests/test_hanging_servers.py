@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -58,16 +59,24 @@ def block_all():
     lock.acquire()
 """
 
-GUNICORN = """
-import os
-from schlenk import flight
+HANGING = (Path(__file__).parents[1] / "docs" / "hanging.md").read_text()
+RECIPES = re.findall(r"^```(?:python|text)\n(.*?)^```$", HANGING, re.MULTILINE | re.DOTALL)
+
+
+def recipe(mark: str) -> str:
+    """Return the first example of the documentation that contains ``mark``, with a shorter time to wait."""
+    return next(text for text in RECIPES if mark in text).replace("flight.watch(30)", "flight.watch(0.3)")
+
+
+WRITE_WORKER = """
+from pathlib import Path
+initialize = post_worker_init
 
 def post_worker_init(worker):
-    flight.register()
-    flight.watch(0.3)
-    with open("worker", "w") as file:
-        file.write(str(os.getpid()))
+    initialize(worker)
+    Path("worker").write_text(str(worker.pid))
 """
+GUNICORN = recipe("flight.watch(30)") + WRITE_WORKER
 
 
 class Server:
@@ -221,7 +230,7 @@ def test_watcher_of_preloaded_application_survives_fork(server: Server, worker: 
         pytest.importorskip("gevent")
     with (server.directory / "application.py").open("a") as file:
         file.write("from schlenk import flight\nflight.watch(0.3)\n")
-    configuration = "def post_worker_init(worker):\n    open('worker', 'w').write(str(worker.pid))\n"
+    configuration = "def post_worker_init(worker):\n    pass\n" + WRITE_WORKER
     (server.directory / "gunicorn.conf.py").write_text(configuration)
     server.gunicorn(*WORKERS[worker], "--preload")
     server.request("/lock/a")
@@ -231,7 +240,7 @@ def test_watcher_of_preloaded_application_survives_fork(server: Server, worker: 
 
 def test_uninterrupting_signal_of_gunicorn_is_reported(server: Server) -> None:
     # gunicorn reopens its logs on SIGUSR1, and calls `siginterrupt(SIGUSR1, False)`.
-    configuration = GUNICORN.replace("register()", "register(10)").replace("10", str(int(signal.SIGUSR1)))
+    configuration = GUNICORN.replace("register()", f"register({signal.SIGUSR1:d})")
     (server.directory / "gunicorn.conf.py").write_text(configuration)
     log = server.directory / "errors"
     server.gunicorn("--error-logfile", str(log))
@@ -244,15 +253,8 @@ def test_uninterrupting_signal_of_gunicorn_is_reported(server: Server) -> None:
 
 
 def test_worker_timeout_is_reported(server: Server) -> None:
-    (server.directory / "gunicorn.conf.py").write_text(
-        "import sys\n"
-        "from schlenk import flight\n"
-        "timeout = 1\n"
-        "def post_worker_init(worker):\n"
-        "    open('worker', 'w').close()\n"
-        "def worker_abort(worker):\n"
-        "    sys.stderr.write(flight.report())\n"
-    )
+    configuration = recipe("worker_abort") + "\ndef post_worker_init(worker):\n    pass\n" + WRITE_WORKER
+    (server.directory / "gunicorn.conf.py").write_text(configuration)
     server.gunicorn("--timeout", "1")
     server.request("/lock/a")
     assert "wait_for_lock: first.acquire()" in server.wait_for("in flight in process")
@@ -260,17 +262,31 @@ def test_worker_timeout_is_reported(server: Server) -> None:
 
 def test_hung_waitress_is_reported(server: Server) -> None:
     pytest.importorskip("waitress")
-    (server.directory / "serve.py").write_text(
-        "import os, waitress\n"
-        "from schlenk import flight\n"
-        "from application import app\n"
-        "flight.register()\n"
-        "flight.watch(0.3)\n"
-        "open('worker', 'w').write(str(os.getpid()))\n"
-        f"waitress.serve(app, listen='127.0.0.1:{server.port}')\n"
-    )
+    program = recipe("import waitress").replace("from shop", "from application").replace("8080", str(server.port))
+    (server.directory / "serve.py").write_text(program)
     server.start("serve.py")
     server.wait(server.accepts, "the server")
     server.request("/lock/a")
     assert "wait_for_lock: first.acquire()" in server.wait_for("Request running")
+    (server.directory / "worker").write_text(str(server.process.pid))
     assert ", thread waitress-0, from 127.0.0.1\n" in server.signal_worker()
+
+
+def test_held_interpreter_is_reported_later(server: Server) -> None:
+    with (server.directory / "application.py").open("a") as file:
+        # PyDLL keeps the interpreter's lock, which CDLL would release.
+        file.write(
+            "@app.route('/held')\n"
+            "def held():\n"
+            "    import ctypes\n"
+            "    open('held', 'w').close()\n"
+            "    ctypes.PyDLL(None).sleep(60)\n"
+            "    return ''\n"
+        )
+    (server.directory / "gunicorn.conf.py").write_text(recipe("faulthandler.register") + WRITE_WORKER)
+    server.gunicorn()
+    server.request("/held")
+    server.wait((server.directory / "held").exists, "the view")
+    text = server.signal_worker()
+    assert re.search(r'application\.py", line \d+ in held\n', server.text())
+    assert "GET /held of shop, endpoint held" in text
