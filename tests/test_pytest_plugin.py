@@ -316,3 +316,33 @@ async def test_tidy():
     )
     result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines(["*ERROR at teardown of test_leaking*"])
+
+
+def test_disabled_plugin_imports_nothing(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_imports():
+            assert "pytest_schlenk" in sys.modules
+            assert not {"schlenk", "werkzeug", "greenlet", "ssl"} & set(sys.modules)
+        """
+    )
+    # Other installed plugins may import these modules.
+    options = ("-p", "no:hypothesispytest", "-p", "no:xdist", "-p", "no:xdist.looponfail")
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", *options)
+    result.assert_outcomes(passed=1)
+
+
+def test_conftest_can_patch_first(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("gevent")
+    pytester.makeconftest("import gevent.monkey\ngevent.monkey.patch_all()\n")
+    result = run(
+        pytester,
+        """
+def test_leaking():
+    app.app_context().push()
+""",
+        "-Werror",
+    )
+    result.assert_outcomes(passed=1, errors=1)
