@@ -1,4 +1,4 @@
-"""How Sphinx makes the documentation: ``tox -e docs``."""
+"""The Sphinx configuration: ``tox -e docs`` builds the site."""
 
 from importlib.metadata import version as installed_version
 
@@ -7,15 +7,25 @@ author = "the schlenk authors"
 copyright = f"2026, {author}"
 version = release = installed_version("schlenk")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx_copybutton"]
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
 
-# A method without words of its own would be given Werkzeug's.
+# Inherited methods without a docstring would show Werkzeug's.
 autodoc_inherit_docstrings = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 
-html_theme = "alabaster"
-html_theme_options = {"description": "What belongs to one request, kept apart", "fixed_sidebar": True}
+# The inventories are copies, so that a build needs no network. To renew one, download the site's objects.inv.
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3", "inventories/python.inv"),
+    "werkzeug": ("https://werkzeug.palletsprojects.com/en/stable", "inventories/werkzeug.inv"),
+    "flask": ("https://flask.palletsprojects.com/en/stable", "inventories/flask.inv"),
+}
+
+# Copy what the reader would type: neither prompts nor output.
+copybutton_exclude = ".linenos, .gp, .go"
+
+html_theme = "furo"
+html_title = "schlenk"

@@ -21,8 +21,8 @@ from tests import test_security
 from tests.fidelity.scenarios import departures
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-NEEDED = {"api.md": "blinker", "locals-and-proxies.md": "greenlet"}
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NEEDED = {"signals.md": "blinker", "locals-and-proxies.md": "greenlet"}
 MODULES = ["schlenk", *(module.name for module in pkgutil.walk_packages(schlenk.__path__, "schlenk."))]
 
 RUN = {"diff", "pycon", "python"}
