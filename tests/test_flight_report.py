@@ -13,6 +13,7 @@ import types
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 from typing import Any, Callable
 
 import pytest
@@ -269,6 +270,31 @@ def test_relevant_frames_are_shown(frames: str, shown: str) -> None:
 def test_frame_without_source_has_its_place() -> None:
     owner = flight._Owner(1, [flight.Pushed(types.SimpleNamespace(), None, None, None)], [])  # type: ignore[arg-type]
     assert flight._format([(frame("shop", "nowhere.py", "f"), 7)], owner, True) == ["nowhere.py:7, f"]
+
+
+def flask_context(**attributes: Any) -> Any:
+    """Return an object that has what contexts of Flask have, and nothing else of ours."""
+    return types.SimpleNamespace(app=types.SimpleNamespace(name="store", import_name="store"), **attributes)
+
+
+def test_age_of_foreign_context_is_read() -> None:
+    request = types.SimpleNamespace(method="GET", path="/item", endpoint="item", remote_addr="127.0.0.1")
+    _request_ctx_stack.push(flask_context(request=request, pushed_at=monotonic() - 60))
+    text = flight.report()
+    _request_ctx_stack.pop()
+    assert re.search(r"\n  60\.\d{3} s  GET /item of store, endpoint item, thread \S+, from 127\.0\.0\.1\n", text)
+
+
+def test_request_of_merged_context_is_read_once() -> None:
+    # Flask 3.2 has one context for both stacks.
+    context = flask_context(request=types.SimpleNamespace(method="GET", path="/item"), pushed_at=monotonic())
+    for stack in (_app_ctx_stack, _request_ctx_stack):
+        stack.push(context)
+    (one,) = flight.in_flight()
+    for stack in (_app_ctx_stack, _request_ctx_stack):
+        stack.pop()
+    assert [pushed.path for pushed in one.requests] == ["/item"]
+    assert [pushed.path for pushed in one.applications] == [None]
 
 
 # --- The signal
