@@ -51,6 +51,13 @@ def test_report_without_contexts_is_one_line() -> None:
     assert flight.report() == f"0 requests in flight in process {os.getpid()}\n"
 
 
+def test_owner_without_contexts_is_left_out() -> None:
+    _app_ctx_stack.push(None)  # type: ignore[arg-type]
+    text = flight.report()
+    _app_ctx_stack.pop()
+    assert text.count("\n") == 1
+
+
 def test_request_has_one_line(app: Flask) -> None:
     lines = reported(app, "/cart?card=1234", method="POST")
     assert lines[0] == f"1 request in flight in process {os.getpid()}"
@@ -160,6 +167,14 @@ def test_other_ident_is_named(app: Flask, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(stack, "__ident_func__", lambda: "somebody")
     with app.app_context():
         assert "application context of shop, 'somebody'\n" in flight.report()
+
+
+def test_thread_of_foreign_context_is_unknown() -> None:
+    pytest.importorskip("greenlet")
+    _app_ctx_stack.push(flask_context())
+    text = flight.report()
+    _app_ctx_stack.pop()
+    assert "  unknown age  application context of store, thread 0\n" in text
 
 
 def test_thread_ident_is_named(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -598,6 +613,16 @@ def test_logging_handler_can_stop_watcher(app: Flask, logged: Records) -> None:
             watcher._finished.release()
     finally:
         flight._log.removeHandler(handler)
+
+
+def test_watcher_can_be_started_again(app: Flask, logged: Records) -> None:
+    # What happens in a child process, where coverage can't follow.
+    watcher = flight.watch(0.05)
+    watcher._stopping.release()
+    assert watcher._finished.acquire(timeout=30)
+    flight._restart_watchers()
+    with app.test_request_context("/cart"):
+        logged.wait()
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])

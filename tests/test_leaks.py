@@ -301,6 +301,37 @@ def test_leak_below_allowed_context_is_removed(app: Flask) -> None:
     allowed.pop()
 
 
+def test_earlier_context_above_leak_stays(app: Flask) -> None:
+    earlier, left = app.app_context(), app.app_context()
+
+    def put_below() -> None:
+        _app_ctx_stack._local.stack.insert(0, left)
+
+    with earlier:
+        assert complaint(put_below).count("application context") == 1
+        assert _app_ctx_stack._local.stack == [earlier]
+
+
+def test_unrecorded_context_is_found(app: Flask) -> None:
+    with app.app_context():
+        told = complaint(lambda: _app_ctx_stack._local.stack.append(app.app_context()))
+    assert "application context of shop, pushed at an unknown line\n" in told
+
+
+def test_allowed_context_between_leaks_stays(app: Flask) -> None:
+    allowed = app.app_context()
+
+    def leave() -> None:
+        app.app_context().push()
+        with contexts_allowed():
+            allowed.push()
+        app.app_context().push()
+
+    assert complaint(leave).count("pushed in") == 2
+    assert _app_ctx_stack._local.stack == [allowed]
+    allowed.pop()
+
+
 def test_moved_context_keeps_its_location(app: Flask) -> None:
     left, allowed = app.app_context(), app.app_context()
 

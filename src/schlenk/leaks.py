@@ -176,7 +176,7 @@ def _remove_left(allowed: Entries) -> list[str]:
 
 def _describe(pushed: Pushed, location: FrameSummary | None) -> str:
     if location is None:
-        where = "before the check began"
+        where = "at an unknown line"
     else:
         where = f"in {location.filename}:{location.lineno}, {location.name}: {location.line}"
     age = "" if pushed.age is None else f" ({pushed.age:.3f} s ago)"
