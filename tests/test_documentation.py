@@ -11,12 +11,15 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
+from datetime import timedelta
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 import schlenk
+from schlenk.config import DEFAULTS
 from tests import test_security
 from tests.fidelity.scenarios import departures
 
@@ -109,3 +112,18 @@ def test_wrong_response_in_page_is_detected() -> None:
 def test_failing_example_in_page_is_detected() -> None:
     with pytest.raises(ZeroDivisionError):
         read("```diff\n-1 / 1\n+1 / 0\n```\n", "wrong.md")
+
+
+def test_settings_page_lists_every_default() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8").partition("## Settings without a default")[0]
+    listed = {
+        name: eval(value, {"timedelta": timedelta})
+        for name, value in re.findall(r"^\| `(\w+)` \| `(.+?)` \|", page, re.M)
+    }
+    assert listed == dict(DEFAULTS)
+
+
+def test_package_readme_has_only_absolute_links() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", metadata("schlenk")["Description"])
+    assert links
+    assert [link for link in links if not link.startswith("https://")] == []

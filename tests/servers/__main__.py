@@ -88,10 +88,15 @@ def kill_row(name: str, result: Result) -> Row:
     }
 
 
-def table(rows: list[Row]) -> str:
-    """Return the rows as a table in Markdown."""
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *(map(str, row.values()) for row in rows)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+def table(rows: list[Row], width: int = 5) -> str:
+    """Return the rows as Markdown tables, each with the first column and at most ``width`` others, to fit a page."""
+    first, *others = rows[0]
+    tables = []
+    for start in range(0, len(others), width):
+        names = [first, *others[start : start + width]]
+        lines = [names, ["---"] * len(names), *([str(row[name]) for name in names] for row in rows)]
+        tables.append("".join(f"| {' | '.join(cells)} |\n" for cells in lines))
+    return "\n".join(tables)
 
 
 def record(page: Path, text: str) -> None:
