@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import cache
 
 import pytest
@@ -61,6 +62,10 @@ FORWARDED = {
     "PurePosixPath(x)",
     "class x(x): pass",
 }
+
+if sys.version_info >= (3, 14):
+    # Older Pythons never call __rpow__ with three arguments.
+    FORWARDED.add("pow(y, x, 5)")
 
 # Took a detour for want of a special method, by way of another one; the answer is now the object's.
 DIRECT = {
