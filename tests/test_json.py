@@ -1,4 +1,4 @@
-"""JSON as the current application wants it."""
+"""JSON with the settings of the current application."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from schlenk import Flask, json, jsonify
+from schlenk import Flask, Local, json, jsonify
 
 
 @dataclasses.dataclass
@@ -75,6 +75,13 @@ def test_encoder_calls_html_method() -> None:
 def test_unsupported_type_raises(value: object) -> None:
     with pytest.raises(TypeError, match="not JSON serializable"):
         json.dumps(value)
+
+
+def test_proxy_is_refused_with_advice(app: Flask) -> None:
+    place = Local()
+    place.user = {"name": "ada"}
+    with app.app_context(), pytest.raises(TypeError, match=r"_get_current_object\(\)"):
+        jsonify(place("user"))
 
 
 def test_object_with_any_attribute_is_refused() -> None:
@@ -291,7 +298,7 @@ def test_jsonify_returns_json_response(app: Flask, args: Any, kwargs: Any, body:
 
 
 def test_jsonify_accepts_args_or_kwargs(app: Flask) -> None:
-    with app.app_context(), pytest.raises(TypeError, match="both"):
+    with app.app_context(), pytest.raises(TypeError, match="but both were given"):
         jsonify(1, a=2)
 
 

@@ -1,4 +1,4 @@
-"""The configuration of an application, where it can be read from, and what it says where nobody said anything."""
+"""The configuration of an application, its default settings, and the sources it can be loaded from."""
 
 from __future__ import annotations
 
@@ -45,12 +45,11 @@ DEFAULTS: Mapping[str, Any] = ImmutableDict(
 
 
 class ConfigAttribute:
-    """An attribute of an application that is a setting of its ``config``.
+    """An attribute of an application that reads and writes a setting in its ``config``.
 
-    :param name: the setting's key.
-    :param get_converter: called with the setting when the attribute is read; default: it is read as it is.
-
-    As in Flask 1.1.
+    :param name: the key of the setting.
+    :param get_converter: called with the setting whenever the attribute is read; its result is the attribute's value.
+        By default the setting itself is the value.
     """
 
     def __init__(self, name: str, get_converter: Callable[[Any], Any] | None = None) -> None:
@@ -68,18 +67,18 @@ class ConfigAttribute:
 
 
 class Config(dict[str, Any]):
-    """A dictionary that can be filled from modules, files, and environment variables. Only upper-case keys are taken.
+    """A dictionary of settings that can be loaded from objects, files and environment variables.
 
-    :param root_path: the folder that names of files are relative to.
-    :param defaults: what it holds at first.
+    The ``from_...`` methods load upper-case keys only and ignore all others.
+
+    :param root_path: the directory that file names are relative to.
+    :param defaults: the initial settings.
 
     >>> config = Config("/srv/app", {"DEBUG": False})
     >>> config.from_mapping(DEBUG=True, motto="not upper case")
     True
     >>> config
     <Config {'DEBUG': True}>
-
-    As in Flask 1.1.
     """
 
     def __init__(self, root_path: str | os.PathLike[str], defaults: Mapping[str, Any] | None = None) -> None:
@@ -87,13 +86,13 @@ class Config(dict[str, Any]):
         self.root_path = root_path
 
     def from_envvar(self, variable_name: str, silent: bool = False) -> bool:
-        """Read the Python file that an environment variable names; see :meth:`from_pyfile`.
+        """Load the Python file that an environment variable names, with :meth:`from_pyfile`.
 
-        :param variable_name: the environment variable.
-        :param silent: return ``False`` where there is no such variable or file.
-        :returns: whether the file was read.
+        :param variable_name: the name of the environment variable.
+        :param silent: return ``False`` instead of raising if the variable is not set or the file does not exist.
+        :returns: whether the file was loaded.
         :raises RuntimeError: the variable is not set.
-        :raises OSError: the file can't be read.
+        :raises OSError: the file cannot be read.
         """
         file = os.environ.get(variable_name)
         if file:
@@ -101,19 +100,19 @@ class Config(dict[str, Any]):
         if silent:
             return False
         raise RuntimeError(
-            f"The configuration can't be read: the environment variable {variable_name!r} is not set. "
-            "Set it to the name of a configuration file."
+            f"The environment variable {variable_name!r} is not set, so the configuration cannot be loaded. "
+            "Set it to the path of a configuration file."
         )
 
     def from_pyfile(self, filename: str | os.PathLike[str], silent: bool = False) -> bool:
-        """Run a Python file and take its upper-case names.
+        """Execute a Python file and load its upper-case variables.
 
-        :param filename: relative to ``root_path``.
-        :param silent: return ``False`` where there is no such file.
-        :returns: whether the file was read.
-        :raises OSError: it can't be read.
+        :param filename: the path of the file, relative to ``root_path``.
+        :param silent: return ``False`` instead of raising if the file does not exist.
+        :returns: whether the file was loaded.
+        :raises OSError: the file cannot be read.
         """
-        source = self._read(filename, silent)
+        source = self._read_file(filename, silent)
         if source is None:
             return False
         module = ModuleType("config")
@@ -123,9 +122,10 @@ class Config(dict[str, Any]):
         return True
 
     def from_object(self, obj: Any) -> None:
-        """Take the upper-case attributes of ``obj``: a module, a class, any object, or the dotted name of one.
+        """Load the upper-case attributes of an object, usually a module or a class.
 
-        :raises ImportError: there is nothing of that name.
+        :param obj: the object, or its import name as a string.
+        :raises ImportError: the import name cannot be imported.
 
         >>> class Testing:
         ...     TESTING = True
@@ -136,36 +136,41 @@ class Config(dict[str, Any]):
         """
         if isinstance(obj, str):
             obj = import_string(obj)
-        self._take((key, getattr(obj, key)) for key in dir(obj))
+        self._load((key, getattr(obj, key)) for key in dir(obj))
 
     def from_json(self, filename: str | os.PathLike[str], silent: bool = False) -> bool:
-        """Take the upper-case keys of the object in a JSON file.
+        """Load the upper-case keys of a JSON file that contains an object.
 
-        Parameters, result and errors are those of :meth:`from_pyfile`; ``ValueError`` where the file isn't JSON.
+        :param filename: the path of the file, relative to ``root_path``.
+        :param silent: return ``False`` instead of raising if the file does not exist.
+        :returns: whether the file was loaded.
+        :raises OSError: the file cannot be read.
+        :raises ValueError: the file is not valid JSON.
         """
-        source = self._read(filename, silent)
+        source = self._read_file(filename, silent)
         return source is not None and self.from_mapping(json.loads(source))
 
     def from_mapping(self, *mapping: Mapping[str, Any] | Iterable[tuple[str, Any]], **kwargs: Any) -> bool:
-        """Take the upper-case keys of a mapping (or pairs), and those of the keywords.
+        """Load the upper-case keys of a mapping and of the keyword arguments.
 
-        :param mapping: none or one.
-        :param kwargs: more of them, which go before those of the mapping.
+        :param mapping: at most one mapping or iterable of pairs.
+        :param kwargs: more settings, which override those in the mapping.
         :returns: ``True``.
         :raises TypeError: more than one mapping is given.
         """
         if len(mapping) > 1:
-            raise TypeError(f"from_mapping() takes one mapping, and keywords: {len(mapping)} were given.")
+            raise TypeError(f"from_mapping() takes at most one mapping, but {len(mapping)} were given.")
         for items in (*mapping, kwargs):
             pairs: Any = items
-            self._take(pairs.items() if hasattr(pairs, "items") else pairs)
+            self._load(pairs.items() if hasattr(pairs, "items") else pairs)
         return True
 
     def get_namespace(self, namespace: str, lowercase: bool = True, trim_namespace: bool = True) -> dict[str, Any]:
-        """Return the settings whose keys begin with ``namespace``.
+        """Return the settings whose keys start with a prefix, as a new dictionary.
 
-        :param lowercase: make their keys lower case.
-        :param trim_namespace: leave ``namespace`` off their keys.
+        :param namespace: the prefix.
+        :param lowercase: convert the keys to lower case.
+        :param trim_namespace: remove the prefix from the keys.
 
         >>> Config("/", {"MAIL_HOST": "localhost", "DEBUG": True}).get_namespace("MAIL_")
         {'host': 'localhost'}
@@ -177,19 +182,19 @@ class Config(dict[str, Any]):
                 found[name.lower() if lowercase else name] = value
         return found
 
-    def _take(self, items: Iterable[tuple[str, Any]]) -> None:
+    def _load(self, items: Iterable[tuple[str, Any]]) -> None:
         for key, value in items:
             if key.isupper():
-                # Not update(): a subclass may have its own __setitem__.
+                # dict.update() would bypass the __setitem__ of a subclass.
                 self[key] = value
 
-    def _read(self, filename: str | os.PathLike[str], silent: bool) -> bytes | None:
+    def _read_file(self, filename: str | os.PathLike[str], silent: bool) -> bytes | None:
         try:
             return Path(self.root_path, filename).read_bytes()
         except OSError as error:
             if silent and isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError)):
                 return None
-            error.strerror = f"The configuration can't be read from this file ({error.strerror})"
+            error.strerror = f"The configuration file cannot be read ({error.strerror})"
             raise
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""The logger of an application. What it says during a request goes where the server wants its errors."""
+"""The logger of an application, which writes to the server's error stream during a request."""
 
 from __future__ import annotations
 
@@ -13,24 +13,21 @@ if TYPE_CHECKING:
     from .app import Flask
 
 
-def _errors() -> TextIO:
+def _error_stream() -> TextIO:
     top = _request_ctx_stack.top
     return sys.stderr if top is None else cast(TextIO, top.request.environ["wsgi.errors"])
 
 
-wsgi_errors_stream = cast(TextIO, LocalProxy(_errors))
-"""``wsgi.errors`` of the current request, or ``sys.stderr`` where there is none."""
+wsgi_errors_stream = cast(TextIO, LocalProxy(_error_stream))
+"""A proxy to ``wsgi.errors`` of the current request, or to ``sys.stderr`` outside a request."""
 
 default_handler = logging.StreamHandler(wsgi_errors_stream)
-"""The handler an application's logger is given where nobody set up another."""
+"""The handler that is added to an application's logger if logging is not configured."""
 default_handler.setFormatter(logging.Formatter("[%(asctime)s] %(levelname)s in %(module)s: %(message)s"))
 
 
 def has_level_handler(logger: logging.Logger) -> bool:
-    """Return whether ``logger``, or one above it, has a handler that what it lets through will reach.
-
-    As in Flask 1.1.
-    """
+    """Return whether ``logger`` or one of its ancestors has a handler for messages of the logger's effective level."""
     level = logger.getEffectiveLevel()
     current: logging.Logger | None = logger
     while current is not None:
@@ -41,14 +38,14 @@ def has_level_handler(logger: logging.Logger) -> bool:
 
 
 def create_logger(app: Flask) -> logging.Logger:
-    """Return the logger called ``app.name``, as it was set up, or else writing to :data:`default_handler`.
+    """Return the logger named ``app.name``, which :attr:`schlenk.Flask.logger` uses.
 
-    In debug mode it lets everything through, unless a level was set. :attr:`schlenk.Flask.logger` is it. As in
-    Flask 1.1.
+    If the application is in debug mode and the logger has no level, the level is set to ``DEBUG``. If no handler would
+    receive the logger's messages, :data:`default_handler` is added.
     """
     logger = logging.getLogger(app.name)
-    undecided = logger.level == logging.NOTSET
-    logger.setLevel(logging.DEBUG if undecided and app.debug else logger.level)
-    for handler in () if has_level_handler(logger) else (default_handler,):
-        logger.addHandler(handler)
+    if app.debug and logger.level == logging.NOTSET:
+        logger.setLevel(logging.DEBUG)
+    if not has_level_handler(logger):
+        logger.addHandler(default_handler)
     return logger

@@ -1,7 +1,10 @@
-"""The signals an application sends: blinker's, or silent ones where blinker is not installed.
+"""The signals that an application sends: blinker's signals, or silent ones if blinker is not installed.
 
-The silent ones can be sent, at the price of a call that does nothing; connecting to one says what to install. As in
-Flask 1.1.
+Sending a silent signal does nothing. Connecting to one raises an error that says what to install.
+
+The six signals of every request and application context (``request_started``, ``request_finished``,
+``request_tearing_down`` and ``appcontext_...``) are sent only if they have receivers. A test that replaces the ``send``
+method of one of them therefore sees no call: connect a receiver instead.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ else:
         signals_available = False
 
         class SilentSignal:
-            """Stands in for a signal of blinker's that nobody can listen to."""
+            """The replacement for a blinker signal: it can be sent, but it cannot have receivers."""
 
             receivers: ClassVar[dict[Any, Any]] = {}
 
@@ -30,33 +33,33 @@ else:
                 self.__doc__ = doc
 
             def send(self, *sender: Any, **values: Any) -> None:
-                """Do nothing: there can be no receiver."""
+                """Do nothing, because there are no receivers."""
 
             def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
                 raise RuntimeError(
-                    f"The signal {self.name!r} can't have or tell receivers, because blinker is not installed: "
-                    "install it with  pip install 'schlenk[signals]'."
+                    f"The signal {self.name!r} cannot have receivers, because blinker is not installed. "
+                    "Install it with: pip install 'schlenk[signals]'"
                 )
 
             connect = connect_via = connected_to = temporarily_connected_to = disconnect = _refuse
             has_receivers_for = receivers_for = _refuse
 
         class Namespace:
-            """Makes silent signals, under the name of the class of blinker's that makes real ones."""
+            """The replacement for ``blinker.Namespace``, which creates silent signals."""
 
             def signal(self, name: str, doc: str | None = None) -> SilentSignal:
-                """Return a silent signal called ``name``."""
+                """Return a new silent signal."""
                 return SilentSignal(name, doc)
 
 
-# The six that every request sends are sent only if they have receivers: to find none takes blinker 1 µs each.
+# The senders check `receivers` first, because sending a signal without receivers takes blinker 1 µs.
 _signals = Namespace()
 
-request_started = _signals.signal("request-started", "A request context is there and no hook has run yet.")
-request_finished = _signals.signal("request-finished", "A response is ready to be sent; given as ``response``.")
-request_tearing_down = _signals.signal("request-tearing-down", "The request context goes; the error is ``exc``.")
-got_request_exception = _signals.signal("got-request-exception", "An error nobody handled is about to become a 500.")
-appcontext_tearing_down = _signals.signal("appcontext-tearing-down", "The application context goes; with ``exc``.")
-appcontext_pushed = _signals.signal("appcontext-pushed", "An application context was pushed.")
-appcontext_popped = _signals.signal("appcontext-popped", "An application context was popped.")
-message_flashed = _signals.signal("message-flashed", "A message was flashed; given as ``message``, ``category``.")
+request_started = _signals.signal("request-started", "Sent before the hooks of a request run.")
+request_finished = _signals.signal("request-finished", "Sent with the final ``response``.")
+request_tearing_down = _signals.signal("request-tearing-down", "Sent with ``exc`` before a request context is popped.")
+got_request_exception = _signals.signal("got-request-exception", "Sent with an ``exception`` that no handler handled.")
+appcontext_tearing_down = _signals.signal("appcontext-tearing-down", "Sent with ``exc`` before the context is popped.")
+appcontext_pushed = _signals.signal("appcontext-pushed", "Sent when an application context is pushed.")
+appcontext_popped = _signals.signal("appcontext-popped", "Sent when an application context is popped.")
+message_flashed = _signals.signal("message-flashed", "Sent with ``message`` and ``category``.")

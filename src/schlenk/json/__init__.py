@@ -1,6 +1,6 @@
-"""JSON as the current application wants it: its encoder, its settings, and the dates, UUIDs and Markup that JSON lacks.
+"""JSON with the encoder, decoder and settings of the current application.
 
-Where there is no application context the functions work too, with :class:`JSONEncoder` and sorted keys.
+Without an application context, the functions use :class:`JSONEncoder` and :class:`JSONDecoder` and sort keys.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from uuid import UUID
 from werkzeug.http import http_date
 
 from ..globals import _app_ctx_stack, current_app
+from ..local import LocalProxy
 
 if TYPE_CHECKING:
     from ..app import Flask
@@ -28,15 +29,23 @@ _unsafe_in_html = {ord(character): f"\\u{ord(character):04x}" for character in "
 
 
 class JSONEncoder(_json.JSONEncoder):
-    """Writes dates as HTTP dates, UUIDs as strings, dataclasses as objects, and what has ``__html__`` as that.
+    """An encoder that also accepts dates, UUIDs, dataclasses, and objects with an ``__html__`` method.
 
-    To add a type, subclass it and set ``app.json_encoder``. As in Flask 1.1.
+    Dates are written as HTTP dates, UUIDs as strings, dataclasses as objects, and the others as the HTML they return.
+    To support another type, override :meth:`default` in a subclass and set ``app.json_encoder`` to it.
+
+    >>> class SetEncoder(JSONEncoder):
+    ...     def default(self, o):
+    ...         return sorted(o) if isinstance(o, set) else super().default(o)
+    >>> SetEncoder().encode({"tags": {"b", "a"}})
+    '{"tags": ["a", "b"]}'
     """
 
     def default(self, o: Any) -> Any:
-        """Return something JSON can hold for ``o``.
+        """Convert an object to one that JSON supports.
 
-        :raises TypeError: there is nothing of the kind.
+        :param o: an object that JSON does not support.
+        :raises TypeError: there is no conversion for its type.
         """
         if isinstance(o, date):
             return http_date(o)
@@ -47,31 +56,38 @@ class JSONEncoder(_json.JSONEncoder):
         html = getattr(o, "__html__", None)
         if html is not None:
             return str(html())
+        if isinstance(o, LocalProxy):
+            raise TypeError(
+                f"Object of type {type(o).__name__} is not JSON serializable: it is a proxy. Pass the object that it "
+                "stands for, proxy._get_current_object()."
+            )
         return super().default(o)
 
 
 class JSONDecoder(_json.JSONDecoder):
-    """Reads what JSON has and no more: the class that ``app.json_decoder`` is until it is replaced. As in Flask 1.1."""
+    """The default class for ``app.json_decoder``. It adds nothing to :class:`json.JSONDecoder`."""
 
 
-def _application(app: Flask | None) -> Flask | None:
+def resolve_app(app: Flask | None = None) -> Flask | None:
+    """Return ``app``, or the current application if it is ``None``, or ``None`` without an application context."""
     top = _app_ctx_stack.top
     return top.app if app is None and top is not None else app
 
 
 def dumps(obj: Any, app: Flask | None = None, **kwargs: Any) -> Any:
-    """Return ``obj`` as JSON: a string, or bytes where an ``encoding`` is given.
+    """Serialize an object to JSON.
 
-    :param app: whose ``json_encoder``, ``JSON_AS_ASCII`` and ``JSON_SORT_KEYS`` to go by; default: the current one's.
-    :param kwargs: what :func:`json.dumps` takes, and ``encoding``, the name of an encoding to return bytes in.
-    :raises TypeError: ``obj`` holds something that JSON can't.
+    :param obj: the object.
+    :param app: the application whose ``json_encoder``, ``JSON_AS_ASCII`` and ``JSON_SORT_KEYS`` are used; the current
+        application by default.
+    :param kwargs: passed to :func:`json.dumps`, except ``encoding``.
+    :returns: a string, or bytes if ``encoding`` is given.
+    :raises TypeError: ``obj`` contains an object that the encoder does not support.
 
     >>> dumps({"b": 1, "a": [UUID(int=7)]})
     '{"a": ["00000000-0000-0000-0000-000000000007"], "b": 1}'
-
-    As in Flask 1.1.
     """
-    app = _application(app)
+    app = resolve_app(app)
     if app is None:
         defaults: dict[str, Any] = {"cls": JSONEncoder, "sort_keys": True}
     else:
@@ -85,91 +101,95 @@ def dumps(obj: Any, app: Flask | None = None, **kwargs: Any) -> Any:
 
 
 def dump(obj: Any, fp: IO[Any], app: Flask | None = None, **kwargs: Any) -> None:
-    """Write what :func:`dumps` returns to the file ``fp``: text, or bytes where an ``encoding`` is given.
+    """Serialize an object to JSON and write it to a file.
 
-    Other parameters and errors are those of :func:`dumps`. As in Flask 1.1.
+    :param fp: an open text file, or a binary file if ``encoding`` is given.
+
+    The other parameters and the errors are those of :func:`dumps`.
     """
     fp.write(dumps(obj, app, **kwargs))
 
 
 def loads(s: str | bytes, app: Flask | None = None, **kwargs: Any) -> Any:
-    """Return what the JSON in ``s`` stands for.
+    """Deserialize a JSON document.
 
-    :param s: text, or bytes in ``encoding``; without one, in whichever of UTF-8, UTF-16 and UTF-32 it is.
-    :param app: whose ``json_decoder`` to use; default: the current application's.
-    :param kwargs: what :func:`json.loads` takes, and ``encoding``.
-    :raises ValueError: ``s`` isn't JSON, or is nested too deeply.
+    :param s: a string, or bytes in ``encoding``. Without ``encoding``, UTF-8, UTF-16 and UTF-32 are detected.
+    :param app: the application whose ``json_decoder`` is used; the current application by default.
+    :param kwargs: passed to :func:`json.loads`, except ``encoding``.
+    :raises ValueError: ``s`` is not valid JSON, or is nested too deeply.
 
     >>> loads(b'{"a": [1, 2]}')
     {'a': [1, 2]}
-
-    As in Flask 1.1.
     """
-    app = _application(app)
+    app = resolve_app(app)
     kwargs.setdefault("cls", JSONDecoder if app is None else app.json_decoder)
     encoding = kwargs.pop("encoding", None)
     if isinstance(s, bytes):
-        # Strictly, where json.loads would let surrogates pass, to fail wherever they are written next.
+        # json.loads would accept surrogates here, and the application would fail later, when it encodes them.
         s = s.decode(encoding or _json.detect_encoding(s))
-    return _read(s, lambda text: _json.loads(text, **kwargs))
+    return decode(s, lambda text: _json.loads(text, **kwargs))
 
 
-def _read(text: str | bytes, decode: Callable[[Any], Any]) -> Any:
+def decode(text: str | bytes, decoder: Callable[[Any], Any]) -> Any:
+    """Return ``decoder(text)``, and raise ``ValueError`` if ``text`` is nested too deeply."""
     try:
-        return decode(text)
+        return decoder(text)
     except RecursionError:
-        raise ValueError("This JSON is nested too deeply to be read.") from None
+        raise ValueError("The JSON document is nested too deeply to be decoded.") from None
 
 
 def load(fp: IO[Any], app: Flask | None = None, **kwargs: Any) -> Any:
-    """Return what the JSON in the file ``fp``, of text or bytes, stands for.
+    """Deserialize a JSON document from a file.
 
-    Other parameters and errors are those of :func:`loads`. As in Flask 1.1.
+    :param fp: an open text or binary file.
+
+    The other parameters and the errors are those of :func:`loads`.
     """
     return loads(fp.read(), app, **kwargs)
 
 
 def htmlsafe_dumps(obj: Any, app: Flask | None = None, **kwargs: Any) -> str:
-    r"""Return what :func:`dumps` does, with nothing in it that could end the ``<script>`` it is put in.
+    r"""Serialize an object to JSON that is safe inside a ``<script>`` tag.
 
-    Parameters and errors are those of :func:`dumps`.
+    The characters ``<``, ``>``, ``&`` and ``'`` are escaped. Parameters and errors are those of :func:`dumps`.
 
     >>> print(htmlsafe_dumps("</script>"))
     "\u003c/script\u003e"
-
-    As in Flask 1.1.
     """
     text: str = dumps(obj, app, **kwargs)
     return text.translate(_unsafe_in_html)
 
 
 def htmlsafe_dump(obj: Any, fp: IO[str], app: Flask | None = None, **kwargs: Any) -> None:
-    """Write what :func:`htmlsafe_dumps` returns to the text file ``fp``; parameters and errors are its own.
+    """Write the result of :func:`htmlsafe_dumps` to a text file.
 
-    As in Flask 1.1.
+    :param fp: an open text file.
+
+    The other parameters and the errors are those of :func:`dumps`.
     """
     fp.write(htmlsafe_dumps(obj, app, **kwargs))
 
 
 def jsonify(*args: Any, **kwargs: Any) -> Response:
-    r"""Return a response whose body is JSON: of the one argument, of a list of several, or of an object of keywords.
+    r"""Return a response with a JSON body.
 
-    It is indented if the application is in debug mode or ``JSONIFY_PRETTYPRINT_REGULAR`` is set; its mimetype is
+    The body is indented in debug mode or if ``JSONIFY_PRETTYPRINT_REGULAR`` is set. The mimetype is
     ``JSONIFY_MIMETYPE``.
 
-    :raises TypeError: both kinds of arguments are given, or one holds something that JSON can't.
+    :param args: one argument is serialized itself, several as a list.
+    :param kwargs: serialized as an object.
+    :raises TypeError: both positional and keyword arguments are given, or one contains an object that the encoder does
+        not support.
     :raises RuntimeError: there is no application context.
 
     >>> from schlenk import Flask
     >>> with Flask(__name__).app_context():
     ...     jsonify(user="ada", visits=3).get_data(as_text=True)
     '{"user":"ada","visits":3}\n'
-
-    As in Flask 1.1.
     """
     config = current_app.config
     if args and kwargs:
-        raise TypeError("jsonify() makes a list of its arguments or an object of its keywords: it can't take both.")
+        raise TypeError("jsonify() accepts either positional or keyword arguments, but both were given.")
     if config["JSONIFY_PRETTYPRINT_REGULAR"] or current_app.debug:
         layout: dict[str, Any] = {"indent": 2, "separators": (", ", ": ")}
     else:

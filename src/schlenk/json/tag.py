@@ -1,7 +1,7 @@
-"""JSON that keeps what JSON can't say: a tagged serializer, which the session cookie uses.
+"""A JSON serializer that preserves types which JSON lacks. The session cookie uses it.
 
-A value that JSON would change is written as a dictionary of one key, the tag: ``{" t": [1, 2]}`` is the tuple
-``(1, 2)``. The tags are Flask's, so that cookies can be read by either.
+Such a value is written as an object with a single key, the tag: the tuple ``(1, 2)`` becomes ``{" t": [1, 2]}``. The
+tags are Flask's, so Flask and schlenk can read each other's cookies.
 
 >>> serializer = TaggedJSONSerializer()
 >>> serializer.dumps({"point": (1, 2)})
@@ -21,7 +21,7 @@ from uuid import UUID
 from markupsafe import Markup
 from werkzeug.http import http_date, parse_date
 
-from . import JSONDecoder, JSONEncoder, _application, _read, dumps, loads
+from . import JSONDecoder, JSONEncoder, decode, dumps, loads, resolve_app
 
 __all__ = [
     "JSONTag", "PassDict", "PassList", "TagBytes", "TagDateTime", "TagDict", "TagMarkup", "TagTuple", "TagUUID",
@@ -30,12 +30,13 @@ __all__ = [
 
 
 class JSONTag:
-    """Tells one type of value from others, and turns it into JSON and back. Subclass it for a type of your own.
+    """Base class for tags: each tag converts values of one type to JSON and back.
 
-    :param serializer: the :class:`TaggedJSONSerializer` it works for, with which it may tag what the value holds.
+    :param serializer: the :class:`TaggedJSONSerializer` that the tag belongs to. A tag for a container uses it to tag
+        the values inside the container.
 
-    ``key`` is the tag; a class without one only prepares a value that needs no tag, such as a list. :meth:`check`,
-    :meth:`to_json` and :meth:`to_python` have to be written: until then they raise ``NotImplementedError``.
+    Subclasses define ``key``, :meth:`check`, :meth:`to_json` and :meth:`to_python`. A subclass without a ``key`` is for
+    a type that needs no tag itself but may contain values that do, such as ``list``.
 
     >>> class TagComplex(JSONTag):
     ...     key = " c"
@@ -46,36 +47,35 @@ class JSONTag:
     >>> serializer.register(TagComplex)
     >>> serializer.loads(serializer.dumps(1 + 2j))
     (1+2j)
-
-    As in Flask 1.0.
     """
 
     __slots__ = ("serializer",)
 
     key: str | None = None
+    """The tag, which must be unique in a serializer."""
 
     def __init__(self, serializer: TaggedJSONSerializer) -> None:
         self.serializer = serializer
 
     def check(self, value: Any) -> bool:
-        """Return whether ``value`` is one for this tag."""
-        raise NotImplementedError(f"{type(self).__name__} has to say which values it is for: define check().")
+        """Return whether this tag applies to ``value``."""
+        raise NotImplementedError(f"{type(self).__name__} must define check(), which tells whether the tag applies.")
 
     def to_json(self, value: Any) -> Any:
-        """Return what JSON can hold of ``value``."""
-        raise NotImplementedError(f"{type(self).__name__} has to say what to write: define to_json().")
+        """Convert ``value`` to one that JSON supports."""
+        raise NotImplementedError(f"{type(self).__name__} must define to_json(), which converts a value to JSON.")
 
     def to_python(self, value: Any) -> Any:
-        """Return the value again, from ``value``, which is what :meth:`to_json` made of it."""
-        raise NotImplementedError(f"{type(self).__name__} has to say how to read what it wrote: define to_python().")
+        """Convert ``value``, which :meth:`to_json` returned, back to the original."""
+        raise NotImplementedError(f"{type(self).__name__} must define to_python(), which converts a value from JSON.")
 
     def tag(self, value: Any) -> Any:
-        """Return ``value`` for JSON, with the tag around it."""
+        """Convert ``value`` to JSON and add the tag."""
         return {self.key: self.to_json(value)}
 
 
 class TagDict(JSONTag):
-    """A dictionary of one key that looks like a tag: the key is marked, so that it isn't one. As in Flask 1.0."""
+    """The tag for a dictionary whose only key equals a tag. Appends ``__`` to the key, so it is not taken for a tag."""
 
     __slots__ = ()
     key = " di"
@@ -93,7 +93,7 @@ class TagDict(JSONTag):
 
 
 class PassDict(JSONTag):
-    """Any other dictionary: needs no tag, but what is in it may. As in Flask 1.0."""
+    """Tags the values inside a dictionary, which needs no tag itself."""
 
     __slots__ = ()
 
@@ -107,7 +107,7 @@ class PassDict(JSONTag):
 
 
 class TagTuple(JSONTag):
-    """A tuple, which JSON would make a list. As in Flask 1.0."""
+    """The tag for tuples, which JSON would turn into lists."""
 
     __slots__ = ()
     key = " t"
@@ -123,7 +123,7 @@ class TagTuple(JSONTag):
 
 
 class PassList(JSONTag):
-    """A list: needs no tag, but what is in it may. As in Flask 1.0."""
+    """Tags the values inside a list, which needs no tag itself."""
 
     __slots__ = ()
 
@@ -137,7 +137,7 @@ class PassList(JSONTag):
 
 
 class TagBytes(JSONTag):
-    """Bytes, as base64. As in Flask 1.0."""
+    """The tag for bytes, which are written in base64."""
 
     __slots__ = ()
     key = " b"
@@ -153,7 +153,7 @@ class TagBytes(JSONTag):
 
 
 class TagMarkup(JSONTag):
-    """Anything with ``__html__``, as :class:`markupsafe.Markup`. As in Flask 1.0."""
+    """The tag for objects with an ``__html__`` method. They are read back as :class:`markupsafe.Markup`."""
 
     __slots__ = ()
     key = " m"
@@ -169,7 +169,7 @@ class TagMarkup(JSONTag):
 
 
 class TagUUID(JSONTag):
-    """A UUID, as its hexadecimal digits. As in Flask 1.0."""
+    """The tag for UUIDs, which are written as hexadecimal digits."""
 
     __slots__ = ()
     key = " u"
@@ -185,7 +185,10 @@ class TagUUID(JSONTag):
 
 
 class TagDateTime(JSONTag):
-    """A point in time, to the second, as an HTTP date. Comes back in UTC and without a time zone, as in Flask 1.1."""
+    """The tag for ``datetime`` objects, which are written as HTTP dates.
+
+    Fractions of a second are lost. As in Flask 1.1, the value that is read back is naive and in UTC.
+    """
 
     __slots__ = ()
     key = " d"
@@ -202,12 +205,10 @@ class TagDateTime(JSONTag):
 
 
 class TaggedJSONSerializer:
-    """Writes compact JSON with tags, and reads it.
+    """Serializes values to compact JSON with tags, and back.
 
-    ``default_tags`` are the classes a new serializer has, asked in this order whether a value is theirs; ``tags`` has
-    those with a key by their key, ``order`` all of them.
-
-    As in Flask 1.0.
+    The first tag in ``order`` whose :meth:`~JSONTag.check` returns true converts the value. ``tags`` maps keys to the
+    tags that have one. A new serializer has the tags in ``default_tags``.
     """
 
     __slots__ = ("_decoder", "order", "tags")
@@ -224,31 +225,33 @@ class TaggedJSONSerializer:
         self._decoder = JSONDecoder(object_hook=self.untag)
 
     def register(self, tag_class: type[JSONTag], force: bool = False, index: int | None = None) -> None:
-        """Add a kind of tag.
+        """Register a tag.
 
         :param tag_class: a subclass of :class:`JSONTag`.
         :param force: replace the tag that has the same key.
-        :param index: the place in ``order``: a class for special cases of a type comes before that for the type.
-            ``None`` for the end.
-        :raises KeyError: the key is taken, and ``force`` is not given.
+        :param index: the position in ``order``; the end by default. A tag for a subclass must be placed before the tag
+            for its base class.
+        :raises KeyError: another tag has the same key and ``force`` is false.
         """
         tag = tag_class(self)
         if tag.key is not None:
             if tag.key in self.tags and not force:
                 taken_by = type(self.tags[tag.key]).__name__
-                raise KeyError(f"{tag.key!r} is the key of {taken_by} already: pass force=True to replace it.")
+                raise KeyError(
+                    f"The key {tag.key!r} is already used by {taken_by}. Pass force=True to replace that tag."
+                )
             self.tags[tag.key] = tag
         self.order.insert(len(self.order) if index is None else index, tag)
 
     def tag(self, value: Any) -> Any:
-        """Return what JSON can hold of ``value``, tagged where it needs to be."""
+        """Convert ``value`` to one that JSON supports, with a tag if it needs one."""
         for tag in self.order:
             if tag.check(value):
                 return tag.tag(value)
         return value
 
     def untag(self, value: dict[str, Any]) -> Any:
-        """Return what ``value``, a dictionary just read, stands for: itself, unless it is a tag and its value."""
+        """Convert a dictionary that consists of a tag to the original value; return any other dictionary as it is."""
         if len(value) == 1:
             ((key, inner),) = value.items()
             if key in self.tags:
@@ -256,29 +259,29 @@ class TaggedJSONSerializer:
         return value
 
     def dumps(self, value: Any) -> str:
-        """Return ``value`` as a string of tagged, compact JSON.
+        """Serialize a value to a string of tagged, compact JSON.
 
-        :raises TypeError: it holds something that JSON can't, and that no tag is for.
+        :raises TypeError: the value contains an object that neither a tag nor JSON supports.
         """
-        app = _application(None)
+        app = resolve_app()
         if app is None or app.json_encoder is not JSONEncoder:
             return cast(str, dumps(self.tag(value), separators=(",", ":")))
         config = app.config
         return _encoder(bool(config["JSON_AS_ASCII"]), bool(config["JSON_SORT_KEYS"])).encode(self.tag(value))
 
     def loads(self, value: str | bytes) -> Any:
-        """Return the value that :meth:`dumps` wrote as ``value``.
+        """Deserialize a value that :meth:`dumps` serialized.
 
-        :raises ValueError: ``value`` isn't JSON.
+        :raises ValueError: ``value`` is not valid JSON.
         """
-        app = _application(None)
+        app = resolve_app()
         decoder = getattr(self, "_decoder", None)
         if decoder is None or app is None or app.json_decoder is not JSONDecoder or not isinstance(value, str):
             return loads(value, object_hook=self.untag)
-        return _read(value, decoder.decode)
+        return decode(value, decoder.decode)
 
 
-# To make one takes as long as to use it, and so does making a decoder (1.5 µs each).
+# Creating an encoder takes as long as using it (1.5 µs).
 @lru_cache(maxsize=8)
 def _encoder(ascii: bool, sorted: bool) -> JSONEncoder:
     return JSONEncoder(ensure_ascii=ascii, sort_keys=sorted, separators=(",", ":"))
