@@ -29,3 +29,5 @@ copybutton_exclude = ".linenos, .gp, .go"
 
 html_theme = "furo"
 html_title = "schlenk"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]

@@ -31,7 +31,13 @@ TABLES = [
         "Locals",
         tuple(PLACE),
         "schlenk",
-        ("dictionary", "Flask", "Flask 1.1.4", "threading.local", "ContextVar", "gevent.local", "asgiref.local"),
+        ("dictionary", "Flask", "Flask 1.1.4"),
+    ),
+    Table(
+        "Locals of other libraries",
+        tuple(PLACE),
+        "schlenk",
+        ("threading.local", "ContextVar", "gevent.local", "asgiref.local"),
     ),
     Table("Whole requests", REQUESTS, "schlenk", ("Werkzeug", "Flask", "Flask 1.1.4", "Bottle")),
     Table(
