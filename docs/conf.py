@@ -7,7 +7,12 @@ author = "the schlenk authors"
 copyright = f"2026, {author}"
 version = release = installed_version("schlenk")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx_copybutton"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx_copybutton",
+]
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
 
@@ -20,7 +25,10 @@ autodoc_typehints_description_target = "documented"
 # The inventories are copies, so that a build needs no network. To renew one, download the site's objects.inv.
 intersphinx_mapping = {
     "python": ("https://docs.python.org/3", "inventories/python.inv"),
-    "werkzeug": ("https://werkzeug.palletsprojects.com/en/stable", "inventories/werkzeug.inv"),
+    "werkzeug": (
+        "https://werkzeug.palletsprojects.com/en/stable",
+        "inventories/werkzeug.inv",
+    ),
     "flask": ("https://flask.palletsprojects.com/en/stable", "inventories/flask.inv"),
 }
 

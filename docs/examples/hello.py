@@ -21,7 +21,9 @@ def start_clock() -> None:
 
 @app.after_request
 def stop_clock(response: Response) -> Response:
-    response.headers["X-Elapsed-Milliseconds"] = f"{(time.perf_counter() - g.started) * 1000:.3f}"
+    response.headers["X-Elapsed-Milliseconds"] = (
+        f"{(time.perf_counter() - g.started) * 1000:.3f}"
+    )
     return response
 
 
@@ -34,5 +36,10 @@ def hello() -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=5000, help="port to serve on, at 127.0.0.1 (default: %(default)s)")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=5000,
+        help="port to serve on, at 127.0.0.1 (default: %(default)s)",
+    )
     app.run(port=parser.parse_args().port)
