@@ -26,6 +26,7 @@ from .helpers import get_debug_flag, get_env, get_load_dotenv
 from .json import JSONDecoder, JSONEncoder, jsonify
 from .local import get_ident
 from .logging import create_logger
+from .missing import ADVICE, ATTRIBUTES_OF_FLASK
 from .routing import BAD_HOST, Map
 from .scaffold import Scaffold
 from .sessions import SecureCookieSessionInterface, SessionInterface
@@ -111,6 +112,12 @@ class Flask(Scaffold):
     test_client_class: type[FlaskClient] | None = None
     """What :meth:`test_client` makes; ``None`` for :class:`schlenk.testing.FlaskClient`."""
 
+    # What Flask 1 has for an application without static files and templates; extensions look for it.
+    static_folder: None = None
+    static_url_path: None = None
+    jinja_loader: None = None
+    has_static_folder = False
+
     default_config = DEFAULTS
     """What ``config`` holds at first."""
 
@@ -131,6 +138,14 @@ class Flask(Scaffold):
         lambda value: value if isinstance(value, timedelta) else timedelta(seconds=value),
     )
     """How long a permanent session lasts: a :class:`~datetime.timedelta`, or a number of seconds when it is set."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in ATTRIBUTES_OF_FLASK:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}: {ADVICE}")
+            # Looked up again, for the error that a property may have raised.
+            return super().__getattribute__(name)
 
     def __init__(
         self,
@@ -159,6 +174,7 @@ class Flask(Scaffold):
                 if value is not None:
                     raise TypeError(f"schlenk does not have {kind}: leave out {keyword}={value!r}, or make it None.")
         super().__init__(import_name, root_path)
+        self.blueprints: dict[str, Any] = {}
         self.url_map.host_matching = host_matching
         self.subdomain_matching = subdomain_matching
         self.config = self.make_config()

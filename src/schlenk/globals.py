@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, cast
 
+from werkzeug.local import LocalProxy as WerkzeugProxy
+
 from .local import _OWN, LocalProxy, LocalStack, _hidden, _kind, _Storage
 
 if TYPE_CHECKING:
@@ -142,7 +144,12 @@ def _proxy(
     lookup: Callable[[], Any], find: Callable[[], Any], read: Callable[[LocalProxy[Any], str], Any]
 ) -> LocalProxy[Any]:
     """Return ``LocalProxy(lookup)``, with what is faster than ``lookup`` in its place."""
-    proxy = _kind(read)(lookup)
+    # To isinstance, it is a proxy of Werkzeug's class as well: extensions recognize proxies by it.
+    names = {
+        "__slots__": (), "__class__": property(lambda proxy: WerkzeugProxy), "__module__": LocalProxy.__module__,
+        "__doc__": LocalProxy.__doc__,
+    }  # fmt: skip
+    proxy: LocalProxy[Any] = type("LocalProxy", (_kind(read),), names)(lookup)
     object.__setattr__(proxy, "_LocalProxy__resolve", find)
     return proxy
 

@@ -1,0 +1,477 @@
+"""Flask's context machinery replaced by the one of this package, and this package in the place of Flask.
+
+Flask keeps the current context in one or two ``ContextVar``s of ``flask.globals`` and uses nothing of them but ``get``,
+``set`` and ``reset``. :func:`install_under_flask` imports Flask with other variables in their place, which rest on
+``_app_ctx_stack`` and ``_request_ctx_stack``. Flask's contexts, their order and their errors stay its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import sys
+from collections.abc import Iterable, Sequence
+from contextvars import ContextVar, Token
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from threading import get_ident as _thread_ident
+from time import monotonic
+from types import ModuleType
+from typing import Any, Callable
+from weakref import ref
+
+from werkzeug.local import LocalProxy as WerkzeugProxy
+
+from . import globals as own_globals
+from . import removed
+from .local import LocalStack, get_ident
+from .missing import ADVICE, missing_from
+
+__all__ = ["install_as_flask", "install_under_flask"]
+
+KNOWN = ("2.3", "3.0", "3.1", "3.2")
+_MISSING: Any = object()
+
+
+class _Owner:
+    """The key under which a stack is stored. Its ``below`` is the key of the stack that one push has been added to."""
+
+    __slots__ = ("below",)
+
+    def __init__(self, below: _Owner | None) -> None:
+        self.below = below
+
+
+class _Entry:
+    """What the ``ContextVar`` holds: the stack after one push. Contexts that are copied later share it.
+
+    Kept apart from its key: the storage keeps the key, contexts keep this, so it is destroyed with the last of them.
+    """
+
+    __slots__ = ("__weakref__", "below", "owner", "token", "values")
+
+    def __init__(self, below: _Entry | None, values: dict[Any, Any]) -> None:
+        self.below = below
+        self.owner: _Owner = _Owner(None if below is None else below.owner)
+        self.values = values
+        self.token: Token[_Entry | None] | None = None
+
+    def __del__(self) -> None:
+        self.values.pop(self.owner, None)
+
+
+class _TravelingStack(LocalStack[Any]):
+    """A stack that is copied together with a context of ``contextvars``.
+
+    Each push stores a new list, as a context that was copied before has to keep the list that it was copied with.
+    """
+
+    _entry: ContextVar[_Entry | None]
+
+    def travel(self) -> None:
+        """Start to be one. What is on the stack is not taken over."""
+        self.__class__ = _TravelingStack
+        entry: ContextVar[_Entry | None] = ContextVar("schlenk.entry", default=None)
+        self._entry = entry
+
+        def ident() -> Any:
+            current = entry.get()
+            # Without a stack, values of the Local are those of the greenlet or thread.
+            return get_ident() if current is None else current.owner
+
+        self.__ident_func__ = ident
+
+    def put(self, obj: Any) -> _Entry:
+        below = self._entry.get()
+        values = self._local.__storage__
+        entry = _Entry(below, values)
+        values[entry.owner] = {"stack": [*self.entries(), obj]}
+        entry.token = self._entry.set(entry)
+        return entry
+
+    def entries(self) -> list[Any]:
+        entry = self._entry.get()
+        values = self._local.__storage__
+        return [] if entry is None else values.get(entry.owner, {}).get("stack", [])
+
+    def push(self, obj: Any) -> list[Any]:
+        self.put(obj)
+        return self.entries()
+
+    def pop(self) -> Any:
+        entry = self._entry.get()
+        if entry is None:
+            return None
+        top = self.top
+        self._entry.set(entry.below)
+        return top
+
+    def discard(self, obj: Any) -> bool:
+        if self.top is not obj:
+            return False
+        self.pop()
+        return True
+
+    _discard = discard
+
+    def snapshot(self) -> dict[Any, list[Any]]:
+        values = self._local.__storage__.copy()
+        covered = {owner.below for owner in values if isinstance(owner, _Owner)}
+        return {owner: list(kept.get("stack", ())) for owner, kept in values.items() if owner not in covered}
+
+
+class _Token:
+    """What :meth:`Variable.set` returns.
+
+    It does not keep the context of ``contextvars`` alive. Flask's contexts keep their tokens, and the storage keeps the
+    contexts, so a stack that nobody pops would otherwise never be removed.
+    """
+
+    __slots__ = ("_entry",)
+
+    def __init__(self, entry: _Entry) -> None:
+        self._entry = ref(entry)
+
+
+class Variable:
+    """Stands in for a ``ContextVar`` of Flask, and shows the top of a stack.
+
+    :param name: the name of Flask's variable.
+    :param stack: the stack that it rests on.
+    """
+
+    def __init__(self, name: str, stack: _TravelingStack) -> None:
+        self.name = name
+        self.stack = stack
+
+    def get(self, default: Any = _MISSING) -> Any:
+        """Return the context on top, or ``default``.
+
+        :raises LookupError: the stack is empty and there is no default.
+        """
+        top = self.stack.top
+        if top is not None:
+            return top
+        if default is _MISSING:
+            raise LookupError(self)
+        return default
+
+    def set(self, context: Any) -> _Token:
+        """Push ``context`` and return a token for :meth:`reset`."""
+        try:
+            context.pushed_at = monotonic()
+            context.pushed_by = _thread_ident()
+        except AttributeError:
+            # A class with slots has no place for them, and works without.
+            pass
+        return _Token(self.stack.put(context))
+
+    def reset(self, token: _Token) -> None:
+        """Go back to what was on top before the ``set()`` that returned ``token``.
+
+        :raises ValueError: that was in another context of ``contextvars``.
+        :raises RuntimeError: it has been used before.
+        """
+        entry = token._entry()
+        if entry is None:
+            raise ValueError(f"{token!r} was created in a different Context")
+        if entry.token is None:
+            raise RuntimeError(f"{token!r} has already been used once")
+        self.stack._entry.reset(entry.token)
+        entry.token = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} on {self.stack!r}>"
+
+
+def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
+    """Import the installed Flask with its contexts on ``_app_ctx_stack`` and ``_request_ctx_stack``.
+
+    Call it before anything imports flask. Afterwards ``flask`` and ``flask.globals`` have the names of Flask 1 beside
+    their own, and ``flask._request_ctx_stack`` is ``schlenk._request_ctx_stack``. Names that Flask and Werkzeug have
+    removed since are put back (see :mod:`schlenk.removed`). A second call does nothing.
+
+    :param as_in_flask_1: what behaves as in Flask 1.1 again: any of ``"request.json"`` (``None`` if the request is not
+        JSON), ``"location"`` (absolute) and ``"authorization"`` (a dictionary; ``None`` if the
+        scheme is neither Basic nor Digest).
+    :raises RuntimeError: flask has been imported before, is not installed, or is a version that is not supported.
+        Nothing has been changed then.
+    :raises ValueError: ``as_in_flask_1`` has a name that is none of these.
+
+    Flask has no such function.
+    """
+    changes = removed.changes(as_in_flask_1)
+    flask = sys.modules.get("flask")
+    if flask is not None:
+        if isinstance(getattr(sys.modules.get("flask.globals"), "_cv_app", None), Variable):
+            return
+        if getattr(flask, "__spec__", None) is None or flask.__name__ != "flask":
+            raise RuntimeError(
+                "install_under_flask() can't be used after install_as_flask(): `flask` is schlenk itself."
+                " Call only one of the two."
+            )
+        raise RuntimeError(
+            "install_under_flask() was called after flask had been imported, so its modules already hold the names that"
+            " it replaces. Call it before the first `import flask`, also that of an extension."
+        )
+    version = _flask_version()
+    stacks = (own_globals._app_ctx_stack, own_globals._request_ctx_stack)
+    if any(stack._local.__storage__ for stack in stacks):
+        raise RuntimeError(
+            "install_under_flask() was called while a context of schlenk is pushed. Call it when the program starts."
+        )
+    finder = _Finder(version)
+    sys.meta_path.insert(0, finder)
+    try:
+        for stack in stacks:
+            _TravelingStack.travel(stack)  # type: ignore[arg-type]
+        flask = importlib.import_module("flask")
+        for name in ("_app_ctx_stack", "_request_ctx_stack"):
+            setattr(flask, name, getattr(sys.modules["flask.globals"], name))
+    except BaseException:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "flask"]:
+            del sys.modules[name]
+        for stack in stacks:
+            stack.__class__ = LocalStack
+            stack.__ident_func__ = get_ident
+        raise
+    finally:
+        sys.meta_path.remove(finder)
+    removed.put_back(flask)
+    for change in changes:
+        change()
+
+
+def _flask_version() -> str:
+    """Return the version of the installed Flask, or raise ``RuntimeError`` if it is not supported."""
+    try:
+        version = importlib.metadata.version("flask")
+    except importlib.metadata.PackageNotFoundError:
+        raise RuntimeError(
+            "install_under_flask() needs Flask, which is not installed. Install it, or use install_as_flask(), with"
+            " which schlenk itself is what `import flask` finds."
+        ) from None
+    if ".".join(version.split(".")[:2]) not in KNOWN:
+        raise RuntimeError(_unknown(version))
+    return version
+
+
+def _unknown(version: str) -> str:
+    return (
+        f"install_under_flask() does not support Flask {version}: it knows the contexts of Flask {', '.join(KNOWN)}."
+        " Install one of these, or a newer schlenk."
+    )
+
+
+class _Finder(MetaPathFinder):
+    """Finds ``flask.globals`` where it is, and has it changed as soon as it has been executed."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != "flask.globals":
+            return None
+        found = (finder.find_spec(fullname, path, target) for finder in sys.meta_path if finder is not self)
+        spec = next(filter(None, found), None)
+        if spec is None or spec.loader is None:
+            raise RuntimeError(_unknown(self.version))
+        spec.loader = _Loader(spec.loader, self.version)
+        return spec
+
+
+class _Loader(Loader):
+    """Executes a module with its own loader, then replaces its variables and proxies."""
+
+    def __init__(self, loader: Loader, version: str) -> None:
+        self.loader = loader
+        self.version = version
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self.loader.exec_module(module)
+        assert module.__spec__ is not None
+        module.__spec__.loader = module.__loader__ = self.loader
+        missing = [name for name in ("_cv_app", "_no_app_msg", "_no_req_msg") if not hasattr(module, name)]
+        if missing:
+            raise RuntimeError(_unknown(self.version))
+        _rest_on_stacks(module)
+
+
+def _rest_on_stacks(module: ModuleType) -> None:
+    """Replace the variables and proxies of ``flask.globals``, and add the names of Flask 1."""
+    app_stack: Any = own_globals._app_ctx_stack
+    request_stack: Any = own_globals._request_ctx_stack
+    names = vars(module)
+    merged = "_cv_request" not in names
+    names["_cv_app"] = Variable("flask.app_ctx", app_stack)
+    if merged:
+        # One context for both. The stack of requests shows those that have one.
+        _MergedStack.show(request_stack, app_stack)
+    else:
+        names["_cv_request"] = Variable("flask.request_ctx", request_stack)
+    no_app, no_request = names["_no_app_msg"], names["_no_req_msg"]
+    of_requests = app_stack if merged else request_stack
+    names["app_ctx"] = _proxy(app_stack, None, no_app)
+    names["current_app"] = _proxy(app_stack, "app", no_app)
+    names["g"] = _proxy(app_stack, "g", no_app)
+    if not merged:
+        names["request_ctx"] = _proxy(request_stack, None, no_request)
+    names["request"] = _proxy(of_requests, "request", no_request)
+    names["session"] = _proxy(of_requests, "session", no_request)
+
+    def _lookup_req_object(name: str) -> Any:
+        """Return the attribute ``name`` of the request context on top, or raise ``RuntimeError``."""
+        top = request_stack.top
+        if top is None:
+            raise RuntimeError(no_request)
+        return getattr(top, name)
+
+    def _lookup_app_object(name: str) -> Any:
+        """Return the attribute ``name`` of the application context on top, or raise ``RuntimeError``."""
+        top = app_stack.top
+        if top is None:
+            raise RuntimeError(no_app)
+        return getattr(top, name)
+
+    def _find_app() -> Any:
+        """Return the application whose context is on top, or raise ``RuntimeError``."""
+        return _lookup_app_object("app")
+
+    names.update(
+        _app_ctx_stack=app_stack,
+        _request_ctx_stack=request_stack,
+        _lookup_req_object=_lookup_req_object,
+        _lookup_app_object=_lookup_app_object,
+        _find_app=_find_app,
+    )
+
+
+class _MergedStack(_TravelingStack):
+    """Those contexts of another stack that have a request."""
+
+    _all: _TravelingStack
+
+    def show(self, contexts: _TravelingStack) -> None:
+        self.__class__ = _MergedStack
+        self._all = contexts
+        self._entry = contexts._entry
+        self._local = contexts._local
+
+    @property
+    def top(self) -> Any:
+        return next((context for context in reversed(self._all.entries()) if context.has_request), None)
+
+    def entries(self) -> list[Any]:
+        return [context for context in self._all.entries() if context.has_request]
+
+    def put(self, obj: Any) -> _Entry:
+        return self._all.put(obj)
+
+    def pop(self) -> Any:
+        """Take off what is on top of both stacks; a context without a request above the last that has one stays."""
+        top = self._all.top
+        return self._all.pop() if top is not None and top.has_request else None
+
+    def snapshot(self) -> dict[Any, list[Any]]:
+        shown = {
+            ident: [context for context in contexts if context.has_request]
+            for ident, contexts in self._all.snapshot().items()
+        }
+        return {ident: contexts for ident, contexts in shown.items() if contexts}
+
+
+_OWN = frozenset(dir(object)).union(vars(WerkzeugProxy))
+
+
+def _proxy(stack: LocalStack[Any], name: str | None, unbound: str) -> Any:
+    """Return a proxy of Werkzeug's class to what is on top, or its attribute ``name``, that reads the stack inline."""
+    storage = stack._storage
+
+    def context() -> Any:
+        top = stack.top
+        if top is None:
+            raise RuntimeError(unbound)
+        return top
+
+    kind = type("LocalProxy", (WerkzeugProxy,), {"__slots__": (), "__module__": WerkzeugProxy.__module__})
+    if name is not None:
+        kind.__getattribute__, kind.__setattr__ = _access(storage, name, unbound)  # type: ignore[method-assign]
+    return kind(context, name)
+
+
+def _access(storage: Any, name: str, unbound: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    own, get = _OWN, object.__getattribute__
+
+    def read(proxy: Any, attribute: str) -> Any:
+        if attribute in own:
+            return get(proxy, attribute)
+        try:
+            context = storage.values[storage.ident()]["stack"][-1]
+        except (KeyError, IndexError):
+            raise RuntimeError(unbound) from None
+        return getattr(getattr(context, name), attribute)
+
+    def write(proxy: Any, attribute: str, value: Any) -> None:
+        try:
+            context = storage.values[storage.ident()]["stack"][-1]
+        except (KeyError, IndexError):
+            raise RuntimeError(unbound) from None
+        setattr(getattr(context, name), attribute, value)
+
+    return read, write
+
+
+# --- schlenk as flask
+
+_MODULES = frozenset("app config ctx globals helpers json json.tag logging sessions signals testing wrappers".split())
+
+
+def install_as_flask() -> None:
+    """Let ``import flask`` find this package, module by module, so that extensions run without Flask.
+
+    ``flask`` then has the public names of :mod:`schlenk`, ``flask.ctx`` is ``schlenk.ctx``, and ``flask.__version__``
+    is ``"1.1.4"``. Names and modules of Flask that are not here (templates, blueprints, the command line) raise an
+    ``ImportError`` or ``AttributeError`` that points to :func:`install_under_flask`. A second call does nothing.
+
+    :raises RuntimeError: flask has been imported before. Nothing has been changed then.
+
+    Flask has no such function.
+    """
+    if isinstance(sys.modules.get("flask"), _StandIn):
+        return
+    if "flask" in sys.modules:
+        raise RuntimeError(
+            "install_as_flask() was called after flask had been imported. Call it before the first `import flask`, also"
+            " that of an extension; to use the installed Flask on these contexts, call install_under_flask() instead."
+        )
+    modules = {name: importlib.import_module(f"{__package__}.{name}") for name in _MODULES}
+    for name, module in modules.items():
+        vars(module).setdefault("__getattr__", missing_from(f"flask.{name}"))
+    package = sys.modules[__package__]
+    names = {name: vars(package)[name] for name in package.__all__}
+    flask = _StandIn("flask", package.__doc__)
+    vars(flask).update(names, **{name: module for name, module in modules.items() if "." not in name})
+    vars(flask).update(__path__=[], __all__=list(names), __version__="1.1.4", __getattr__=missing_from("flask"))
+    sys.modules.update({"flask": flask}, **{f"flask.{name}": module for name, module in modules.items()})
+    sys.meta_path.insert(0, _NotHere())
+    removed.put_back_into_werkzeug()
+
+
+class _StandIn(ModuleType):
+    """The module ``flask`` after :func:`install_as_flask`."""
+
+
+class _NotHere(MetaPathFinder):
+    """Explains why a module of Flask is missing. Those that are here are in ``sys.modules``."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname.startswith("flask."):
+            raise ModuleNotFoundError(f"No module named {fullname!r}: {ADVICE}", name=fullname)
+        return None

@@ -1,0 +1,38 @@
+"""The error for a name of Flask that this package does not have."""
+
+from __future__ import annotations
+
+import dis
+import sys
+from typing import Any, Callable
+
+ADVICE = (
+    "schlenk has Flask's contexts and a minimal application, without templates, blueprints, static files and the"
+    " command line. Call schlenk.install_under_flask() to use the installed Flask with these contexts."
+)
+
+
+def missing_from(module: str) -> Callable[[str], Any]:
+    """Return a ``__getattr__`` for ``module`` that says what to do about a name it does not have."""
+
+    def __getattr__(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        # `from module import name` would replace the message of an AttributeError with its own.
+        caller = sys._getframe(1)
+        if dis.opname[caller.f_code.co_code[caller.f_lasti]] == "IMPORT_FROM":
+            raise ImportError(f"cannot import name {name!r} from {module!r}: {ADVICE}", name=module)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}: {ADVICE}")
+
+    return __getattr__
+
+
+ATTRIBUTES_OF_FLASK = frozenset(
+    "add_template_filter add_template_global add_template_test auto_find_instance_path cli context_processor"
+    " create_global_jinja_loader create_jinja_environment get_send_file_max_age instance_path iter_blueprints jinja_env"
+    " jinja_environment jinja_options make_shell_context open_instance_resource open_resource register_blueprint"
+    " select_jinja_autoescape send_file_max_age_default send_static_file shell_context_processor"
+    " shell_context_processors template_context_processors template_filter template_folder template_global"
+    " template_test templates_auto_reload update_template_context".split()
+)
+"""What an application of Flask 1.1 has and one of this package has not."""

@@ -1,0 +1,331 @@
+"""Names that Flask 2 and 3 and Werkzeug 2 and 3 removed and that extensions written for Flask 1 use.
+
+:func:`put_back` adds each of them only if it is missing, built on the standard library, markupsafe or the installed
+Flask. :func:`changes` returns those that change a response or a value, which have to be requested by name.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from functools import wraps
+from http.cookiejar import Cookie
+from importlib import import_module
+from threading import RLock
+from typing import Any, Callable
+from urllib import parse
+
+import markupsafe
+import werkzeug.security
+import werkzeug.urls
+from werkzeug.datastructures import MultiDict, iter_multi_items
+from werkzeug.utils import cached_property
+
+
+def put_back(flask: Any) -> None:
+    """Add the names that are missing in ``flask``, the imported package, and in Werkzeug."""
+    put_back_into_werkzeug()
+    modules = sys.modules
+    _add(flask, Markup=markupsafe.Markup, escape=markupsafe.escape, signals_available=True)
+    _add(modules["flask.signals"], signals_available=True)
+    _add(modules["flask.helpers"], locked_cached_property=locked_cached_property)
+    _add_json(flask.Flask, modules["flask.json"], modules["flask.json.provider"].DefaultJSONProvider)
+    if "before_first_request" not in vars(flask.Flask):
+        _add_before_first_request(flask.Flask, flask.Blueprint)
+    _add(flask.Flask, session_cookie_name=modules["flask.config"].ConfigAttribute("SESSION_COOKIE_NAME"))
+    _add(import_module("flask.testing").FlaskClient, cookie_jar=property(CookieJar))
+
+
+def put_back_into_werkzeug() -> None:
+    """Add the names that are missing in ``werkzeug.urls`` and ``werkzeug.security``."""
+    _add(
+        werkzeug.urls,
+        url_decode=url_decode,
+        url_encode=url_encode,
+        url_join=parse.urljoin,
+        url_parse=parse.urlsplit,
+        url_quote=url_quote,
+        url_quote_plus=url_quote_plus,
+        url_unparse=parse.urlunsplit,
+        url_unquote=url_unquote,
+        url_unquote_plus=url_unquote_plus,
+    )
+    _add(werkzeug.security, safe_str_cmp=safe_str_cmp)
+
+
+def changes(names: Iterable[str]) -> list[Callable[[], None]]:
+    """Return the functions that make what is named answer as in Flask 1.
+
+    :raises ValueError: a name is unknown.
+    """
+    names = [names] if isinstance(names, str) else list(names)
+    unknown = [name for name in names if name not in _CHANGES]
+    if unknown:
+        raise ValueError(
+            f"as_in_flask_1 has {', '.join(map(repr, unknown))}. It may have {', '.join(map(repr, _CHANGES))}."
+        )
+    return [_CHANGES[name] for name in names]
+
+
+def _add(owner: Any, **names: Any) -> None:
+    # Looked up in the dictionary: a module's own __getattr__ may warn about a name that has been removed.
+    for name, value in names.items():
+        if name not in vars(owner):
+            setattr(owner, name, value)
+
+
+# --- Werkzeug
+
+
+def url_encode(obj: Any, charset: str = "utf-8", sort: bool = False, key: Any = None, separator: str = "&") -> str:
+    """Return the query string for ``obj``, a mapping or pairs. Values that are ``None`` are left out."""
+    pairs = [(name, value) for name, value in iter_multi_items(obj) if value is not None]
+    if sort:
+        pairs.sort(key=key)
+    return separator.join(f"{url_quote_plus(name, charset)}={url_quote_plus(value, charset)}" for name, value in pairs)
+
+
+def url_decode(
+    s: str | bytes, charset: str = "utf-8", include_empty: bool = True, errors: str = "replace", separator: str = "&",
+    cls: Callable[[Any], Any] = MultiDict,
+) -> Any:  # fmt: skip
+    """Return the names and values of a query string in an instance of ``cls``."""
+    text = s.decode(charset, errors) if isinstance(s, bytes) else s
+    pairs = parse.parse_qsl(text, include_empty, encoding=charset, errors=errors, separator=separator)
+    return cls(pairs)
+
+
+def url_quote(string: Any, charset: str = "utf-8", errors: str = "strict", safe: str = "/:", unsafe: str = "") -> str:
+    """Return ``string`` with all characters quoted that are neither unreserved nor in ``safe``."""
+    quoted = parse.quote(_bytes(string, charset, errors), safe="".join(char for char in safe if char not in unsafe))
+    for char in unsafe:
+        quoted = quoted.replace(char, f"%{ord(char):02X}")
+    return quoted
+
+
+def url_quote_plus(string: Any, charset: str = "utf-8", errors: str = "strict", safe: str = "") -> str:
+    """Return ``string`` quoted for a query string, in which a plus stands for a space."""
+    return parse.quote_plus(_bytes(string, charset, errors), safe)
+
+
+def url_unquote(s: str | bytes, charset: str = "utf-8", errors: str = "replace", unsafe: str = "") -> str:
+    """Return ``s`` with everything unquoted but the characters in ``unsafe``."""
+    text = s.decode(charset, errors) if isinstance(s, bytes) else s
+    for char in unsafe:
+        for number in (f"%{ord(char):02X}", f"%{ord(char):02x}"):
+            text = text.replace(number, f"%25{number[1:]}")
+    return parse.unquote(text, charset, errors)
+
+
+def url_unquote_plus(s: str | bytes, charset: str = "utf-8", errors: str = "replace") -> str:
+    """Return ``s`` unquoted, with a space for each plus."""
+    return url_unquote(s.replace(b"+", b" ") if isinstance(s, bytes) else s.replace("+", " "), charset, errors)
+
+
+def _bytes(value: Any, charset: str, errors: str) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode(charset, errors)
+
+
+def safe_str_cmp(a: str | bytes, b: str | bytes) -> bool:
+    """Return whether two strings are equal, in a time that does not tell where they differ."""
+    return hmac.compare_digest(_bytes(a, "utf-8", "strict"), _bytes(b, "utf-8", "strict"))
+
+
+class CookieJar:
+    """The cookies of a test client, as ``http.cookiejar`` has them.
+
+    :param client: the test client. Its cookies stay where Werkzeug keeps them.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __iter__(self) -> Iterator[Cookie]:
+        for cookie in list((self._client._cookies or {}).values()):
+            expires = None if cookie.expires is None else int(cookie.expires.timestamp())
+            yield Cookie(
+                0, cookie.key, cookie.value, None, False, cookie.domain, bool(cookie.domain), False, cookie.path,
+                True, bool(cookie.secure), expires, expires is None, None, None,
+                {"HttpOnly": ""} if cookie.http_only else {},
+            )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def clear(self) -> None:
+        """Delete all cookies."""
+        (self._client._cookies or {}).clear()
+
+
+# --- Flask
+
+
+class locked_cached_property(cached_property):  # type: ignore[type-arg]
+    """A property that is computed once for an object, also if threads read it at the same time."""
+
+    def __init__(self, fget: Callable[[Any], Any], name: str | None = None, doc: str | None = None) -> None:
+        super().__init__(fget, name=name, doc=doc)
+        self.lock = RLock()
+
+    def __get__(self, obj: Any, type: Any = None) -> Any:
+        if obj is None:
+            return self
+        with self.lock:
+            return super().__get__(obj, type)
+
+    def __set__(self, obj: Any, value: Any) -> None:
+        with self.lock:
+            super().__set__(obj, value)
+
+    def __delete__(self, obj: Any) -> None:
+        with self.lock:
+            super().__delete__(obj)
+
+
+def _add_json(flask_class: Any, json_module: Any, provider: Any) -> None:
+    """Add the two JSON classes, an application's attributes for others, and ``JSONIFY_PRETTYPRINT_REGULAR``."""
+    if "JSONEncoder" in vars(json_module):
+        return
+
+    class JSONEncoder(json.JSONEncoder):
+        """The encoder that dumps what :class:`json.JSONEncoder` can't: dates, UUIDs, dataclasses and markup."""
+
+        def default(self, o: Any) -> Any:
+            return provider.default(o)
+
+    class JSONDecoder(json.JSONDecoder):
+        """The decoder; it is :class:`json.JSONDecoder`."""
+
+    class Provider(provider):  # type: ignore[misc]
+        """Flask's own provider, which uses ``app.json_encoder`` and ``app.json_decoder`` if they have been set."""
+
+        def _class(self, name: str, default: Any) -> Any:
+            try:
+                return getattr(self._app, name)
+            except ReferenceError:
+                # The provider has a weak reference, and works without its application.
+                return default
+
+        def dumps(self, obj: Any, **kwargs: Any) -> str:
+            encoder = kwargs.setdefault("cls", self._class("json_encoder", JSONEncoder))
+            if encoder is JSONEncoder:
+                del kwargs["cls"]
+            elif issubclass(encoder, JSONEncoder):
+                kwargs.setdefault("ensure_ascii", self.ensure_ascii)
+                kwargs.setdefault("sort_keys", self.sort_keys)
+                return json.dumps(obj, **kwargs)
+            return super().dumps(obj, **kwargs)  # type: ignore[no-any-return]
+
+        def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+            decoder = self._class("json_decoder", JSONDecoder)
+            if decoder is not JSONDecoder:
+                kwargs.setdefault("cls", decoder)
+            return super().loads(s, **kwargs)
+
+        def response(self, *args: Any, **kwargs: Any) -> Any:
+            if self.compact is not None or not self._app.config.get("JSONIFY_PRETTYPRINT_REGULAR"):
+                return super().response(*args, **kwargs)
+            obj = self._prepare_response_obj(args, kwargs)
+            return self._app.response_class(f"{self.dumps(obj, indent=2)}\n", mimetype=self.mimetype)
+
+    JSONEncoder.__module__ = JSONDecoder.__module__ = json_module.__name__
+    _add(json_module, JSONEncoder=JSONEncoder, JSONDecoder=JSONDecoder)
+    _add(flask_class, json_encoder=JSONEncoder, json_decoder=JSONDecoder)
+    flask_class.json_provider_class = Provider
+    configuration = {"JSONIFY_PRETTYPRINT_REGULAR": False, **flask_class.default_config}
+    flask_class.default_config = type(flask_class.default_config)(configuration)
+
+
+def _add_before_first_request(flask_class: Any, blueprint_class: Any) -> None:
+    """Add ``before_first_request``, whose functions run once, before the first request is dispatched."""
+    dispatch = flask_class.full_dispatch_request
+
+    def before_first_request_funcs(app: Any) -> list[Callable[[], Any]]:
+        return app.__dict__.setdefault("_before_first_request_funcs", [])  # type: ignore[no-any-return]
+
+    def set_funcs(app: Any, funcs: list[Callable[[], Any]]) -> None:
+        app.__dict__["_before_first_request_funcs"] = funcs
+
+    def before_first_request(app: Any, f: Callable[[], Any]) -> Callable[[], Any]:
+        """Run ``f``, without arguments, before the first request to this application is dispatched."""
+        app.before_first_request_funcs.append(f)
+        return f
+
+    def before_app_first_request(blueprint: Any, f: Callable[[], Any]) -> Callable[[], Any]:
+        """Run ``f`` before the first request to the application that the blueprint is registered on."""
+        blueprint.record_once(lambda state: state.app.before_first_request_funcs.append(f))
+        return f
+
+    @wraps(dispatch)
+    def full_dispatch_request(app: Any) -> Any:
+        state = app.__dict__
+        if not state.get("_before_first_request_done"):
+            # All requests wait for the first. One that a function makes itself, in the same thread, does not.
+            with state.setdefault("_before_first_request_lock", RLock()):
+                if not state.get("_before_first_request_done") and not state.get("_before_first_request_runs"):
+                    state["_before_first_request_runs"] = True
+                    try:
+                        for f in app.before_first_request_funcs:
+                            app.ensure_sync(f)()
+                        state["_before_first_request_done"] = True
+                    finally:
+                        del state["_before_first_request_runs"]
+        return dispatch(app)
+
+    flask_class.before_first_request_funcs = property(before_first_request_funcs, set_funcs)
+    flask_class.before_first_request = before_first_request
+    flask_class.full_dispatch_request = full_dispatch_request
+    blueprint_class.before_app_first_request = before_app_first_request
+
+
+# --- What changes an answer
+
+
+class Credentials(dict):  # type: ignore[type-arg]
+    """The parameters of an ``Authorization`` header of type Basic or Digest."""
+
+    def __init__(self, type: str, parameters: Any) -> None:
+        super().__init__(parameters)
+        self.type = type
+
+    def __getattr__(self, name: str) -> Any:
+        # As in Werkzeug 1, any parameter that was not sent is None.
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self.get(name)
+
+
+def _json_or_none() -> None:
+    request_class: Any = sys.modules["flask"].Request
+    refuse = request_class.on_json_loading_failed
+
+    def on_json_loading_failed(request: Any, e: ValueError | None) -> Any:
+        return None if e is None else refuse(request, e)
+
+    request_class.on_json_loading_failed = on_json_loading_failed
+
+
+def _absolute_location() -> None:
+    sys.modules["flask"].Response.autocorrect_location_header = True
+
+
+def _authorization_as_dict() -> None:
+    request_class: Any = sys.modules["flask"].Request
+    read = request_class.authorization
+
+    def authorization(request: Any) -> Credentials | None:
+        found = read.__get__(request)
+        if found is None or found.type not in ("basic", "digest"):
+            return None
+        return Credentials(found.type, found.parameters)
+
+    request_class.authorization = property(authorization)
+
+
+_CHANGES: dict[str, Callable[[], None]] = {
+    "request.json": _json_or_none,
+    "location": _absolute_location,
+    "authorization": _authorization_as_dict,
+}

@@ -1,0 +1,568 @@
+"""schlenk under the installed Flask, and in its place. Each test has an interpreter of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from tests.support.programs import AS, UNDER, needs_flask, refused, run, under
+
+# --- The names
+
+
+@needs_flask
+def test_flask_has_the_stacks() -> None:
+    under("""
+        from flask import globals
+        for name in ("_request_ctx_stack", "_app_ctx_stack"):
+            assert getattr(flask, name) is getattr(globals, name) is getattr(schlenk, name)
+            assert isinstance(getattr(flask, name), schlenk.LocalStack)
+    """)
+
+
+@needs_flask
+def test_stacks_hold_flasks_contexts() -> None:
+    under("""
+        with app.test_request_context("/basket") as context:
+            assert _request_ctx_stack.top is context is flask.globals._cv_request.get()
+            assert type(context).__module__ == "flask.ctx"
+            ident = _request_ctx_stack.__ident_func__()
+            assert _request_ctx_stack._local.__storage__ == {ident: {"stack": [context]}}
+            assert _request_ctx_stack().request is context.request
+            assert _app_ctx_stack.top.app is app
+        assert _request_ctx_stack._local.__storage__ == _app_ctx_stack._local.__storage__ == {}
+    """)
+
+
+@needs_flask
+def test_lookup_functions_read_the_top() -> None:
+    under("""
+        from flask.globals import _find_app, _lookup_app_object, _lookup_req_object
+        with app.test_request_context("/"):
+            assert _find_app() is app
+            assert _lookup_req_object("request") is request._get_current_object()
+            assert _lookup_app_object("g") is g._get_current_object()
+    """)
+
+
+@needs_flask
+@pytest.mark.parametrize("read", ["_find_app()", "_lookup_app_object('g')", "current_app.name", "g.x", "app_ctx.app"])
+def test_no_app_raises_flasks_message(read: str) -> None:
+    under(f"""
+        from flask.globals import *
+        from flask.globals import _find_app, _lookup_app_object, _no_app_msg, app_ctx
+        try:
+            {read}
+        except RuntimeError as error:
+            assert str(error) == _no_app_msg
+        else:
+            raise AssertionError
+    """)
+
+
+@needs_flask
+@pytest.mark.parametrize("read", ["_lookup_req_object('request')", "request.method", "session['x']", "session.x"])
+def test_no_request_raises_flasks_message(read: str) -> None:
+    under(f"""
+        from flask.globals import _lookup_req_object, _no_req_msg
+        try:
+            {read}
+        except RuntimeError as error:
+            assert str(error) == _no_req_msg
+        else:
+            raise AssertionError
+    """)
+
+
+@needs_flask
+def test_writing_g_outside_raises() -> None:
+    under("""
+        try:
+            g.x = 1
+        except RuntimeError as error:
+            assert str(error) == flask.globals._no_app_msg
+        else:
+            raise AssertionError
+        with app.app_context():
+            g.x = 1
+            assert g.x == 1
+    """)
+
+
+@needs_flask
+def test_proxies_are_werkzeugs() -> None:
+    under("""
+        from werkzeug.local import LocalProxy
+        assert isinstance(request, LocalProxy)
+        with app.app_context():
+            assert isinstance(current_app, Flask)
+    """)
+
+
+# --- The variables
+
+
+@needs_flask
+def test_popping_in_a_copy_is_refused_as_by_flask() -> None:
+    under("""
+        context = app.app_context()
+        context.push()
+        try:
+            contextvars.copy_context().run(context.pop)
+        except ValueError as error:
+            assert "different Context" in str(error)
+        else:
+            raise AssertionError
+    """)
+
+
+@needs_flask
+def test_variable_without_a_context_raises() -> None:
+    under("""
+        from flask.globals import _cv_app
+        assert _cv_app.get(None) is None
+        try:
+            _cv_app.get()
+        except LookupError as error:
+            assert "flask.app_ctx" in str(error)
+        else:
+            raise AssertionError
+    """)
+
+
+@needs_flask
+@pytest.mark.parametrize(("copied", "error"), [("contextvars.copy_context()", "RuntimeError"), ("None", "ValueError")])
+def test_token_is_used_only_once(copied: str, error: str) -> None:
+    under(f"""
+        from flask.globals import _cv_app
+        token = _cv_app.set("context")
+        copy = {copied}
+        _cv_app.reset(token)
+        try:
+            _cv_app.reset(token)
+        except {error}:
+            pass
+        else:
+            raise AssertionError
+        assert _cv_app.get(None) is None
+    """)
+
+
+@needs_flask
+def test_stack_pops_what_was_pushed() -> None:
+    under("""
+        assert _app_ctx_stack.pop() is None
+        assert _app_ctx_stack.push("lower") == ["lower"]
+        assert _app_ctx_stack.push("upper") == ["lower", "upper"]
+        assert (_app_ctx_stack.pop(), _app_ctx_stack.pop(), _app_ctx_stack.pop()) == ("upper", "lower", None)
+    """)
+
+
+@needs_flask
+def test_leaving_out_of_order_is_recovered() -> None:
+    under("""
+        own = schlenk.Flask("own")
+        lower, upper = own.app_context(), own.app_context()
+        lower.push(), upper.push()
+        try:
+            with own.app_context() as top:
+                upper.push()
+        except AssertionError:
+            pass
+        else:
+            raise AssertionError
+    """)
+
+
+@needs_flask
+def test_context_knows_when_it_was_pushed() -> None:
+    under("""
+        import time
+        with app.app_context() as context:
+            assert 0 <= time.monotonic() - context.pushed_at < 60
+            assert context.pushed_by == threading.get_ident()
+    """)
+
+
+# --- Contexts of contextvars
+
+
+@needs_flask
+def test_copy_sees_what_was_on_top() -> None:
+    under("""
+        context = app.test_request_context("/basket")
+        context.push()
+        copy = contextvars.copy_context()
+        context.pop()
+        assert not request
+        assert copy.run(lambda: request.path) == "/basket"
+    """)
+
+
+@needs_flask
+def test_push_in_a_copy_is_not_seen_outside() -> None:
+    under("""
+        def push():
+            app.test_request_context("/inner").push()
+            assert [context.request.path for context in _request_ctx_stack._local.stack] == ["/outer", "/inner"]
+        with app.test_request_context("/outer"):
+            contextvars.copy_context().run(push)
+            assert request.path == "/outer"
+            assert len(_request_ctx_stack._local.stack) == 1
+    """)
+
+
+@needs_flask
+def test_pop_in_a_copy_changes_nothing_outside() -> None:
+    under("""
+        with app.test_request_context("/outer"):
+            assert contextvars.copy_context().run(_request_ctx_stack.pop).request.path == "/outer"
+            assert request.path == "/outer"
+    """)
+
+
+@needs_flask
+def test_thread_starts_empty() -> None:
+    under("""
+        seen = []
+        with app.app_context():
+            thread = threading.Thread(target=lambda: seen.append(bool(current_app)))
+            thread.start()
+            thread.join()
+        assert seen == [False]
+    """)
+
+
+@needs_flask
+def test_tasks_have_their_own_contexts() -> None:
+    under("""
+        async def visit(path):
+            with app.test_request_context(path):
+                await asyncio.sleep(0)
+                assert request.path == path
+                assert len(_request_ctx_stack._local.stack) == 1
+        async def visit_all():
+            await asyncio.gather(*[visit(f"/{number}") for number in range(50)])
+        asyncio.run(visit_all())
+        assert _request_ctx_stack._local.__storage__ == {}
+    """)
+
+
+@needs_flask
+def test_abandoned_tasks_leave_nothing() -> None:
+    under("""
+        async def abandon():
+            app.test_request_context("/").push()
+        async def abandon_all():
+            for number in range(200):
+                await asyncio.create_task(abandon())
+        asyncio.run(abandon_all())
+        gc.collect()
+        assert _request_ctx_stack._local.__storage__ == _app_ctx_stack._local.__storage__ == {}
+    """)
+
+
+# --- Requests
+
+
+@needs_flask
+def test_in_flight_lists_a_request_of_flask() -> None:
+    under("""
+        from schlenk.flight import in_flight
+        @app.route("/basket")
+        def basket():
+            (flight,) = [flight for flight in in_flight() if flight.requests]
+            (pushed,) = flight.requests
+            assert (pushed.method, pushed.path) == ("GET", "/basket")
+            assert pushed.age < 60
+            return "seen"
+        assert app.test_client().get("/basket").text == "seen"
+    """)
+
+
+@needs_flask
+def test_schlenks_application_works_beside_it() -> None:
+    under("""
+        own = schlenk.Flask("own")
+        own.add_url_rule("/", "index", lambda: schlenk.request.path + request.path + schlenk.current_app.name)
+        with app.app_context():
+            assert own.test_client().get("/").get_data(as_text=True) == "//own"
+            assert current_app.name == "shop"
+        assert _request_ctx_stack._local.__storage__ == _app_ctx_stack._local.__storage__ == {}
+    """)
+
+
+# --- Refusals
+
+
+@needs_flask
+def test_second_call_does_nothing() -> None:
+    under("""
+        variable, dispatch = flask.globals._cv_app, Flask.full_dispatch_request
+        schlenk.install_under_flask()
+        assert (variable, dispatch) == (flask.globals._cv_app, Flask.full_dispatch_request)
+    """)
+
+
+@needs_flask
+def test_refused_when_flask_was_imported() -> None:
+    refused("before the first `import flask`", "import flask", UNDER)
+    run("""
+        import flask, schlenk
+        before = vars(flask.globals).copy()
+        try:
+            schlenk.install_under_flask()
+        except RuntimeError:
+            pass
+        assert vars(flask.globals) == before
+        assert type(schlenk._app_ctx_stack) is schlenk.LocalStack
+    """)
+
+
+def test_refused_without_flask() -> None:
+    refused(
+        "needs Flask, which is not installed",
+        """
+        import importlib.metadata
+        def version(name):
+            raise importlib.metadata.PackageNotFoundError(name)
+        importlib.metadata.version = version
+        """,
+        UNDER,
+    )
+
+
+def test_refused_with_an_unknown_flask() -> None:
+    refused(
+        "does not support Flask 4.0.1",
+        "import importlib.metadata; importlib.metadata.version = lambda name: '4.0.1'",
+        UNDER,
+    )
+
+
+def package(directory: Path, variables: str) -> str:
+    """Make a package called flask of which only the contexts are there, and return the lines that find it."""
+    (directory / "flask").mkdir()
+    (directory / "flask" / "__init__.py").write_text("from . import globals\n")
+    (directory / "flask" / "globals.py").write_text(dedent(variables))
+    return f"""
+import importlib.metadata, sys
+importlib.metadata.version = lambda name: "3.2.0.dev"
+sys.path.insert(0, {str(directory)!r})
+"""
+
+
+def test_refused_with_unknown_variables(tmp_path: Path) -> None:
+    found = package(tmp_path, "_cv_other = 1")
+    run(
+        found,
+        """
+        import schlenk
+        finders = sys.meta_path.copy()
+        try:
+            schlenk.install_under_flask()
+        except RuntimeError as error:
+            assert "does not support Flask 3.2.0.dev" in str(error)
+        else:
+            raise AssertionError
+        assert "flask" not in sys.modules and "flask.globals" not in sys.modules
+        assert sys.meta_path == finders
+        assert type(schlenk._app_ctx_stack) is type(schlenk._request_ctx_stack) is schlenk.LocalStack
+        with schlenk.Flask("shop").app_context():
+            assert schlenk.current_app.name == "shop"
+        """,
+    )
+
+
+MERGED = """
+from contextvars import ContextVar
+_no_app_msg, _no_req_msg = "no application", "no request"
+_cv_app = ContextVar("flask.app_ctx")
+class AppContext:
+    def __init__(self, app, request=None):
+        self.app, self._request = app, request
+    @property
+    def has_request(self):
+        return self._request is not None
+    @property
+    def request(self):
+        if self._request is None:
+            raise RuntimeError(_no_req_msg)
+        return self._request
+"""
+
+
+@pytest.fixture
+def merged(tmp_path: Path) -> str:
+    """The shape of Flask's development branch, which has one kind of context for both."""
+    found = package(tmp_path, MERGED)
+    return f"""{found}
+import schlenk
+from schlenk.install import _rest_on_stacks, _TravelingStack
+import flask.globals
+for stack in (schlenk._app_ctx_stack, schlenk._request_ctx_stack):
+    _TravelingStack.travel(stack)
+_rest_on_stacks(flask.globals)
+from flask.globals import *
+from flask.globals import _cv_app, _app_ctx_stack, _request_ctx_stack, AppContext
+"""
+
+
+def test_merged_context_is_on_both_stacks(merged: str) -> None:
+    run(
+        merged,
+        """
+        context = AppContext("shop", "request")
+        token = _cv_app.set(context)
+        assert _app_ctx_stack.top is _request_ctx_stack.top is context
+        assert request == "request"
+        _cv_app.reset(token)
+        assert _app_ctx_stack.top is _request_ctx_stack.top is None
+        """,
+    )
+
+
+def test_merged_stack_shows_those_with_request(merged: str) -> None:
+    run(
+        merged,
+        """
+        answered, script = AppContext("shop", "request"), AppContext("shop")
+        assert _request_ctx_stack.push(answered) == [answered]
+        _cv_app.set(script)
+        assert _app_ctx_stack.top is script
+        assert _request_ctx_stack.top is answered
+        assert list(_request_ctx_stack.snapshot().values()) == [[answered]]
+        assert list(_app_ctx_stack.snapshot().values()) == [[answered, script]]
+        assert _request_ctx_stack.pop() is None
+        assert _app_ctx_stack.pop() is script
+        assert _request_ctx_stack.pop() is answered
+        assert _request_ctx_stack.pop() is None
+        """,
+    )
+
+
+def test_merged_context_without_request_raises(merged: str) -> None:
+    run(
+        merged,
+        """
+        _cv_app.set(AppContext("shop"))
+        try:
+            request.method
+        except RuntimeError as error:
+            assert str(error) == "no request"
+        else:
+            raise AssertionError
+        assert "request_ctx" not in vars(flask.globals)
+        """,
+    )
+
+
+def test_refused_without_a_module_of_globals(tmp_path: Path) -> None:
+    found = package(tmp_path, "")
+    (tmp_path / "flask" / "globals.py").unlink()
+    refused("does not support Flask 3.2.0.dev", found, UNDER)
+
+
+def test_refused_while_a_context_is_pushed() -> None:
+    pushed = "import schlenk; schlenk.Flask('shop').app_context().push()\n"
+    known = "import importlib.metadata; importlib.metadata.version = lambda name: '3.1.0'\n"
+    refused("while a context of schlenk is pushed", pushed, known, UNDER)
+
+
+def test_refused_after_install_as_flask() -> None:
+    refused("after install_as_flask()", AS, UNDER)
+
+
+def test_unknown_change_is_refused() -> None:
+    refused("'cookies'. It may have 'request.json'", "import schlenk; schlenk.install_under_flask(['cookies'])")
+
+
+# --- schlenk as flask
+
+
+def test_modules_stand_in_for_flasks() -> None:
+    run(
+        AS,
+        """
+        import flask.ctx, flask.json.tag
+        from flask import Flask, _request_ctx_stack
+        assert Flask is schlenk.Flask
+        assert flask.ctx is schlenk.ctx
+        assert flask.__version__ == "1.1.4"
+        """,
+    )
+
+
+def test_standing_in_twice_does_nothing() -> None:
+    run(AS, "import sys; before = sys.modules['flask'], len(sys.meta_path)", AS)
+    run(AS, "import sys; before = sys.modules['flask'], len(sys.meta_path)", AS, """
+        assert before == (sys.modules["flask"], len(sys.meta_path))
+    """)  # fmt: skip
+
+
+@needs_flask
+def test_standing_in_is_refused_after_import() -> None:
+    refused("after flask had been imported", "import flask", AS)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from flask import Blueprint",
+        "from flask.helpers import send_file",
+        "from schlenk import Blueprint",
+        "import flask.views",
+        "import flask; flask.render_template",
+        "import flask; flask.Flask('shop').register_blueprint",
+    ],
+)
+def test_missing_name_points_to_the_real_flask(statement: str) -> None:
+    refused("Call schlenk.install_under_flask()", AS, statement)
+
+
+def test_hasattr_of_a_missing_name_is_false() -> None:
+    run(
+        AS,
+        """
+        import flask
+        assert not hasattr(flask, "Blueprint")
+        assert not hasattr(flask, "__wrapped__")
+        assert not hasattr(flask.Flask("shop"), "cli")
+        """,
+    )
+
+
+def test_application_has_flasks_empty_attributes() -> None:
+    run(
+        """
+        import schlenk
+        app = schlenk.Flask("shop")
+        assert (app.static_folder, app.static_url_path, app.jinja_loader) == (None, None, None)
+        assert app.has_static_folder is False
+        assert app.blueprints == {}
+        """
+    )
+
+
+def test_property_error_is_kept() -> None:
+    refused(
+        "AttributeError: inner",
+        """
+        import schlenk
+        class App(schlenk.Flask):
+            @property
+            def shelf(self):
+                raise AttributeError("inner")
+        App("shop").shelf
+        """,
+    )
+
+
+def test_request_is_a_proxy_of_werkzeugs_class() -> None:
+    run("""
+        import schlenk, werkzeug.local
+        assert isinstance(schlenk.request, werkzeug.local.LocalProxy)
+        assert isinstance(schlenk.request, schlenk.LocalProxy)
+    """)

@@ -1,0 +1,279 @@
+"""The names that Flask and Werkzeug have removed since."""
+
+from __future__ import annotations
+
+import pytest
+
+from schlenk import removed
+from tests.support.programs import needs_flask, run, under
+
+# --- Werkzeug
+
+
+@pytest.mark.parametrize(
+    ("pairs", "query"),
+    [
+        ({"q": "a b", "n": 1}, "q=a+b&n=1"),
+        ([("q", "ä"), ("q", b"/")], "q=%C3%A4&q=%2F"),
+        ({"q": ["1", "2"], "none": None}, "q=1&q=2"),
+    ],
+)
+def test_url_encode_writes_a_query(pairs: object, query: str) -> None:
+    assert removed.url_encode(pairs) == query
+
+
+def test_url_encode_sorts_when_told() -> None:
+    assert removed.url_encode({"b": 1, "a": 2}, sort=True, separator=";") == "a=2;b=1"
+
+
+@pytest.mark.parametrize("query", ["q=a+b&q=%C3%A4&e=", b"q=a+b&q=%C3%A4&e="])
+def test_url_decode_reads_a_query(query: str | bytes) -> None:
+    assert removed.url_decode(query).to_dict(flat=False) == {"q": ["a b", "ä"], "e": [""]}
+
+
+def test_url_decode_makes_the_class_asked_for() -> None:
+    assert removed.url_decode("q=1", cls=dict) == {"q": "1"}
+
+
+def test_url_quote_keeps_what_is_safe() -> None:
+    assert removed.url_quote("/a b:ä") == "/a%20b:%C3%A4"
+    assert removed.url_quote("/a.b", unsafe="/.") == "%2Fa%2Eb"
+
+
+def test_url_unquote_keeps_what_is_unsafe() -> None:
+    assert removed.url_unquote(b"%C3%A4+%2f") == "ä+/"
+    assert removed.url_unquote("%2f%20", unsafe="/") == "%2f "
+
+
+@pytest.mark.parametrize("quoted", ["a+%C3%A4", b"a+%C3%A4"])
+def test_url_unquote_plus_reads_spaces(quoted: str | bytes) -> None:
+    assert removed.url_unquote_plus(quoted) == "a ä"
+
+
+@pytest.mark.parametrize(("one", "other", "equal"), [("ä", "ä", True), (b"a", "a", True), ("a", "b", False)])
+def test_safe_str_cmp_compares(one: str | bytes, other: str | bytes, equal: bool) -> None:
+    assert removed.safe_str_cmp(one, other) is equal
+
+
+@needs_flask
+def test_werkzeug_has_its_names_again() -> None:
+    under("""
+        from werkzeug.security import safe_str_cmp
+        from werkzeug.urls import url_decode, url_encode, url_join, url_parse, url_quote, url_unquote
+        assert url_parse("http://shop/basket").netloc == "shop"
+    """)
+
+
+# --- Flask
+
+
+@needs_flask
+def test_flask_has_its_names_again() -> None:
+    under("""
+        from flask import Markup, escape, signals_available
+        from flask.signals import signals_available as again
+        assert escape("<") == Markup("&lt;")
+        assert signals_available is again is True
+        assert app.session_cookie_name == "session"
+        assert app.config["JSONIFY_PRETTYPRINT_REGULAR"] is False
+    """)
+
+
+@needs_flask
+def test_names_that_are_there_are_left() -> None:
+    run("""
+        import sys, werkzeug.security, schlenk
+        mine = werkzeug.security.safe_str_cmp = object()
+        schlenk.install_under_flask()
+        assert werkzeug.security.safe_str_cmp is mine
+    """)
+
+
+@needs_flask
+def test_put_back_twice_changes_nothing() -> None:
+    under("""
+        before = dict(vars(Flask))
+        schlenk.removed.put_back(flask)
+        assert dict(vars(Flask)) == before
+    """)
+
+
+@needs_flask
+def test_locked_property_is_computed_once() -> None:
+    under("""
+        from flask.helpers import locked_cached_property
+        class Shelf:
+            made = 0
+            @locked_cached_property
+            def items(self):
+                self.made += 1
+                return []
+        shelf = Shelf()
+        assert isinstance(Shelf.items, locked_cached_property)
+        assert shelf.items is shelf.items
+        assert shelf.made == 1
+        shelf.items = ["spoon"]
+        assert shelf.items == ["spoon"]
+        del shelf.items
+        assert shelf.items == []
+    """)
+
+
+@needs_flask
+def test_json_encoder_writes_for_its_app() -> None:
+    under("""
+        from flask.json import JSONEncoder
+        import uuid
+        class Encoder(JSONEncoder):
+            def default(self, o):
+                return "a set" if isinstance(o, set) else super().default(o)
+        app.json_encoder = Encoder
+        with app.app_context():
+            assert flask.json.dumps([set(), uuid.UUID(int=0)]) == '["a set", "00000000-0000-0000-0000-000000000000"]'
+            assert flask.jsonify(b=1, a=set()).get_data(as_text=True) == '{"a":"a set","b":1}\\n'
+        assert Flask("other").json.dumps({}) == "{}"
+        assert Flask("other").json.dumps([1], cls=Encoder) == "[1]"
+    """)
+
+
+@needs_flask
+def test_other_encoder_keeps_flasks_default() -> None:
+    under("""
+        import datetime, json
+        class Encoder(json.JSONEncoder):
+            pass
+        app.json_encoder = Encoder
+        assert app.json.dumps(datetime.date(2000, 1, 1)) == '"Sat, 01 Jan 2000 00:00:00 GMT"'
+    """)
+
+
+@needs_flask
+def test_json_decoder_reads_for_its_app() -> None:
+    under("""
+        from flask.json import JSONDecoder
+        class Decoder(JSONDecoder):
+            def decode(self, s):
+                return "decoded"
+        assert app.json.loads("1") == 1
+        app.json_decoder = Decoder
+        assert app.json.loads("1") == "decoded"
+    """)
+
+
+@needs_flask
+def test_pretty_print_setting_indents_json() -> None:
+    under("""
+        with app.app_context():
+            assert flask.jsonify(a=1).get_data(as_text=True) == '{"a":1}\\n'
+            app.config["JSONIFY_PRETTYPRINT_REGULAR"] = True
+            assert flask.jsonify(a=1).get_data(as_text=True) == '{\\n  "a": 1\\n}\\n'
+            app.json.compact = True
+            assert flask.jsonify(a=1).get_data(as_text=True) == '{"a":1}\\n'
+    """)
+
+
+@needs_flask
+def test_before_first_request_runs_once() -> None:
+    under("""
+        ran = []
+        blueprint = flask.Blueprint("shelves", __name__)
+        blueprint.before_app_first_request(lambda: ran.append("blueprint"))
+        @app.before_first_request
+        def first():
+            ran.append(request.path)
+            # A request of its own does not wait for this one.
+            app.test_client().get("/inner")
+        app.register_blueprint(blueprint)
+        @app.before_request
+        def each():
+            ran.append("request")
+        client = app.test_client()
+        client.get("/outer"), client.get("/again")
+        assert ran == ["/outer", "request", "blueprint", "request", "request"]
+    """)
+
+
+@needs_flask
+def test_failed_first_request_runs_again() -> None:
+    under("""
+        ran = []
+        def fail():
+            ran.append("first")
+            if len(ran) == 1:
+                raise KeyError
+        app.before_first_request_funcs = [fail]
+        client = app.test_client()
+        assert [client.get("/").status_code for number in range(3)] == [500, 404, 404]
+        assert ran == ["first", "first"]
+    """)
+
+
+@needs_flask
+def test_cookie_jar_shows_the_clients_cookies() -> None:
+    under("""
+        import datetime
+        client = app.test_client()
+        assert len(client.cookie_jar) == 0
+        client.set_cookie("a", "1", path="/shelf", httponly=True)
+        client.set_cookie("b", "2", expires=datetime.datetime(2099, 1, 1))
+        a, b = client.cookie_jar
+        assert (a.name, a.value, a.path, a.expires) == ("a", "1", "/shelf", None)
+        assert a.has_nonstandard_attr("HttpOnly")
+        assert b.expires == 4070908800
+        client.cookie_jar.clear()
+        assert list(client.cookie_jar) == []
+    """)
+
+
+# --- What changes an answer
+
+ASKED = """
+import schlenk
+schlenk.install_under_flask({!r})
+from flask import Flask, redirect, request
+app = Flask("shop")
+client = app.test_client()
+@app.route("/json", methods=["GET", "POST"])
+def json():
+    return {{"json": request.json}}
+@app.route("/move")
+def move():
+    return redirect("/json")
+"""
+
+
+@needs_flask
+@pytest.mark.parametrize(("names", "status"), [([], 415), ("request.json", 200)])
+def test_json_of_other_request_is_none(names: object, status: int) -> None:
+    run(
+        ASKED.format(names),
+        f"""
+        response = client.get("/json")
+        assert response.status_code == {status}
+        assert {status} == 415 or response.json == {{"json": None}}
+        assert client.post("/json", data="}}", content_type="application/json").status_code == 400
+        """,
+    )
+
+
+@needs_flask
+@pytest.mark.parametrize(("names", "location"), [([], "/json"), (["location"], "http://localhost/json")])
+def test_location_is_absolute_when_asked(names: list[str], location: str) -> None:
+    run(ASKED.format(names), f"assert client.get('/move').location == {location!r}")
+
+
+@needs_flask
+def test_authorization_is_a_dict_when_asked() -> None:
+    run(
+        ASKED.format(["authorization"]),
+        """
+        with app.test_request_context("/", auth=("ada", "key")):
+            assert request.authorization == {"username": "ada", "password": "key"}
+            assert (request.authorization.type, request.authorization.username) == ("basic", "ada")
+            assert request.authorization.realm is None
+            assert not hasattr(request.authorization, "__wrapped__")
+        for headers in [{}, {"Authorization": "Bearer token"}]:
+            with app.test_request_context("/", headers=headers):
+                assert request.authorization is None
+        """,
+    )
