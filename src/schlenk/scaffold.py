@@ -1,14 +1,15 @@
-"""What an application is told before its first request: routes, hooks, error handlers, processors.
+"""Registration of views, hooks and error handlers.
 
-Each is kept in a container under the name it has in Flask 1.1, where those of the application itself are under the key
-``None``. What is done with them is in :mod:`schlenk.app`.
+Registered functions are stored in dictionaries with the names and the layout of Flask 1.1, which extensions read. Flask
+keys them by blueprint; schlenk has no blueprints and uses the key ``None``, which stands for the application.
+:mod:`schlenk.app` calls the functions.
 """
 
 from __future__ import annotations
 
 import os
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union, overload
 
 from werkzeug import routing
 from werkzeug.exceptions import HTTPException, default_exceptions
@@ -17,27 +18,39 @@ from werkzeug.routing import BuildError, Rule
 from .globals import _lookup_req_object
 from .helpers import get_root_path
 from .routing import Map
+from .typing import (
+    AfterRequest,
+    BeforeFirstRequest,
+    BeforeRequest,
+    ClassErrorHandlerDecorator,
+    Error,
+    HTTPError,
+    ResponseReturnValue,
+    StatusErrorHandlerDecorator,
+    Teardown,
+    URLDefaults,
+    URLValuePreprocessor,
+    View,
+    ViewFunction,
+)
 
-View = Callable[..., Any]
 ErrorHandler = Callable[[Any], Any]
 F = TypeVar("F", bound=Callable[..., Any])
 Functions = dict[Union[str, None], list[Callable[..., Any]]]
 
 
 def setupmethod(f: F) -> F:
-    """Refuse, in debug mode, a call that would come too late: after the first request.
+    """Make a registration method raise ``AssertionError`` after the first request, if the application is in debug mode.
 
-    :param f: the method that registers something; what is returned does the same, and raises ``AssertionError`` then.
-
-    As in Flask 1.1.
+    :param f: the method.
     """
 
     @wraps(f)
     def before_first_request_only(self: Scaffold, *args: Any, **kwargs: Any) -> Any:
         if self.debug and self._got_first_request:
             raise AssertionError(
-                f"{f.__name__}() came too late: the first request was answered without what it sets up. Import the "
-                "module that calls it, and all others that register something, before serving."
+                f"{f.__name__}() was called after the first request, which was handled without this setup. Import all "
+                "modules that register views, hooks or error handlers before the application handles requests."
             )
         return f(self, *args, **kwargs)
 
@@ -45,20 +58,19 @@ def setupmethod(f: F) -> F:
 
 
 class Scaffold:
-    """The registering half of :class:`~schlenk.Flask`.
+    """The base class of :class:`~schlenk.Flask`, with its registration methods.
 
-    :param import_name: the name of the module the application is made in.
-    :param root_path: the folder it lies in; default: found out.
+    In debug mode, they raise ``AssertionError`` after the first request. In Flask 1.1 they are methods of ``Flask``.
 
-    In debug mode its methods raise ``AssertionError`` after the first request. As in Flask 1.1, where they are
-    ``Flask``'s own.
+    :param import_name: the name of the module that creates the application.
+    :param root_path: the directory of that module; detected by default.
     """
 
     url_rule_class: type[Rule] = Rule
-    """What :meth:`add_url_rule` makes."""
+    """The class used for the rules that :meth:`add_url_rule` adds."""
 
     url_map_class: type[routing.Map] = routing.Map
-    """What ``url_map`` is made of."""
+    """The class used for ``url_map``."""
 
     if TYPE_CHECKING:
 
@@ -72,7 +84,7 @@ class Scaffold:
         self.root_path: str | os.PathLike[str] = get_root_path(import_name) if root_path is None else root_path
         # Werkzeug's own is had with a memory.
         self.url_map = (Map if self.url_map_class is routing.Map else self.url_map_class)()
-        self.view_functions: dict[str, View] = {}
+        self.view_functions: dict[str, ViewFunction] = {}
         self.error_handler_spec: dict[str | None, dict[int | None, dict[type[Exception], ErrorHandler]]] = {}
         self.url_build_error_handlers: list[Callable[[BuildError, str, dict[str, Any]], str | None]] = []
         self.before_first_request_funcs: list[Callable[[], Any]] = []
@@ -83,12 +95,12 @@ class Scaffold:
         self.url_value_preprocessors: Functions = {}
         self.url_default_functions: Functions = {}
 
-    def route(self, rule: str, **options: Any) -> Callable[[F], F]:
-        """Have the decorated function answer requests for ``rule``.
+    def route(self, rule: str, **options: Any) -> Callable[[View], View]:
+        """Register the decorated function as the view for a URL rule.
 
-        :param rule: the path, with variables such as ``<int:number>``.
-        :param options: ``endpoint``, ``methods`` and the others of :meth:`add_url_rule`, which may raise an error.
-
+        :param rule: the path, which may contain variables such as ``<int:number>``.
+        :param options: ``endpoint``, ``methods`` and the other parameters of :meth:`add_url_rule`, which this method
+            calls.
         >>> from schlenk import Flask
         >>> app = Flask(__name__)
         >>> @app.route("/user/<int:number>")
@@ -96,11 +108,9 @@ class Scaffold:
         ...     return f"user {number}"
         >>> app.test_client().get("/user/7").get_data(as_text=True)
         'user 7'
-
-        As in Flask 1.1.
         """
 
-        def register(f: F) -> F:
+        def register(f: View) -> View:
             self.add_url_rule(rule, options.pop("endpoint", None), f, **options)
             return f
 
@@ -111,61 +121,61 @@ class Scaffold:
         self,
         rule: str,
         endpoint: str | None = None,
-        view_func: View | None = None,
+        view_func: ViewFunction | None = None,
         provide_automatic_options: bool | None = None,
         **options: Any,
     ) -> None:
-        """Add a rule to ``url_map``, and the function that answers for it to ``view_functions``.
+        """Add a URL rule and register the view for it.
 
-        :param rule: the path, with variables such as ``<int:number>``.
-        :param endpoint: the name of what it leads to; default: the name of ``view_func``.
-        :param view_func: the function that answers; may be given later, with :meth:`endpoint`. Its attributes
-            ``methods``, ``required_methods`` and ``provide_automatic_options`` are defaults for what isn't given here.
-        :param provide_automatic_options: answer OPTIONS without calling ``view_func``; default: where ``methods``
-            doesn't name it.
-        :param options: ``methods`` (an iterable of HTTP methods; default: GET, and with it HEAD), and all that
-            :class:`werkzeug.routing.Rule` takes: ``defaults``, ``strict_slashes``, ``subdomain``, ``host``, …
+        :param rule: the path, which may contain variables such as ``<int:number>``.
+        :param endpoint: the name of the endpoint; the name of ``view_func`` by default.
+        :param view_func: the view, which can also be registered later with :meth:`endpoint`. If it has the attributes
+            ``methods``, ``required_methods`` or ``provide_automatic_options``, they provide defaults.
+        :param provide_automatic_options: whether ``OPTIONS`` requests are answered without calling the view. By
+            default they are, unless ``methods`` contains ``OPTIONS``.
+        :param options: ``methods``, an iterable of HTTP methods (``GET``, and so ``HEAD``, by default), and the
+            parameters of :class:`werkzeug.routing.Rule`: ``defaults``, ``strict_slashes``, ``subdomain``, ``host``, …
         :raises TypeError: ``methods`` is a string.
-        :raises AssertionError: neither ``endpoint`` nor ``view_func`` is given; or another function answers for the
-            endpoint already, and goes on to, now also for ``rule``.
+        :raises AssertionError: neither ``endpoint`` nor ``view_func`` is given, or the endpoint already has another
+            view. In the second case, the rule is added all the same and leads to that other view.
 
         >>> from schlenk import Flask
         >>> app = Flask(__name__)
         >>> app.add_url_rule("/user/<int:number>", "user", lambda number: f"user {number}", methods=["GET", "DELETE"])
         >>> app.test_client().delete("/user/7").get_data(as_text=True)
         'user 7'
-
-        As in Flask 1.1.
         """
         if endpoint is None:
-            endpoint = _endpoint_of(view_func)
-        given = options.pop("methods", None)
-        if isinstance(given, str):
-            raise TypeError(f"methods={given!r} would be taken letter by letter: give a list, such as [{given!r}].")
-        allowed = {method.upper() for method in (_methods_of(view_func) if given is None else given)}
+            endpoint = _default_endpoint(view_func)
+        methods = options.pop("methods", None)
+        if methods is None:
+            methods = getattr(view_func, "methods", None) or ("GET",)
+        if isinstance(methods, str):
+            raise TypeError(f"methods={methods!r} must be a list of methods: methods=[{methods!r}].")
+        allowed = {method.upper() for method in methods}
         required: set[str] = set(getattr(view_func, "required_methods", ()))
-        automatic = provide_automatic_options
-        if automatic is None:
-            automatic = getattr(view_func, "provide_automatic_options", None)
-        if automatic is None and "OPTIONS" not in allowed:
+        if provide_automatic_options is None:
+            provide_automatic_options = getattr(view_func, "provide_automatic_options", None)
+        if provide_automatic_options is None and "OPTIONS" not in allowed:
             required.add("OPTIONS")
-            automatic = True
+            provide_automatic_options = True
         added = self.url_rule_class(rule, methods=allowed | required, endpoint=endpoint, **options)
-        added.provide_automatic_options = bool(automatic)  # type: ignore[attr-defined]
+        added.provide_automatic_options = bool(provide_automatic_options)  # type: ignore[attr-defined]
         self.url_map.add(added)
         if view_func is None:
             return
-        known = self.view_functions.setdefault(endpoint, view_func)
-        if known != view_func:
+        registered = self.view_functions.setdefault(endpoint, view_func)
+        if registered != view_func:
             raise AssertionError(
-                f"{view_func!r} can't answer for the endpoint {endpoint!r}, because {known!r} does: give one of the "
-                "two another name, or another endpoint."
+                f"{view_func!r} cannot be the view function for {endpoint!r}, because {registered!r} already is. "
+                "Rename one of the functions, or pass another endpoint."
             )
 
     @setupmethod
-    def endpoint(self, endpoint: str) -> Callable[[F], F]:
-        """Have the decorated function answer for ``endpoint``, whose rules are in ``url_map`` or will be.
+    def endpoint(self, endpoint: str) -> Callable[[View], View]:
+        """Register the decorated function as the view for an endpoint.
 
+        :param endpoint: the endpoint of rules that were, or will be, added without a view.
         >>> from schlenk import Flask
         >>> app = Flask(__name__)
         >>> app.add_url_rule("/", endpoint="index")
@@ -174,32 +184,34 @@ class Scaffold:
         ...     return "hello"
         >>> app.test_client().get("/").get_data(as_text=True)
         'hello'
-
-        As in Flask 1.1.
         """
 
-        def register(f: F) -> F:
+        def register(f: View) -> View:
             self.view_functions[endpoint] = f
             return f
 
         return register
 
     @setupmethod
-    def before_first_request(self, f: F) -> F:
-        """Have ``f`` called before the first request, without arguments. As in Flask 1.1.
+    def before_first_request(self, f: BeforeFirstRequest) -> BeforeFirstRequest:
+        """Register a function to run before the first request.
 
-        In the context of that request; once, however many requests come at the same time: those wait. If ``f``
-        fails, that request fails, and the next one is the first.
+        It runs once, in the context of the first request; other requests wait until it has returned. If it raises,
+        that request fails, and the function runs again before the next request.
+
+        :param f: called without arguments.
         """
         self.before_first_request_funcs.append(f)
         return f
 
     @setupmethod
-    def before_request(self, f: F) -> F:
-        """Have ``f`` called before each request, without arguments.
+    def before_request(self, f: BeforeRequest) -> BeforeRequest:
+        """Register a function to run before each request.
 
-        If it returns anything but ``None``, that is the answer, as if a view had returned it; no view is called, and
-        no further function of this kind.
+        The first return value other than ``None`` becomes the response, as if a view had returned it. Then neither the
+        view nor the remaining functions run.
+
+        :param f: called without arguments.
 
         >>> from schlenk import Flask, request
         >>> app = Flask(__name__)
@@ -209,17 +221,18 @@ class Scaffold:
         ...         return "who is there?", 401
         >>> app.test_client().get("/").status, app.test_client().get("/?user=ada").status
         ('401 UNAUTHORIZED', '404 NOT FOUND')
-
-        As in Flask 1.1.
         """
         self.before_request_funcs.setdefault(None, []).append(f)
         return f
 
     @setupmethod
-    def after_request(self, f: F) -> F:
-        """Have ``f`` called with the response to each request; it returns the response to send, most often the same.
+    def after_request(self, f: AfterRequest) -> AfterRequest:
+        """Register a function to run after each request.
 
-        The last registered runs first. Not run where an error was neither handled nor became a 500.
+        The functions run in reverse order of registration. They do not run if an unhandled error is raised to the
+        server, as in debug mode and in tests.
+
+        :param f: called with the response. It must return a response, usually the same one.
 
         >>> from schlenk import Flask
         >>> app = Flask(__name__)
@@ -229,19 +242,22 @@ class Scaffold:
         ...     return response
         >>> app.test_client().get("/").headers["X-Frame-Options"]
         'DENY'
-
-        As in Flask 1.1.
         """
         self.after_request_funcs.setdefault(None, []).append(f)
         return f
 
     @setupmethod
-    def teardown_request(self, f: F) -> F:
-        """Have ``f`` called when the request context goes, with the error that nobody handled, or ``None``.
+    def teardown_request(self, f: Teardown) -> Teardown:
+        """Register a function to run when a request context is popped.
 
-        The last registered runs first. Should ``f`` fail, the error is raised, and those after it don't run; the
-        contexts go all the same.
+        The functions run in reverse order of registration. If one raises, the remaining functions do not run; the
+        contexts are popped all the same.
 
+        With :func:`~schlenk.stream_with_context`, the function runs when the stream ends. If the server closes the
+        stream early, the error is ``GeneratorExit``: when the client disconnects, but also when the body is not sent,
+        as for a ``HEAD`` request or a 304 response. A function that rolls back on every error rolls back then, too.
+
+        :param f: called with the unhandled error, or with ``None``.
         >>> from schlenk import Flask
         >>> app = Flask(__name__)
         >>> @app.teardown_request
@@ -250,27 +266,27 @@ class Scaffold:
         >>> with app.test_request_context():
         ...     pass
         closed after None
-
-        As in Flask 1.1.
         """
         self.teardown_request_funcs.setdefault(None, []).append(f)
         return f
 
     @setupmethod
-    def teardown_appcontext(self, f: F) -> F:
-        """Have ``f`` called when an application context goes; otherwise as :meth:`teardown_request`.
+    def teardown_appcontext(self, f: Teardown) -> Teardown:
+        """Register a function to run when an application context is popped.
 
-        As in Flask 1.1.
+        The order of the functions, and the errors they are called with, are those of :meth:`teardown_request`.
+
+        :param f: called with the unhandled error, or with ``None``.
         """
         self.teardown_appcontext_funcs.append(f)
         return f
 
     @setupmethod
-    def url_value_preprocessor(self, f: F) -> F:
-        """Have ``f`` called with the endpoint and the values in the URL, before :meth:`before_request` is seen to.
+    def url_value_preprocessor(self, f: URLValuePreprocessor) -> URLValuePreprocessor:
+        """Register a function to process the values in the URL, before the :meth:`before_request` functions run.
 
-        It may change the values; both are ``None`` where no rule matched.
-
+        :param f: called with the endpoint and the dictionary of values, which it may change. Both are ``None`` if no
+            rule matched the URL.
         >>> from schlenk import Flask, g
         >>> app = Flask(__name__)
         >>> @app.url_value_preprocessor
@@ -281,15 +297,15 @@ class Scaffold:
         ...     return g.language
         >>> app.test_client().get("/en/").get_data(as_text=True)
         'en'
-
-        As in Flask 1.1.
         """
         self.url_value_preprocessors.setdefault(None, []).append(f)
         return f
 
     @setupmethod
-    def url_defaults(self, f: F) -> F:
-        """Have ``f`` called with the endpoint and the values whenever a URL is built; it may add values.
+    def url_defaults(self, f: URLDefaults) -> URLDefaults:
+        """Register a function to add values to each URL that :func:`~schlenk.url_for` builds.
+
+        :param f: called with the endpoint and the dictionary of values, which it may change.
 
         >>> from schlenk import Flask, url_for
         >>> app = Flask(__name__)
@@ -300,17 +316,20 @@ class Scaffold:
         >>> with app.test_request_context():
         ...     url_for("index")
         '/en/'
-
-        As in Flask 1.1.
         """
         self.url_default_functions.setdefault(None, []).append(f)
         return f
 
+    @overload
+    def errorhandler(self, code_or_exception: int) -> StatusErrorHandlerDecorator: ...
+    @overload
+    def errorhandler(self, code_or_exception: type[Error]) -> ClassErrorHandlerDecorator[Error]: ...
     @setupmethod
-    def errorhandler(self, code_or_exception: type[Exception] | int) -> Callable[[F], F]:
-        """Have the decorated function answer where an error was raised.
+    def errorhandler(self, code_or_exception: type[Exception] | int) -> Any:
+        """Register the decorated function as an error handler.
 
-        :param code_or_exception: as for :meth:`register_error_handler`, which raises the same errors.
+        :param code_or_exception: an HTTP status code or an exception class. It is passed to
+            :meth:`register_error_handler`, which describes it and the errors raised.
 
         >>> from schlenk import Flask
         >>> app = Flask(__name__)
@@ -319,8 +338,6 @@ class Scaffold:
         ...     return "nothing here", 404
         >>> app.test_client().get("/").get_data(as_text=True)
         'nothing here'
-
-        As in Flask 1.1.
         """
 
         def register(f: F) -> F:
@@ -329,24 +346,34 @@ class Scaffold:
 
         return register
 
+    @overload
+    def register_error_handler(
+        self,
+        code_or_exception: int,
+        f: Callable[[HTTPException], ResponseReturnValue] | Callable[[HTTPError], ResponseReturnValue],
+    ) -> None: ...
+    @overload
+    def register_error_handler(
+        self, code_or_exception: type[Error], f: Callable[[Error], ResponseReturnValue]
+    ) -> None: ...
     def register_error_handler(self, code_or_exception: type[Exception] | int, f: ErrorHandler) -> None:
-        """Have ``f`` called with an error; what it returns is the answer, as if a view had returned it.
+        """Register a function to handle errors.
 
-        :param code_or_exception: an HTTP status, for the errors that stand for it; or a class, for its instances.
-            Handlers by status come before handlers by class, the nearest class in the method resolution order first.
-        :raises KeyError: no error of Werkzeug's stands for that status.
-        :raises ValueError: an error is given instead of its class.
-        :raises TypeError: what is given is neither.
-        :raises AssertionError: a class is given that isn't one of errors.
+        A handler for the status code of an error is preferred to a handler for its class. Among the latter, the handler
+        for the closest base class is preferred.
 
+        :param code_or_exception: an HTTP status code, or an exception class, which includes its subclasses.
+        :param f: called with the error. Its return value becomes the response, as if a view had returned it.
+        :raises KeyError: Werkzeug has no exception for the status code.
+        :raises ValueError: ``code_or_exception`` is an instance of an exception instead of its class.
+        :raises TypeError: ``code_or_exception`` is neither a status code nor a class.
+        :raises AssertionError: the class is not an exception class.
         >>> from schlenk import Flask
         >>> app = Flask(__name__)
         >>> app.register_error_handler(ZeroDivisionError, lambda error: ("nothing to share", 400))
         >>> app.add_url_rule("/", "index", lambda: str(1 / 0))
         >>> app.test_client().get("/").status
         '400 BAD REQUEST'
-
-        As in Flask 1.1.
         """
         self._register_error_handler(None, code_or_exception, f)
 
@@ -356,48 +383,45 @@ class Scaffold:
     ) -> None:
         if isinstance(code_or_exception, HTTPException):
             raise ValueError(
-                f"{f!r} can't handle {code_or_exception!r}: handlers are for classes of errors, or for status codes."
+                f"{f!r} cannot be registered for {code_or_exception!r}, which is an instance. Pass the exception class "
+                f"{type(code_or_exception).__name__} or a status code."
             )
         try:
             exception, code = self._get_exc_class_and_code(code_or_exception)
         except KeyError:
             raise KeyError(
-                f"{f!r} can't handle {code_or_exception!r}: that is not an HTTP status Werkzeug has an error for. "
-                "Give a subclass of HTTPException that has it as its code."
+                f"{f!r} cannot be registered for {code_or_exception!r}, because Werkzeug has no exception for this "
+                "status code. Pass a subclass of HTTPException that has it as its `code`."
             ) from None
         self.error_handler_spec.setdefault(key, {}).setdefault(code, {})[exception] = f
 
     @staticmethod
     def _get_exc_class_and_code(exc_class_or_code: Any) -> tuple[type[Exception], int | None]:
-        """Return the class of errors meant, and the HTTP status it stands for, if any."""
+        """Return the exception class for a class or status code, and the status code of that class, if any."""
         exception = default_exceptions[exc_class_or_code] if isinstance(exc_class_or_code, int) else exc_class_or_code
         if not isinstance(exception, type):
-            raise TypeError(f"{exception!r} can't be handled: give a class of errors, or an HTTP status code.")
+            raise TypeError(f"{exception!r} cannot have an error handler. Pass an exception class or a status code.")
         if not issubclass(exception, Exception):
-            raise AssertionError(f"{exception!r} can't be handled: it is not a class of errors.")
+            raise AssertionError(f"{exception!r} cannot have an error handler: it is not a subclass of Exception.")
         return exception, exception.code if issubclass(exception, HTTPException) else None
 
     def _find_error_handler(self, e: Exception) -> ErrorHandler | None:
-        """Return the handler for ``e``: by its status if there is one, else by its class; nearest class first."""
-        # Handlers answer a request: without one there is nothing to be handled, and this says so.
+        """Return the handler for an error, or ``None``."""
+        # Raises RuntimeError outside a request, where handlers must not run.
         _lookup_req_object("request")
         by_code = self.error_handler_spec.get(None)
         if not by_code:
             return None
-        classes, code = self._get_exc_class_and_code(type(e))
-        for kind in (None,) if code is None else (code, None):
-            handlers = by_code.get(kind, {})
-            for exception in classes.__mro__:
-                if exception in handlers:
-                    return handlers[exception]
+        error_class, code = self._get_exc_class_and_code(type(e))
+        for key in (None,) if code is None else (code, None):
+            handlers = by_code.get(key, {})
+            for base in error_class.__mro__:
+                if base in handlers:
+                    return handlers[base]
         return None
 
 
-def _methods_of(view_func: View | None) -> Any:
-    return getattr(view_func, "methods", None) or ("GET",)
-
-
-def _endpoint_of(view_func: View | None) -> str:
+def _default_endpoint(view_func: ViewFunction | None) -> str:
     if view_func is None:
-        raise AssertionError("A rule leads to an endpoint, or to the function it is named for: give one of the two.")
+        raise AssertionError("add_url_rule() needs an endpoint or a view_func, but neither was given.")
     return view_func.__name__
