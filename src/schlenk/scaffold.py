@@ -101,6 +101,7 @@ class Scaffold:
         :param rule: the path, which may contain variables such as ``<int:number>``.
         :param options: ``endpoint``, ``methods`` and the other parameters of :meth:`add_url_rule`, which this method
             calls.
+
         >>> from schlenk import Flask
         >>> app = Flask(__name__)
         >>> @app.route("/user/<int:number>")
@@ -176,6 +177,7 @@ class Scaffold:
         """Register the decorated function as the view for an endpoint.
 
         :param endpoint: the endpoint of rules that were, or will be, added without a view.
+
         >>> from schlenk import Flask
         >>> app = Flask(__name__)
         >>> app.add_url_rule("/", endpoint="index")
@@ -258,6 +260,7 @@ class Scaffold:
         as for a ``HEAD`` request or a 304 response. A function that rolls back on every error rolls back then, too.
 
         :param f: called with the unhandled error, or with ``None``.
+
         >>> from schlenk import Flask
         >>> app = Flask(__name__)
         >>> @app.teardown_request
@@ -287,6 +290,7 @@ class Scaffold:
 
         :param f: called with the endpoint and the dictionary of values, which it may change. Both are ``None`` if no
             rule matched the URL.
+
         >>> from schlenk import Flask, g
         >>> app = Flask(__name__)
         >>> @app.url_value_preprocessor
@@ -368,6 +372,7 @@ class Scaffold:
         :raises ValueError: ``code_or_exception`` is an instance of an exception instead of its class.
         :raises TypeError: ``code_or_exception`` is neither a status code nor a class.
         :raises AssertionError: the class is not an exception class.
+
         >>> from schlenk import Flask
         >>> app = Flask(__name__)
         >>> app.register_error_handler(ZeroDivisionError, lambda error: ("nothing to share", 400))
