@@ -161,8 +161,13 @@ def test_url_for_outside_app_explains() -> None:
 
 
 def test_url_for_without_server_name_explains(app: Flask) -> None:
-    with app.app_context(), pytest.raises(RuntimeError, match="SERVER_NAME"):
+    with app.app_context(), pytest.raises(RuntimeError, match="SERVER_NAME is not set"):
         url_for("index")
+
+
+def test_relative_url_needs_server_name_too(app: Flask) -> None:
+    with app.app_context(), pytest.raises(RuntimeError, match="even with _external=False"):
+        url_for("index", _external=False)
 
 
 def test_url_for_with_bad_host_explains(app: Flask) -> None:
@@ -181,6 +186,23 @@ def test_unbuildable_url_raises(app: Flask, endpoint: str, values: dict[str, Any
     assert raised.value.endpoint == endpoint
 
 
+@pytest.mark.parametrize(("endpoint", "meant"), [("usr", "user"), ("User", "user"), ("bth", "both")])
+def test_build_error_suggests_endpoint(app: Flask, endpoint: str, meant: str) -> None:
+    with app.test_request_context(), pytest.raises(BuildError, match=rf"Did you mean '{meant}'\?$"):
+        url_for(endpoint)
+
+
+def test_endpoint_of_other_app_is_explained(app: Flask) -> None:
+    other = Flask("other")
+    with other.test_request_context(), pytest.raises(BuildError, match=r"'other' has no endpoint 'user'.* another app"):
+        url_for("user", name="ada")
+
+
+def test_build_error_names_missing_values(app: Flask) -> None:
+    with app.test_request_context(), pytest.raises(BuildError, match=r"endpoint 'user'.*specify values \['name'\]"):
+        url_for("user")
+
+
 def test_build_error_handler_returns_url(app: Flask) -> None:
     app.url_build_error_handlers.append(lambda error, endpoint, values: f"/else/{endpoint}")
     with app.test_request_context():
@@ -193,11 +215,20 @@ def test_build_error_handler_gets_arguments(app: Flask) -> None:
     with app.test_request_context():
         url_for("nothing", n=1, _anchor="top", _method="POST", _external=True, _scheme="https")
         url_for("nothing")
-    assert [(type(error), endpoint, values) for error, endpoint, values in seen] == [
-        (BuildError, "nothing",
-         {"n": 1, "_anchor": "top", "_method": "POST", "_external": True, "_scheme": "https"}),
-        (BuildError, "nothing", {"_anchor": None, "_method": None, "_external": False, "_scheme": None}),
-    ]  # fmt: skip
+    assert [error.endpoint for error, _, _ in seen] == ["nothing", "nothing"]
+    assert [endpoint for _, endpoint, _ in seen] == ["nothing", "nothing"]
+    assert [values for _, _, values in seen] == [
+        {"n": 1, "_anchor": "top", "_method": "POST", "_external": True, "_scheme": "https"},
+        {"_anchor": None, "_method": None, "_external": False, "_scheme": None},
+    ]
+
+
+def test_build_error_handler_sees_current_error(app: Flask) -> None:
+    current: list[Any] = []
+    app.url_build_error_handlers.append(lambda error, *_: current.append(error is sys.exc_info()[1]) or "")
+    with app.test_request_context():
+        url_for("nothing")
+    assert current == [True]
 
 
 def test_first_build_error_handler_wins(app: Flask) -> None:

@@ -1,7 +1,8 @@
-"""What views call: URLs, responses, flashed messages, streams; and where an application finds itself."""
+"""Functions for views: URLs, responses, flashed messages and streams. Also the environment's defaults for settings."""
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import os
 import sys
@@ -10,14 +11,15 @@ from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, overload
 from urllib.parse import quote
 
+from werkzeug import routing
 from werkzeug.exceptions import abort
-from werkzeug.routing import BuildError
 from werkzeug.utils import redirect
 
 from .globals import _app_ctx_stack, _request_ctx_stack, current_app, session
 from .signals import message_flashed
 
 if TYPE_CHECKING:
+    from .app import Flask
     from .wrappers import Response
 
 __all__ = [
@@ -28,19 +30,47 @@ __all__ = [
 T = TypeVar("T")
 
 
-def url_for(endpoint: str, **values: Any) -> str:
-    """Return the URL of an endpoint.
+class BuildError(routing.BuildError):
+    """Werkzeug's ``BuildError``, with a message that names the application and the endpoint that was probably meant.
 
-    :param endpoint: the endpoint's name; a dot in front means the same blueprint, which is none here.
-    :param values: those of the rule's variables; any others make the query string. Four are for this function:
-        ``_external`` (whether to give scheme and host too; the default outside a request), ``_scheme`` (instead of
-        ``PREFERRED_URL_SCHEME`` or the request's; only with ``_external``), ``_anchor``, and ``_method`` (choose the
-        rule for this HTTP method).
-    :raises RuntimeError: there is no application context; or no request and no ``SERVER_NAME`` to tell the host.
-    :raises AttributeError: the request was for a host that can't be used.
-    :raises BuildError: there is no rule for that endpoint and these values, and no function in
-        ``app.url_build_error_handlers`` knew better.
-    :raises ValueError: ``_scheme`` without ``_external``.
+    :param error: the error that Werkzeug raised.
+    :param app: the application whose endpoints were searched.
+    """
+
+    def __init__(self, error: routing.BuildError, app: Flask) -> None:
+        super().__init__(error.endpoint, error.values, error.method, error.adapter)
+        self.app = app
+
+    def __str__(self) -> str:
+        endpoints = {rule.endpoint for rule in self.app.url_map.iter_rules()}
+        if self.endpoint in endpoints:
+            return super().__str__()
+        message = f"The application {self.app.name!r} has no endpoint {self.endpoint!r}, so its URL cannot be built."
+        similar = difflib.get_close_matches(self.endpoint, endpoints, n=1)
+        if similar:
+            return f"{message} Did you mean {similar[0]!r}?"
+        return f"{message} If another application has it, build the URL in a context of that application."
+
+
+def url_for(endpoint: str, **values: Any) -> str:
+    """Build the URL of an endpoint.
+
+    :param endpoint: the name of the endpoint. A leading dot is accepted as in Flask, where it stands for the current
+        blueprint.
+    :param values: the values of the variables in the rule. Other values are added to the query string. These names
+        have a special meaning:
+
+        - ``_external``: whether to build an absolute URL, with scheme and host. The default is ``False`` during a
+          request and ``True`` otherwise.
+        - ``_scheme``: the scheme of an absolute URL, in place of the request's or ``PREFERRED_URL_SCHEME``.
+        - ``_anchor``: the fragment, which is appended after ``#``.
+        - ``_method``: build the URL of the rule for this HTTP method.
+
+    :raises RuntimeError: there is no application context, or neither a request context nor ``SERVER_NAME``.
+    :raises AttributeError: the ``Host`` header of the current request is invalid.
+    :raises BuildError: the application has no rule for the endpoint and values, and no function in
+        ``app.url_build_error_handlers`` returned a URL.
+    :raises ValueError: ``_scheme`` is given for a relative URL.
 
     >>> from schlenk import Flask
     >>> app = Flask(__name__)
@@ -48,25 +78,24 @@ def url_for(endpoint: str, **values: Any) -> str:
     >>> with app.test_request_context():
     ...     url_for("user", name="ada", page=2), url_for("user", name="ada", _external=True)
     ('/user/ada?page=2', 'http://localhost/user/ada')
-
-    As in Flask 1.1.
     """
     app_context = _app_ctx_stack.top
     request_context = _request_ctx_stack.top
     if app_context is None:
         raise RuntimeError(
-            f"The URL of {endpoint!r} can't be built: working outside of application context, it isn't known for which "
-            "application. In a script, put it into a `with app.app_context():` block."
+            f"Working outside of application context, so the URL of {endpoint!r} cannot be built. Outside a request, "
+            "call url_for() in a `with app.app_context():` block."
         )
     adapter = app_context.url_adapter if request_context is None else request_context.url_adapter
     if adapter is None and request_context is not None:
         raise AttributeError(
-            f"The URL of {endpoint!r} can't be built, because the current request names no host that could be used."
+            f"The URL of {endpoint!r} cannot be built, because the host of the current request is invalid."
         )
     if adapter is None:
         raise RuntimeError(
-            f"The URL of {endpoint!r} can't be built, because it isn't known for which host: outside a request, set "
-            "SERVER_NAME in the configuration (and APPLICATION_ROOT and PREFERRED_URL_SCHEME, if need be)."
+            f"The URL of {endpoint!r} cannot be built outside a request, because SERVER_NAME is not set. Set it in the "
+            "configuration, with APPLICATION_ROOT and PREFERRED_URL_SCHEME if needed. It is required even with "
+            "_external=False."
         )
     if request_context is not None and endpoint.startswith("."):
         blueprint = request_context.request.blueprint
@@ -79,9 +108,12 @@ def url_for(endpoint: str, **values: Any) -> str:
     app = app_context.app
     app.inject_url_defaults(endpoint, values)
     if scheme is not None and not external:
-        raise ValueError(f"The URL of {endpoint!r} can't have a _scheme, {scheme!r}, without _external=True.")
+        raise ValueError(f"The URL of {endpoint!r} is relative: _scheme={scheme!r} requires _external=True.")
     try:
-        url = adapter.build(endpoint, values, method=method, force_external=external, url_scheme=scheme)
+        try:
+            url = adapter.build(endpoint, values, method=method, force_external=external, url_scheme=scheme)
+        except routing.BuildError as error:
+            raise BuildError(error, app) from None
     except BuildError as error:
         values.update(_external=external, _anchor=anchor, _method=method, _scheme=scheme)
         return app.handle_url_build_error(error, endpoint, values)
@@ -89,10 +121,12 @@ def url_for(endpoint: str, **values: Any) -> str:
 
 
 def make_response(*args: Any) -> Response:
-    """Return the response that a view returning ``args`` would lead to, to change it before it is returned.
+    """Create a response from the values that a view could return, so that the view can change it.
 
-    :param args: nothing, for an empty response; or what :meth:`~schlenk.Flask.make_response` takes, several being
-        taken for a tuple.
+    :param args: no argument creates an empty response. One argument is passed to
+        :meth:`schlenk.Flask.make_response`, and several are passed to it as a tuple.
+    :raises RuntimeError: there is no application context.
+    :raises TypeError: no response can be created from ``args``.
 
     >>> from schlenk import Flask
     >>> with Flask(__name__).test_request_context():
@@ -100,8 +134,6 @@ def make_response(*args: Any) -> Response:
     ...     response.headers["X-Made"] = "yes"
     ...     response.status
     '201 CREATED'
-
-    As in Flask 1.1.
     """
     if not args:
         return current_app.response_class()
@@ -109,11 +141,11 @@ def make_response(*args: Any) -> Response:
 
 
 def flash(message: str, category: str = "message") -> None:
-    """Keep a message in the session for the next request to show, which takes it with :func:`get_flashed_messages`.
+    """Store a message in the session, usually for the next request, which reads it with :func:`get_flashed_messages`.
 
-    :param message: what to show: a string, or anything else that the session can keep.
-    :param category: a word for the kind of message, such as ``"error"``.
-    :raises RuntimeError: there is no request, or no secret key to keep a session with.
+    :param message: a string, or another value that the session can store.
+    :param category: the kind of message, such as ``"error"``.
+    :raises RuntimeError: there is no request context, or the secret key for the session is not set.
 
     >>> from schlenk import Flask
     >>> app = Flask(__name__)
@@ -121,26 +153,26 @@ def flash(message: str, category: str = "message") -> None:
     >>> @app.route("/")
     ... def index():
     ...     flash("Saved.")
-    ...     return "see what is next"
+    ...     return "done"
     >>> with app.test_client() as client:
     ...     response = client.get("/")
     ...     get_flashed_messages()
     ['Saved.']
-
-    As in Flask 1.1.
     """
     flashes = session.get("_flashes", [])
     flashes.append((category, message))
-    # Assigned again, as a session doesn't see what becomes of a list inside it.
+    # The session detects assignments only, not changes to a list inside it.
     session["_flashes"] = flashes
     message_flashed.send(current_app._get_current_object(), message=message, category=category)  # type: ignore[attr-defined]
 
 
 def get_flashed_messages(with_categories: bool = False, category_filter: Iterable[str] = ()) -> list[Any]:
-    """Take the flashed messages out of the session and return them; again and again the same during one request.
+    """Remove the flashed messages from the session and return them.
+
+    Later calls during the same request return the same messages.
 
     :param with_categories: return pairs of category and message.
-    :param category_filter: return only those of these categories; all, where it is empty.
+    :param category_filter: return only messages of these categories. If it is empty, all messages are returned.
     :raises AttributeError: there is no request context.
 
     >>> from schlenk import Flask
@@ -150,14 +182,12 @@ def get_flashed_messages(with_categories: bool = False, category_filter: Iterabl
     ...     flash("Saved."); flash("Too long.", "error")
     ...     get_flashed_messages(category_filter=["error"]), get_flashed_messages(with_categories=True)
     (['Too long.'], [('message', 'Saved.'), ('error', 'Too long.')])
-
-    As in Flask 1.1.
     """
     context = _request_ctx_stack.top
     if context is None:
         raise AttributeError(
-            "There are no flashed messages, because there is no session to take them from: working outside of request "
-            "context. Call get_flashed_messages() in a view, or in a `with app.test_request_context():` block."
+            "Working outside of request context, so there are no flashed messages. Call get_flashed_messages() in a "
+            "view or in a `with app.test_request_context():` block."
         )
     found = context.flashes
     if found is None:
@@ -172,9 +202,11 @@ def stream_with_context(generator_or_function: Callable[..., Iterator[T]]) -> Ca
 @overload
 def stream_with_context(generator_or_function: Iterable[T]) -> Iterator[T]: ...
 def stream_with_context(generator_or_function: Any) -> Any:
-    """Keep the request context for as long as a response is being streamed.
+    """Keep the current request context pushed until a streamed response has ended.
 
-    :param generator_or_function: the iterable that is streamed, or, as a decorator, the function that returns it.
+    :param generator_or_function: the generator or other iterable to stream. Used as a decorator, the function that
+        returns it.
+    :returns: an iterator over the same items, or a function that returns one.
     :raises RuntimeError: there is no request context.
 
     >>> from schlenk import Flask, request
@@ -187,8 +219,6 @@ def stream_with_context(generator_or_function: Any) -> Any:
     ...     return app.response_class(letters())
     >>> app.test_client().get("/?word=schlenk").get_data(as_text=True)
     'schlenk'
-
-    As in Flask 1.1.
     """
     try:
         iterator = iter(generator_or_function)
@@ -202,8 +232,8 @@ def stream_with_context(generator_or_function: Any) -> Any:
     context = _request_ctx_stack.top
     if context is None:
         raise RuntimeError(
-            "The stream can't keep the request context, because there is none: working outside of request context. "
-            "Call stream_with_context() in the view, before it returns."
+            "Working outside of request context, so there is no context for the stream to keep. Call "
+            "stream_with_context() in the view, before it returns."
         )
 
     def stream() -> Generator[Any, None, None]:
@@ -227,36 +257,35 @@ def stream_with_context(generator_or_function: Any) -> Any:
 
 
 def get_env() -> str:
-    """Return ``FLASK_ENV`` from the environment: ``"production"`` where it is not set. As in Flask 1.1."""
+    """Return the environment variable ``FLASK_ENV``, or ``"production"`` if it is not set."""
     return os.environ.get("FLASK_ENV") or "production"
 
 
 def get_debug_flag() -> bool:
-    """Return what ``FLASK_DEBUG`` in the environment says; where it is not set, whether ``FLASK_ENV`` is development.
+    """Return whether the environment variable ``FLASK_DEBUG`` enables debug mode.
 
-    As in Flask 1.1.
+    The values ``0``, ``false`` and ``no`` disable it, and all others enable it. If the variable is not set, debug mode
+    is enabled if ``FLASK_ENV`` is ``"development"``.
     """
     flag = os.environ.get("FLASK_DEBUG")
     return flag.lower() not in {"0", "false", "no"} if flag else get_env() == "development"
 
 
 def get_load_dotenv(default: bool = True) -> bool:
-    """Return whether ``FLASK_SKIP_DOTENV`` in the environment leaves it to be done; ``default`` where it is not set.
+    """Return whether the environment variable ``FLASK_SKIP_DOTENV`` allows loading ``.env`` files.
 
-    As in Flask 1.1.
+    :param default: the result if the variable is not set.
     """
     skip = os.environ.get("FLASK_SKIP_DOTENV")
     return skip.lower() in {"0", "false", "no"} if skip else default
 
 
 def get_root_path(import_name: str) -> str:
-    """Return the folder that a module lies in, or the current one for a module that isn't in a file.
+    """Return the directory of a module, or the current directory if there is no such module.
 
-    :param import_name: the module's name, with dots.
-    :raises ImportError: the package that the module would be in can't be imported.
-    :raises RuntimeError: the module is in no folder that could be told.
-
-    As in Flask 1.1.
+    :param import_name: the full name of the module.
+    :raises ImportError: the package that contains the module cannot be imported.
+    :raises RuntimeError: the module has no file, as a built-in module or a namespace package.
     """
     module = sys.modules.get(import_name)
     file = getattr(module, "__file__", None)
@@ -266,12 +295,12 @@ def get_root_path(import_name: str) -> str:
         except ValueError:
             spec = None
         if spec is None or (module is None and spec.origin is None):
-            # There is no such module, or only a folder that would do for one.
+            # There is no such module, or it is a namespace package that was not imported.
             return os.getcwd()
         file = spec.origin if spec.has_location else None
     if file is None:
         raise RuntimeError(
-            f"The root path of {import_name!r} can't be told, as it isn't in a file: "
-            "say it with Flask(..., root_path=...)."
+            f"The module {import_name!r} has no file, so its root path cannot be determined. Pass it with "
+            "Flask(..., root_path=...)."
         )
     return os.path.dirname(os.path.abspath(file))
