@@ -599,6 +599,40 @@ def test_transaction_requires_session(app: Flask) -> None:
     assert has_request_context() is False
 
 
+@pytest.mark.parametrize("before", [(), ("/before",)], ids=["first", "later"])
+def test_transaction_explains_request_in_block(app: Flask, ended: list[str], before: tuple[str, ...]) -> None:
+    with app.test_client() as client:
+        for path in before:
+            client.get(path)
+        with pytest.raises(AssertionError, match=r"'http://localhost/page'.* Make the request after the block"):
+            with client.session_transaction("/transaction"):
+                client.get("/page")
+    assert _request_ctx_stack.top is None
+    assert _app_ctx_stack.top is None
+    assert ended == [*before, "/page", "/transaction"]
+
+
+def test_transaction_raises_error_of_block(app: Flask, ended: list[str]) -> None:
+    with app.test_client() as client, pytest.raises(ZeroDivisionError), client.session_transaction("/transaction"):
+        client.get("/page").status_code / 0
+    assert ended == ["/page", "/transaction"]
+
+
+def test_request_in_transaction_is_allowed(app: Flask, ended: list[str]) -> None:
+    client = app.test_client()
+    with client.session_transaction("/transaction"):
+        client.get("/page")
+    assert ended == ["/page", "/transaction"]
+
+
+def test_transaction_names_context_left_pushed(app: Flask) -> None:
+    with pytest.raises(AssertionError, match="/left") as raised:
+        with app.test_client().session_transaction():
+            app.test_request_context("/left").push()
+    assert "None" not in str(raised.value)
+    assert _request_ctx_stack.top is None
+
+
 def test_transaction_skips_null_session(app: Flask) -> None:
     class Nothing(SessionInterface):
         null_session_class = SecureCookieSession

@@ -1,4 +1,4 @@
-"""A test client that can keep its context, and a builder of environs."""
+"""The test client and the builder for WSGI environments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from werkzeug.wsgi import get_current_url
 from . import json
 from .globals import _request_ctx_stack
 
-# Tests find it here, beside the client.
+# Re-exported, so that tests can import it together with the client.
 from .leaks import no_context_left as no_context_left
 
 if TYPE_CHECKING:
@@ -29,18 +29,20 @@ if TYPE_CHECKING:
 
 
 class EnvironBuilder(werkzeug.test.EnvironBuilder):
-    """Describes a request to an application, by its configuration where nothing else is said.
+    """Werkzeug's ``EnvironBuilder``, with defaults from the configuration of an application.
 
     :param app: the application.
-    :param path: the path, with a query string perhaps; or a whole URL.
-    :param base_url: scheme, host and root path; default: ``PREFERRED_URL_SCHEME``, ``SERVER_NAME``,
-        ``APPLICATION_ROOT``.
-    :param subdomain: put in front of ``SERVER_NAME``.
-    :param url_scheme: instead of ``PREFERRED_URL_SCHEME``.
-    :param args: with ``kwargs``, as for :class:`werkzeug.test.EnvironBuilder`.
-    :raises AssertionError: ``base_url`` is given, and ``subdomain`` or ``url_scheme`` too.
+    :param path: the path and the query string of the request, or an absolute URL.
+    :param base_url: the scheme, host and root path. By default, it is built from ``PREFERRED_URL_SCHEME``,
+        ``SERVER_NAME`` and ``APPLICATION_ROOT``.
+    :param subdomain: the subdomain of ``SERVER_NAME``.
+    :param url_scheme: the scheme, in place of ``PREFERRED_URL_SCHEME``.
+    :param args: passed, like ``kwargs``, to :class:`werkzeug.test.EnvironBuilder`.
+    :raises AssertionError: ``base_url`` is given together with ``subdomain`` or ``url_scheme``.
 
-    As in Flask 1.1.
+    >>> from schlenk import Flask
+    >>> EnvironBuilder(Flask(__name__), "/user?name=ada", subdomain="shop").get_request().url
+    'http://shop.localhost/user?name=ada'
     """
 
     def __init__(
@@ -55,8 +57,8 @@ class EnvironBuilder(werkzeug.test.EnvironBuilder):
     ) -> None:
         if base_url is not None and (subdomain or url_scheme):
             raise AssertionError(
-                f"base_url={base_url!r} says it all: neither subdomain={subdomain!r} nor url_scheme={url_scheme!r} can "
-                "change it."
+                f"base_url={base_url!r} cannot be combined with subdomain={subdomain!r} or url_scheme={url_scheme!r}. "
+                "Include them in base_url."
             )
         if base_url is None:
             url = urlsplit(path)
@@ -71,22 +73,28 @@ class EnvironBuilder(werkzeug.test.EnvironBuilder):
         super().__init__(path, base_url, *args, **kwargs)
 
     def json_dumps(self, obj: Any, **kwargs: Any) -> str:
-        """Return ``obj`` as JSON, as the application writes it.
+        """Serialize an object to JSON with the encoder and settings of the application.
 
-        :param kwargs: for :func:`schlenk.json.dumps`, which raises the same errors.
+        :param obj: the object.
+        :param kwargs: passed to :func:`schlenk.json.dumps`, which describes the errors.
         """
         text: str = json.dumps(obj, app=self.app, **kwargs)
         return text
 
 
 class FlaskClient(Client):
-    """A client for tests, made by :meth:`schlenk.Flask.test_client`.
+    """A test client, which calls the application without a server. :meth:`schlenk.Flask.test_client` creates one.
 
-    :param args: with ``kwargs``, as for :class:`werkzeug.test.Client`: the application, the class of answers, and
+    In a ``with`` block, the context of each request stays pushed until the next request or the end of the block, so
+    that ``request``, ``session`` and ``g`` can be inspected. The dictionary ``environ_base`` contains defaults for the
+    environment of every request.
+
+    Cookies are read and changed with :meth:`~werkzeug.test.Client.get_cookie`,
+    :meth:`~werkzeug.test.Client.set_cookie` and :meth:`~werkzeug.test.Client.delete_cookie`. Clients of Werkzeug 3 have
+    no ``cookie_jar``.
+
+    :param args: passed, like ``kwargs``, to :class:`werkzeug.test.Client`: the application, the response class, and
         ``use_cookies``.
-
-    In a ``with`` block the context of the last request stays until the next request, or the end of the block, so that
-    ``request``, ``session`` and ``g`` can be looked at. ``environ_base`` goes into the environ of every request.
 
     >>> from schlenk import Flask, request
     >>> app = Flask(__name__)
@@ -96,8 +104,6 @@ class FlaskClient(Client):
     >>> with app.test_client() as client:
     ...     client.get("/?name=ada").status, request.args["name"]
     ('200 OK', 'ada')
-
-    As in Flask 1.1, on Werkzeug 3.
     """
 
     application: Flask
@@ -109,10 +115,15 @@ class FlaskClient(Client):
 
     @contextmanager
     def session_transaction(self, *args: Any, **kwargs: Any) -> Iterator[SessionMixin]:
-        """Open the session that the next request will see, to look at it and change it; it is saved at the end.
+        """Open the session that the next request will use, so that a test can read and change it.
 
-        :param args: with ``kwargs``, as for :meth:`~schlenk.Flask.test_request_context`: the request it belongs to.
-        :raises RuntimeError: the client keeps no cookies, or the application gives no session.
+        The session is saved when the ``with`` block ends. Make requests after the block, not in it.
+
+        :param args: passed, like ``kwargs``, to :meth:`schlenk.Flask.test_request_context`. They describe the request
+            that the session is opened for.
+        :raises RuntimeError: the client was created with ``use_cookies=False``, or no session is available.
+        :raises AssertionError: a request was made in the block and its context was preserved, or a context was pushed
+            and not popped.
 
         >>> from schlenk import Flask, session
         >>> app = Flask(__name__)
@@ -127,7 +138,7 @@ class FlaskClient(Client):
         'ada'
         """
         if self._cookies is None:
-            raise RuntimeError("The client keeps no cookies, and so no session: make it with use_cookies=True.")
+            raise RuntimeError("This client does not store cookies, so it has no session. Use use_cookies=True.")
         app = self.application
         outer = _request_ctx_stack.top
         context = app.test_request_context(*args, **kwargs)
@@ -135,13 +146,25 @@ class FlaskClient(Client):
         with context:
             session = app.session_interface.open_session(app, context.request)
             if session is None:
-                raise RuntimeError("The application gives no session: has it a secret key, or another store?")
-            # The block sees the contexts of whoever wrote it, not the one that is only here to hold the session.
-            _request_ctx_stack.push(outer)  # type: ignore[arg-type]
+                raise RuntimeError("No session is available. Set the secret key (SECRET_KEY or app.secret_key).")
+            # In the block, the context from before is current again, because this one only holds the session.
+            entries = _request_ctx_stack.push(outer)  # type: ignore[arg-type]
+            position = len(entries) - 1
             try:
                 yield session
             finally:
-                _request_ctx_stack.pop()
+                requested = [entry for entry in entries[position:] if entry is not outer and entry.preserved]
+                while requested and _request_ctx_stack.top in requested:
+                    _request_ctx_stack.top.pop()
+                # Not pop(): if the block left a context pushed, that one is on top.
+                if entries[position:] and entries[position] is outer:
+                    del entries[position]
+            if requested:
+                raise AssertionError(
+                    f"The client cannot preserve {requested[-1]!r}, because the request was made in a "
+                    "session_transaction() block. The context has been popped and the session has not been saved. Make "
+                    "the request after the block."
+                )
             response = app.response_class()
             if not app.session_interface.is_null_session(session):
                 app.session_interface.save_session(app, session, response)
@@ -152,12 +175,13 @@ class FlaskClient(Client):
             )
 
     def open(self, *args: Any, buffered: bool = False, follow_redirects: bool = False, **kwargs: Any) -> TestResponse:
-        """Make a request and return the answer.
+        """Make a request and return the response.
 
-        :param args: with ``kwargs``, as for :class:`EnvironBuilder`; or one builder, request or environ instead.
-        :param buffered: take the whole answer in at once, and close it.
-        :param follow_redirects: make the requests that redirects lead to, too, and return the last answer.
-        :raises Exception: what nobody handled, where the application is under test or in debug mode.
+        :param args: passed, like ``kwargs``, to :class:`EnvironBuilder`. Alternatively, a single environment builder,
+            request or WSGI environment.
+        :param buffered: read the whole response body and close the response.
+        :param follow_redirects: follow redirects and return the last response.
+        :raises Exception: an error that the application does not handle, if it is in testing or debug mode.
         """
         (described,) = args if len(args) == 1 and not kwargs else (None,)
         builder: werkzeug.test.EnvironBuilder
@@ -167,30 +191,31 @@ class FlaskClient(Client):
             elif isinstance(described, Request):
                 described = described.environ
             environ = {**self.environ_base, **described}
-            # A builder made of an environ keeps only what it knows of; what is put over it keeps the rest.
-            # It relies on two that a server may leave out; what is put over it leaves the query out again.
-            host = get_host(environ["wsgi.url_scheme"], environ.get("HTTP_HOST"), _server(environ))
-            told = {"QUERY_STRING": "", "HTTP_HOST": host, **environ}
-            builder = werkzeug.test.EnvironBuilder.from_environ(told, environ_overrides=environ)
+            # from_environ() requires QUERY_STRING and HTTP_HOST, which servers may omit, and drops keys that it does
+            # not know. The overrides restore the environment as it was given.
+            host = get_host(environ["wsgi.url_scheme"], environ.get("HTTP_HOST"), _server_address(environ))
+            complete = {"QUERY_STRING": "", "HTTP_HOST": host, **environ}
+            builder = werkzeug.test.EnvironBuilder.from_environ(complete, environ_overrides=environ)
         else:
             kwargs.setdefault("environ_base", self.environ_base)
             builder = EnvironBuilder(self.application, *args, **kwargs)
         return super().open(builder, buffered=buffered, follow_redirects=follow_redirects)
 
     def run_wsgi_app(self, environ: WSGIEnvironment, buffered: bool = False) -> Any:
-        """Hand the request that ``environ`` describes to the application, telling it whether to keep the context.
+        """Call the application, and make it preserve the context if the client is used in a ``with`` block.
 
-        :param buffered: take the whole answer in at once, and close it.
+        :param environ: the WSGI environment of the request.
+        :param buffered: read the whole response body and close the response.
         """
         return super().run_wsgi_app({**environ, "flask._preserve_context": self.preserve_context}, buffered)
 
     def __enter__(self) -> FlaskClient:
-        """Keep contexts from now on.
+        """Preserve the context of each request from now on.
 
-        :raises RuntimeError: this client does already.
+        :raises RuntimeError: the client is already used in a ``with`` block.
         """
         if self.preserve_context:
-            raise RuntimeError("This client is in a with block already: use another client for one inside it.")
+            raise RuntimeError("This client is already used in a `with` block. Use another client for a nested block.")
         self.preserve_context = True
         return self
 
@@ -198,7 +223,7 @@ class FlaskClient(Client):
         self, exc_type: type[BaseException] | None, exc_value: BaseException | None, tb: TracebackType | None
     ) -> None:
         self.preserve_context = False
-        # A context that was kept may have been pushed by hand again: then it takes more than one pop.
+        # A test may have pushed the preserved context once more, so one pop may not be enough.
         while True:
             top = _request_ctx_stack.top
             if top is None or not top.preserved:
@@ -206,7 +231,7 @@ class FlaskClient(Client):
             top.pop()
 
 
-def _server(environ: WSGIEnvironment) -> tuple[str, int | None]:
+def _server_address(environ: WSGIEnvironment) -> tuple[str, int | None]:
     port = environ.get("SERVER_PORT")
     return environ["SERVER_NAME"], int(port) if port else None
 
