@@ -137,3 +137,9 @@ def test_package_readme_has_only_absolute_links() -> None:
     links = re.findall(r"\]\(([^)]+)\)", metadata("schlenk")["Description"])
     assert links
     assert [link for link in links if not link.startswith("https://")] == []
+
+
+def test_api_has_a_page_for_each_module() -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "api").glob("*.md"))
+    internal = {"schlenk", "schlenk.__main__", "schlenk.pytest_plugin"}
+    assert set(MODULES) - internal <= set(re.findall(r"automodule:: ([\w.]+)", pages))
