@@ -1,7 +1,7 @@
-"""What is remembered of a client from one request to the next, and the signed cookie it is kept in.
+"""Sessions, and the default session interface, which stores them in signed cookies.
 
-itsdangerous signs the cookie; :mod:`schlenk.json.tag` writes what is signed. Cookies are those of Flask: what one
-writes the other reads.
+:mod:`schlenk.json.tag` serializes a session, and itsdangerous signs the result. The format is Flask's, so Flask and
+schlenk can read each other's cookies.
 """
 
 from __future__ import annotations
@@ -27,26 +27,33 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_ends_a_cookie_pair = re.compile(r"[;=\0-\x1f\x7f]")
+_cookie_delimiters = re.compile(r"[;=\0-\x1f\x7f]")
 
 session_json_serializer = TaggedJSONSerializer()
-"""Turns sessions into text: register tags for types of your own with it."""
+"""The serializer for session cookies. To store another type in a session, register a tag for it here."""
 
 
 class SessionMixin(MutableMapping[str, Any]):
-    """A dictionary that knows what became of it: what ``session`` stands for.
+    """The interface of sessions: a dictionary with a few more attributes.
 
-    ``new`` tells whether it was made in this request, ``modified`` whether it was changed and ``accessed`` whether it
-    was looked at; a session that can't tell says what leads to its being saved. As in Flask 1.1.
+    A session class that does not track changes or access inherits ``True``, so its sessions are always saved.
     """
 
     new = False
+    """Whether the session was created during this request."""
+
     modified = True
+    """Whether the session was changed during this request."""
+
     accessed = True
+    """Whether the session was read or changed during this request."""
 
     @property
     def permanent(self) -> bool:
-        """Whether the session outlives the browser's, for ``PERMANENT_SESSION_LIFETIME``. May be set."""
+        """Whether the session lasts for ``PERMANENT_SESSION_LIFETIME`` instead of until the browser is closed.
+
+        It can be set.
+        """
         return bool(self.get("_permanent", False))
 
     @permanent.setter
@@ -54,40 +61,42 @@ class SessionMixin(MutableMapping[str, Any]):
         self["_permanent"] = bool(value)
 
 
-def _reading(method: F) -> F:
+def _set_accessed(method: F) -> F:
+    """Make a method set ``accessed``, even if it raises: a missing key reveals something about the session as well."""
+
     @wraps(method)
-    def read(self: SecureCookieSession, *args: Any, **kwargs: Any) -> Any:
+    def accessing(self: SecureCookieSession, *args: Any, **kwargs: Any) -> Any:
         self.accessed = True
         return method(self, *args, **kwargs)
 
-    return read  # type: ignore[return-value]
+    return accessing  # type: ignore[return-value]
 
 
-def _changed(session: SecureCookieSession) -> None:
+def _set_modified(session: SecureCookieSession) -> None:
     session.modified = session.accessed = True
 
 
 class SecureCookieSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
-    """A session that is kept in a cookie.
+    """A session that is stored in a cookie, which tracks access and changes.
 
-    :param initial: what it holds at first: a dictionary or pairs.
+    Assigning to a key sets ``modified``. Changing a list or dictionary inside the session does not: assign it again, or
+    set ``modified`` to ``True``.
 
-    A change sets ``modified``; a list or dictionary inside it that is changed doesn't: assign it again, or set
-    ``modified`` yourself.
+    In Flask 1.1, ``in``, ``len()`` and iteration did not set ``accessed``, although a response that depends on them
+    needs ``Vary: Cookie`` as well. Here they set it.
+
+    :param initial: the initial contents, a mapping or an iterable of pairs.
 
     >>> session = SecureCookieSession({"user": "ada"})
     >>> "user" in session, session.accessed, session.modified
     (True, True, False)
     >>> session["visits"] = 1; session.modified
     True
-
-    As in Flask 1.1, where only reading a value counted as access, and not ``in``, ``len`` or iteration: an answer that
-    depends on these depends on the cookie too, and caches have to be told.
     """
 
     modified = False
     accessed = False
-    on_update = staticmethod(_changed)
+    on_update = staticmethod(_set_modified)
 
     def __init__(self, initial: Any = None) -> None:
         dict.__init__(self, () if initial is None else initial)
@@ -97,92 +106,89 @@ class SecureCookieSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
         return dict.__getitem__(self, key)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return the value of ``key``, or ``default`` where there is none."""
+        """Return the value for ``key``, or ``default`` if the session does not contain it."""
         self.accessed = True
         return dict.get(self, key, default)
 
-    __contains__ = _reading(CallbackDict.__contains__)
-    __len__ = _reading(CallbackDict.__len__)
-    __iter__ = _reading(CallbackDict.__iter__)
-    __reversed__ = _reading(CallbackDict.__reversed__)
-    __eq__ = _reading(CallbackDict.__eq__)
-    __ne__ = _reading(CallbackDict.__ne__)
-    __or__ = _reading(CallbackDict.__or__)
-    __ror__ = _reading(CallbackDict.__ror__)
-    __repr__ = _reading(CallbackDict.__repr__)
+    __contains__ = _set_accessed(CallbackDict.__contains__)
+    __len__ = _set_accessed(CallbackDict.__len__)
+    __iter__ = _set_accessed(CallbackDict.__iter__)
+    __reversed__ = _set_accessed(CallbackDict.__reversed__)
+    __eq__ = _set_accessed(CallbackDict.__eq__)
+    __ne__ = _set_accessed(CallbackDict.__ne__)
+    __or__ = _set_accessed(CallbackDict.__or__)
+    __ror__ = _set_accessed(CallbackDict.__ror__)
+    __repr__ = _set_accessed(CallbackDict.__repr__)
     __hash__ = None  # type: ignore[assignment]
-    # Where there is nothing to take they fail, and that tells of the session too.
-    __delitem__ = _reading(CallbackDict.__delitem__)
-    popitem = _reading(CallbackDict.popitem)
-    setdefault = _reading(CallbackDict.setdefault)
-    keys = _reading(CallbackDict.keys)
-    values = _reading(CallbackDict.values)
-    items = _reading(CallbackDict.items)
-    copy = _reading(CallbackDict.copy)
+    __delitem__ = _set_accessed(CallbackDict.__delitem__)
+    popitem = _set_accessed(CallbackDict.popitem)
+    setdefault = _set_accessed(CallbackDict.setdefault)
+    keys = _set_accessed(CallbackDict.keys)
+    values = _set_accessed(CallbackDict.values)
+    items = _set_accessed(CallbackDict.items)
+    copy = _set_accessed(CallbackDict.copy)
 
 
 class NullSession(SecureCookieSession):
-    """The session of an application without a secret key: it can be read, being empty; writing is a ``RuntimeError``.
+    """The session of an application without a secret key. It is empty, and changing it raises ``RuntimeError``."""
 
-    As in Flask 1.1.
-    """
-
-    def _fail(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise RuntimeError(
-            "The session can't be written, because the application has no secret key to sign its cookie with: "
-            "set app.secret_key (or SECRET_KEY in its configuration) to a long random value that stays secret."
+            "The session cannot be changed, because no secret key is set to sign its cookie with. Set app.secret_key "
+            "(the setting SECRET_KEY) to a long random value, and keep that value secret."
         )
 
-    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = update = setdefault = _fail
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = update = setdefault = _refuse
 
 
 class SessionInterface:
-    """Opens a session at the beginning of a request and saves it at its end: what ``app.session_interface`` is.
+    """Base class for session interfaces, which open the session of a request and save it.
 
-    Subclass it for another store: ``open_session`` and ``save_session`` have to be written, the rest reads the
-    configuration of ``app``, the application that each method is given. As in Flask 1.1.
+    To store sessions elsewhere, define ``open_session`` and ``save_session`` in a subclass and set
+    ``app.session_interface`` to an instance. The other methods read the configuration of their ``app``.
 
-    >>> class InMemory(SessionInterface):
-    ...     kept = SecureCookieSession()
+    >>> class MemorySessionInterface(SessionInterface):
+    ...     stored = SecureCookieSession()
     ...     def open_session(self, app, request):
-    ...         return self.kept
+    ...         return self.stored
     ...     def save_session(self, app, session, response):
     ...         pass
     """
 
     null_session_class: type[SessionMixin] = NullSession
-    """What :meth:`make_null_session` makes."""
+    """The class used for null sessions, which replace a session that cannot be opened."""
 
     pickle_based = False
-    """Whether sessions may hold whatever can be pickled. Nothing here asks; extensions do."""
+    """Whether sessions can contain any object that can be pickled. Only extensions read it."""
 
     def make_null_session(self, app: Flask) -> SessionMixin:
-        """Return the session to use where :meth:`open_session` gave ``None``; it is not saved."""
+        """Create a null session, which replaces a session if :meth:`open_session` returned ``None``."""
         return self.null_session_class()
 
     def is_null_session(self, obj: object) -> bool:
-        """Return whether ``obj`` is such a session."""
+        """Return whether ``obj`` is a null session, which is not saved."""
         return isinstance(obj, self.null_session_class)
 
     def get_cookie_domain(self, app: Flask) -> str | None:
-        """Return ``SESSION_COOKIE_DOMAIN``, or else what ``SERVER_NAME`` leads to; ``None`` for this host alone.
+        """Return the domain of the session cookie, or ``None`` for a cookie that only the current host receives.
 
-        What ``SERVER_NAME`` leads to is kept in the configuration, ``False`` standing for ``None``.
+        The domain is ``SESSION_COOKIE_DOMAIN``. If that is ``None``, the domain is derived from ``SERVER_NAME`` and
+        stored in ``SESSION_COOKIE_DOMAIN``, or ``False`` if there is none.
         """
         domain = app.config["SESSION_COOKIE_DOMAIN"]
         if domain is None:
-            domain = app.config["SESSION_COOKIE_DOMAIN"] = self._domain_of_server(app) or False
+            domain = app.config["SESSION_COOKIE_DOMAIN"] = self._server_domain(app) or False
         return domain or None
 
-    def _domain_of_server(self, app: Flask) -> str | None:
+    def _server_domain(self, app: Flask) -> str | None:
         if not app.config["SERVER_NAME"]:
             return None
         host: str = app.config["SERVER_NAME"].rsplit(":", 1)[0].lstrip(".")
         if "." not in host:
             warnings.warn(
-                f"Browsers refuse cookies for {host!r}, the host in SERVER_NAME, because it has no dot: the session "
-                "cookie is sent without a domain. For cookies that subdomains share, use a name such as "
-                f"'{host}.localdomain'.",
+                f"SERVER_NAME contains the host {host!r}. Browsers reject cookies for a domain without a dot, so the "
+                "session cookie is sent without a domain and subdomains do not receive it. To share it with them, use "
+                f"a name such as '{host}.localdomain'.",
                 stacklevel=5,
             )
             return None
@@ -191,22 +197,23 @@ class SessionInterface:
         except ValueError:
             return f".{host}" if self.get_cookie_path(app) == "/" else host
         warnings.warn(
-            f"The session cookie is for the IP address {host}, from SERVER_NAME: some browsers refuse such cookies.",
+            f"SERVER_NAME contains the IP address {host}, which becomes the domain of the session cookie. Some "
+            "browsers reject such cookies.",
             stacklevel=5,
         )
         return host
 
     def get_cookie_path(self, app: Flask) -> str:
-        """Return ``SESSION_COOKIE_PATH``, or else ``APPLICATION_ROOT``."""
+        """Return the path of the session cookie: ``SESSION_COOKIE_PATH`` or ``APPLICATION_ROOT``."""
         path: str = app.config["SESSION_COOKIE_PATH"] or app.config["APPLICATION_ROOT"]
         return path
 
     def get_cookie_httponly(self, app: Flask) -> bool:
-        """Return ``SESSION_COOKIE_HTTPONLY``: whether scripts in the browser can't see the cookie."""
+        """Return ``SESSION_COOKIE_HTTPONLY``: whether the cookie is hidden from scripts in the browser."""
         return bool(app.config["SESSION_COOKIE_HTTPONLY"])
 
     def get_cookie_secure(self, app: Flask) -> bool:
-        """Return ``SESSION_COOKIE_SECURE``: whether the cookie is sent by HTTPS only."""
+        """Return ``SESSION_COOKIE_SECURE``: whether browsers send the cookie over HTTPS only."""
         return bool(app.config["SESSION_COOKIE_SECURE"])
 
     def get_cookie_samesite(self, app: Flask) -> str | None:
@@ -215,33 +222,33 @@ class SessionInterface:
         return samesite
 
     def get_expiration_time(self, app: Flask, session: SessionMixin) -> datetime | None:
-        """Return when a permanent session expires, in UTC; ``None`` for one that ends with the browser's."""
+        """Return the time at which a session expires, in UTC, or ``None`` if the session is not permanent."""
         if not session.permanent:
             return None
-        # Naive, as in Flask 1.1: stores of extensions compare it with what they keep.
+        # Naive as in Flask 1.1, because session extensions compare it with naive times.
         lifetime: timedelta = app.permanent_session_lifetime
         return datetime.now(timezone.utc).replace(tzinfo=None) + lifetime
 
     def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
-        """Return whether to send the cookie: the session was modified, or is permanent and refreshed each time.
+        """Return whether the response must set the session cookie.
 
-        ``SESSION_REFRESH_EACH_REQUEST`` decides of the latter.
+        It must if the session was modified, or if the session is permanent and ``SESSION_REFRESH_EACH_REQUEST`` is set.
         """
         return session.modified or (session.permanent and app.config["SESSION_REFRESH_EACH_REQUEST"])
 
     def open_session(self, app: Flask, request: Request) -> SessionMixin | None:
-        """Return the session that belongs to ``request``, or ``None`` where sessions can't be had.
+        """Return the session for a request, or ``None`` to use a null session.
 
-        :raises NotImplementedError: a subclass hasn't written it.
+        :raises NotImplementedError: the subclass does not define this method.
         """
-        raise NotImplementedError(f"{type(self).__name__} has to say where sessions come from: define open_session().")
+        raise NotImplementedError(f"{type(self).__name__} must define open_session(), which returns the session.")
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """Keep ``session``, and let ``response`` tell the client what it needs to come back to it.
+        """Store a session, and add to the response what identifies it in the next request, usually a cookie.
 
-        :raises NotImplementedError: a subclass hasn't written it.
+        :raises NotImplementedError: the subclass does not define this method.
         """
-        raise NotImplementedError(f"{type(self).__name__} has to say where sessions go: define save_session().")
+        raise NotImplementedError(f"{type(self).__name__} must define save_session(), which stores the session.")
 
 
 class _Signer(TimestampSigner):
@@ -273,26 +280,26 @@ class _Serializer(URLSafeTimedSerializer):
 
 
 class SecureCookieSessionInterface(SessionInterface):
-    """Keeps sessions in signed cookies: the client can read them, and can't change them. As in Flask 1.1.
+    """The default session interface, which stores sessions in signed cookies. Clients can read but not change them.
 
-    The cookie goes with ``Vary: Cookie`` whenever it was looked at, set or taken away, so that no cache gives one
-    client's answer to another.
+    If the session was accessed, or the cookie is set or deleted, the response gets the header ``Vary: Cookie``, so that
+    caches do not serve it to other clients.
     """
 
     salt = "cookie-session"
-    """Keeps these signatures apart from others made with the same key."""
+    """The salt, which distinguishes these signatures from others made with the same secret key."""
 
     digest_method = staticmethod(hashlib.sha1)
-    """The hash that signatures are made with."""
+    """The hash function used for signatures."""
 
     key_derivation = "hmac"
-    """How itsdangerous derives the key to sign with from the secret key."""
+    """The method by which itsdangerous derives the signing key from the secret key."""
 
     serializer = session_json_serializer
-    """Turns the session into text and back."""
+    """The serializer that converts a session to a string and back."""
 
     session_class: Callable[..., SessionMixin] = SecureCookieSession
-    """What :meth:`open_session` makes."""
+    """The class used for sessions."""
 
     _made: tuple[Any, URLSafeTimedSerializer | None] = (None, None)
 
@@ -329,15 +336,16 @@ class SecureCookieSessionInterface(SessionInterface):
         return serializer
 
     def open_session(self, app: Flask, request: Request) -> SessionMixin | None:
-        """Return the session in the request's cookie, an empty one where the cookie isn't a good one of ours.
+        """Return the session in the request's cookie, or an empty one if the cookie is missing, invalid or expired.
 
-        ``None`` where there is no secret key.
+        :returns: the session, or ``None`` if the application has no secret key.
+        :raises TypeError: ``SECRET_KEY_FALLBACKS`` is not a list.
         """
         serializer = self.get_signing_serializer(app)
         if serializer is None:
             return None
         cookies = request.cookies
-        # To look in vain costs Werkzeug an exception (1.3 µs).
+        # Without cookies, get() would raise and catch an exception in Werkzeug (1.3 µs).
         cookie = cookies.get(app.session_cookie_name) if cookies else None
         if not cookie:
             return self.session_class()
@@ -348,22 +356,22 @@ class SecureCookieSessionInterface(SessionInterface):
         try:
             values = dict(values)
         except (TypeError, ValueError):
-            # Signed with our key, but by somebody who keeps something else in such cookies.
+            # Another program signed it with the same key and salt, but did not store a dictionary.
             return self.session_class()
         return self.session_class(values)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """Set the cookie if :meth:`should_set_cookie`, take it away if the session was emptied.
+        """Set the session cookie if :meth:`should_set_cookie` returns true, or delete it if the session became empty.
 
-        :raises TypeError: the session holds something that can't be kept; the message says what. ``ValueError`` or
-            ``RecursionError`` where that is JSON's complaint of it.
-        :raises ValueError: the name or the domain of the cookie would break out of its place in the header.
+        :raises TypeError: the session contains a value that cannot be stored, which the message names. The error is
+            ``ValueError`` or ``RecursionError`` if the JSON encoder raised that.
+        :raises ValueError: the name or domain of the cookie contains a delimiter.
         """
         domain = self.get_cookie_domain(app)
         path = self.get_cookie_path(app)
         accessed = session.accessed
         empty = not session
-        # To ask was an access too, and not one of the application's.
+        # The check above counts as access, but is not an access by the application.
         if session.accessed != accessed:
             session.accessed = accessed
         if accessed:
@@ -373,13 +381,13 @@ class SecureCookieSessionInterface(SessionInterface):
         if not accessed:
             _vary_by_cookie(response)
         for setting in (app.session_cookie_name, domain or ""):
-            if _ends_a_cookie_pair.search(setting):
+            if _cookie_delimiters.search(setting):
                 raise ValueError(
-                    f"{setting!r} can't be the name or the domain of a cookie, as browsers would take a part of it for "
-                    "something else: see SESSION_COOKIE_NAME, SESSION_COOKIE_DOMAIN and SERVER_NAME."
+                    f"{setting!r} cannot be the name or domain of a cookie, because it contains a delimiter. Check "
+                    "SESSION_COOKIE_NAME, SESSION_COOKIE_DOMAIN and SERVER_NAME."
                 )
         if empty:
-            # Browsers keep a cookie that is Secure by its name or SameSite=None when it is taken away without.
+            # Without these attributes, browsers keep a cookie that was set with SameSite=None or a __Secure- name.
             secure, samesite = self.get_cookie_secure(app), self.get_cookie_samesite(app)
             response.delete_cookie(app.session_cookie_name, domain=domain, path=path, secure=secure, samesite=samesite)
             return
@@ -398,35 +406,36 @@ class SecureCookieSessionInterface(SessionInterface):
         serializer = self.get_signing_serializer(app)
         try:
             return str(serializer.dumps(values))  # type: ignore[union-attr]
-        except _UNKEEPABLE as error:
+        except _ENCODING_ERRORS as error:
             for key, value in values.items():
                 try:
                     serializer.dumps({key: value})  # type: ignore[union-attr]
-                except _UNKEEPABLE as reason:
-                    raise _kind(reason)(
-                        f"session[{key!r}] can't be kept in the cookie, as JSON has nothing for it: {reason}. Keep "
-                        "something simpler, or register a tag with schlenk.sessions.session_json_serializer."
+                except _ENCODING_ERRORS as reason:
+                    raise _encoding_error(reason)(
+                        f"session[{key!r}] cannot be stored in the session cookie: {reason}. Store a value that JSON "
+                        "supports, or register a tag for its type with schlenk.sessions.session_json_serializer."
                     ) from error
-            raise _kind(error)(
-                f"The session can't be kept in the cookie, though each value could be alone: {error}. Its keys have to "
-                "be strings."
+            raise _encoding_error(error)(
+                f"The session cannot be stored in the session cookie, although each of its values can: {error}. All "
+                "keys must be strings."
             ) from error
 
 
 def _vary_by_cookie(response: Response) -> None:
     if "Vary" in response.headers:
-        # response.vary would see only the first of several headers.
+        # response.vary reads only the first of several headers.
         vary = parse_set_header(", ".join(response.headers.getlist("Vary")))
         vary.add("Cookie")
         response.headers["Vary"] = vary.to_header()
     else:
-        # To make a set of no header and a header of that set takes 7 µs.
+        # Parsing and formatting a set would take 7 µs.
         response.headers["Vary"] = "Cookie"
 
 
-# What JSON is refused with: of another type, too deep, or a number or text that can't be written out.
-_UNKEEPABLE = (TypeError, RecursionError, ValueError)
+# Raised for unsupported types, for values nested too deeply, and for numbers or text that cannot be encoded.
+_ENCODING_ERRORS = (TypeError, RecursionError, ValueError)
 
 
-def _kind(error: Exception) -> type[Exception]:
-    return next(kind for kind in _UNKEEPABLE if isinstance(error, kind))
+def _encoding_error(error: Exception) -> type[Exception]:
+    """Return the class in ``_ENCODING_ERRORS`` that ``error`` belongs to. A subclass may need other arguments."""
+    return next(error_class for error_class in _ENCODING_ERRORS if isinstance(error, error_class))
