@@ -339,7 +339,7 @@ class SecureCookieSessionInterface(SessionInterface):
         """Return the session in the request's cookie, or an empty one if the cookie is missing, invalid or expired.
 
         :returns: the session, or ``None`` if the application has no secret key.
-        :raises TypeError: ``SECRET_KEY_FALLBACKS`` is not a list.
+        :raises TypeError: ``SECRET_KEY_FALLBACKS`` is a single key instead of a list.
         """
         serializer = self.get_signing_serializer(app)
         if serializer is None:

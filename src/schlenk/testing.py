@@ -156,9 +156,8 @@ class FlaskClient(Client):
                 requested = [entry for entry in entries[position:] if entry is not outer and entry.preserved]
                 while requested and _request_ctx_stack.top in requested:
                     _request_ctx_stack.top.pop()
-                # Not pop(): if the block left a context pushed, that one is on top.
-                if entries[position:] and entries[position] is outer:
-                    del entries[position]
+                # Not pop(), because a context that the block pushed and did not pop may be on top.
+                del entries[position : position + 1]
             if requested:
                 raise AssertionError(
                     f"The client cannot preserve {requested[-1]!r}, because the request was made in a "
@@ -224,10 +223,7 @@ class FlaskClient(Client):
     ) -> None:
         self.preserve_context = False
         # A test may have pushed the preserved context once more, so one pop may not be enough.
-        while True:
-            top = _request_ctx_stack.top
-            if top is None or not top.preserved:
-                break
+        while (top := _request_ctx_stack.top) is not None and top.preserved:
             top.pop()
 
 
