@@ -198,6 +198,12 @@ def test_endpoint_of_other_app_is_explained(app: Flask) -> None:
         url_for("user", name="ada")
 
 
+def test_build_error_names_app_of_request(app: Flask) -> None:
+    with app.test_request_context(), Flask("other").app_context():
+        with pytest.raises(BuildError, match=rf"^The application '{app.name}' has no endpoint 'nothing'"):
+            url_for("nothing")
+
+
 def test_build_error_names_missing_values(app: Flask) -> None:
     with app.test_request_context(), pytest.raises(BuildError, match=r"endpoint 'user'.*specify values \['name'\]"):
         url_for("user")

@@ -113,7 +113,7 @@ def url_for(endpoint: str, **values: Any) -> str:
         try:
             url = adapter.build(endpoint, values, method=method, force_external=external, url_scheme=scheme)
         except routing.BuildError as error:
-            raise BuildError(error, app) from None
+            raise BuildError(error, (request_context or app_context).app) from None
     except BuildError as error:
         values.update(_external=external, _anchor=anchor, _method=method, _scheme=scheme)
         return app.handle_url_build_error(error, endpoint, values)
