@@ -1,8 +1,9 @@
-"""Flask's context machinery replaced by the one of this package, and this package in the place of Flask.
+"""Two ways to combine schlenk and Flask: its context stacks under the installed Flask, or schlenk in place of Flask.
 
-Flask keeps the current context in one or two ``ContextVar``s of ``flask.globals`` and uses nothing of them but ``get``,
-``set`` and ``reset``. :func:`install_under_flask` imports Flask with other variables in their place, which rest on
-``_app_ctx_stack`` and ``_request_ctx_stack``. Flask's contexts, their order and their errors stay its own.
+Flask stores the current context in one or two ``ContextVar`` objects in ``flask.globals``, and uses only their methods
+``get``, ``set`` and ``reset``. :func:`install_under_flask` imports Flask with replacements for these objects, which
+store the contexts on ``_app_ctx_stack`` and ``_request_ctx_stack``. The contexts are still Flask's, with Flask's order
+of events and Flask's errors.
 """
 
 from __future__ import annotations
@@ -43,9 +44,10 @@ class _Owner:
 
 
 class _Entry:
-    """What the ``ContextVar`` holds: the stack after one push. Contexts that are copied later share it.
+    """The value of the ``ContextVar``: the stack after one push. Copies of the ``contextvars`` context share it.
 
-    Kept apart from its key: the storage keeps the key, contexts keep this, so it is destroyed with the last of them.
+    It is not its own key, because the storage refers to the key. Only ``contextvars`` contexts refer to the entry, so
+    it is destroyed with the last of them.
     """
 
     __slots__ = ("__weakref__", "below", "owner", "token", "values")
@@ -63,20 +65,20 @@ class _Entry:
 class _TravelingStack(LocalStack[Any]):
     """A stack that is copied together with a context of ``contextvars``.
 
-    Each push stores a new list, as a context that was copied before has to keep the list that it was copied with.
+    Each push stores a new list, because a context that was copied before must keep the list that it was copied with.
     """
 
     _entry: ContextVar[_Entry | None]
 
     def travel(self) -> None:
-        """Start to be one. What is on the stack is not taken over."""
+        """Change the class of a :class:`LocalStack` to this one. The stack must be empty."""
         self.__class__ = _TravelingStack
         entry: ContextVar[_Entry | None] = ContextVar("schlenk.entry", default=None)
         self._entry = entry
 
         def ident() -> Any:
             current = entry.get()
-            # Without a stack, values of the Local are those of the greenlet or thread.
+            # Without an entry, the values of the Local belong to the greenlet or thread.
             return get_ident() if current is None else current.owner
 
         self.__ident_func__ = ident
@@ -121,10 +123,10 @@ class _TravelingStack(LocalStack[Any]):
 
 
 class _Token:
-    """What :meth:`Variable.set` returns.
+    """The token that :meth:`Variable.set` returns.
 
-    It does not keep the context of ``contextvars`` alive. Flask's contexts keep their tokens, and the storage keeps the
-    contexts, so a stack that nobody pops would otherwise never be removed.
+    It does not keep the ``contextvars`` context alive. Flask's contexts refer to their tokens, and the storage refers
+    to Flask's contexts, so a stack that is never popped would otherwise never be removed.
     """
 
     __slots__ = ("_entry",)
@@ -134,10 +136,10 @@ class _Token:
 
 
 class Variable:
-    """Stands in for a ``ContextVar`` of Flask, and shows the top of a stack.
+    """A replacement for one of Flask's ``ContextVar`` objects, whose value is the top of a stack.
 
     :param name: the name of Flask's variable.
-    :param stack: the stack that it rests on.
+    :param stack: the stack.
     """
 
     def __init__(self, name: str, stack: _TravelingStack) -> None:
@@ -162,15 +164,15 @@ class Variable:
             context.pushed_at = monotonic()
             context.pushed_by = _thread_ident()
         except AttributeError:
-            # A class with slots has no place for them, and works without.
+            # A class with slots cannot store these attributes. They are optional.
             pass
         return _Token(self.stack.put(context))
 
     def reset(self, token: _Token) -> None:
-        """Go back to what was on top before the ``set()`` that returned ``token``.
+        """Restore the stack to its state before the call of ``set()`` that returned ``token``.
 
-        :raises ValueError: that was in another context of ``contextvars``.
-        :raises RuntimeError: it has been used before.
+        :raises ValueError: the token was created in another ``contextvars`` context.
+        :raises RuntimeError: the token has already been used.
         """
         entry = token._entry()
         if entry is None:
@@ -187,16 +189,16 @@ class Variable:
 def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
     """Import the installed Flask with its contexts on ``_app_ctx_stack`` and ``_request_ctx_stack``.
 
-    Call it before anything imports flask. Afterwards ``flask`` and ``flask.globals`` have the names of Flask 1 beside
-    their own, and ``flask._request_ctx_stack`` is ``schlenk._request_ctx_stack``. Names that Flask and Werkzeug have
-    removed since are put back (see :mod:`schlenk.removed`). A second call does nothing.
+    Call it before anything imports flask. Afterwards, ``flask`` and ``flask.globals`` also have the names of Flask 1,
+    and ``flask._request_ctx_stack`` is ``schlenk._request_ctx_stack``. Names that Flask and Werkzeug have removed are
+    added again (see :mod:`schlenk.removed`). A second call does nothing.
 
-    :param as_in_flask_1: what behaves as in Flask 1.1 again: any of ``"request.json"`` (``None`` if the request is not
-        JSON), ``"location"`` (absolute) and ``"authorization"`` (a dictionary; ``None`` if the
-        scheme is neither Basic nor Digest).
-    :raises RuntimeError: flask has been imported before, is not installed, or is a version that is not supported.
-        Nothing has been changed then.
-    :raises ValueError: ``as_in_flask_1`` has a name that is none of these.
+    :param as_in_flask_1: the features that behave as in Flask 1.1 again, any of ``"request.json"`` (``None`` if the
+        request is not JSON), ``"location"`` (absolute) and ``"authorization"`` (a dictionary; ``None`` if the scheme is
+        neither Basic nor Digest).
+    :raises RuntimeError: flask has already been imported, is not installed, or its version is not supported. In these
+        cases nothing is changed.
+    :raises ValueError: ``as_in_flask_1`` contains any other name.
 
     Flask has no such function.
     """
@@ -248,8 +250,8 @@ def _flask_version() -> str:
         version = importlib.metadata.version("flask")
     except importlib.metadata.PackageNotFoundError:
         raise RuntimeError(
-            "install_under_flask() needs Flask, which is not installed. Install it, or use install_as_flask(), with"
-            " which schlenk itself is what `import flask` finds."
+            "install_under_flask() needs Flask, which is not installed. Install it, or use install_as_flask(), after"
+            " which `import flask` imports schlenk."
         ) from None
     if ".".join(version.split(".")[:2]) not in KNOWN:
         raise RuntimeError(_unknown(version))
@@ -258,13 +260,13 @@ def _flask_version() -> str:
 
 def _unknown(version: str) -> str:
     return (
-        f"install_under_flask() does not support Flask {version}: it knows the contexts of Flask {', '.join(KNOWN)}."
-        " Install one of these, or a newer schlenk."
+        f"install_under_flask() does not support Flask {version}. It supports Flask {', '.join(KNOWN)}."
+        " Install one of these versions, or a newer schlenk."
     )
 
 
 class _Finder(MetaPathFinder):
-    """Finds ``flask.globals`` where it is, and has it changed as soon as it has been executed."""
+    """Finds ``flask.globals`` with the other finders, and wraps its loader in :class:`_Loader`."""
 
     def __init__(self, version: str) -> None:
         self.version = version
@@ -310,7 +312,7 @@ def _rest_on_stacks(module: ModuleType) -> None:
     merged = "_cv_request" not in names
     names["_cv_app"] = Variable("flask.app_ctx", app_stack)
     if merged:
-        # One context for both. The stack of requests shows those that have one.
+        # Flask 3.2 has one kind of context. The request stack shows the contexts that have a request.
         _MergedStack.show(request_stack, app_stack)
     else:
         names["_cv_request"] = Variable("flask.request_ctx", request_stack)
@@ -352,7 +354,7 @@ def _rest_on_stacks(module: ModuleType) -> None:
 
 
 class _MergedStack(_TravelingStack):
-    """Those contexts of another stack that have a request."""
+    """A view of another stack that shows only the contexts with a request."""
 
     _all: _TravelingStack
 
@@ -373,7 +375,7 @@ class _MergedStack(_TravelingStack):
         return self._all.put(obj)
 
     def pop(self) -> Any:
-        """Take off what is on top of both stacks; a context without a request above the last that has one stays."""
+        """Pop the top of both stacks, unless a context without a request is above the top of this one."""
         top = self._all.top
         return self._all.pop() if top is not None and top.has_request else None
 
@@ -389,7 +391,7 @@ _OWN = frozenset(dir(object)).union(vars(WerkzeugProxy))
 
 
 def _proxy(stack: LocalStack[Any], name: str | None, unbound: str) -> Any:
-    """Return a proxy of Werkzeug's class to what is on top, or its attribute ``name``, that reads the stack inline."""
+    """Return a Werkzeug proxy to the top of a stack, or to the attribute ``name`` of it. It reads the stack inline."""
     storage = stack._storage
 
     def context() -> Any:
@@ -435,10 +437,10 @@ def install_as_flask() -> None:
     """Let ``import flask`` find this package, module by module, so that extensions run without Flask.
 
     ``flask`` then has the public names of :mod:`schlenk`, ``flask.ctx`` is ``schlenk.ctx``, and ``flask.__version__``
-    is ``"1.1.4"``. Names and modules of Flask that are not here (templates, blueprints, the command line) raise an
-    ``ImportError`` or ``AttributeError`` that points to :func:`install_under_flask`. A second call does nothing.
+    is ``"1.1.4"``. Names and modules of Flask that schlenk lacks (templates, blueprints, the command line) raise an
+    ``ImportError`` or ``AttributeError`` that refers to :func:`install_under_flask`. A second call does nothing.
 
-    :raises RuntimeError: flask has been imported before. Nothing has been changed then.
+    :raises RuntimeError: flask has already been imported. In this case nothing is changed.
 
     Flask has no such function.
     """
@@ -467,7 +469,7 @@ class _StandIn(ModuleType):
 
 
 class _NotHere(MetaPathFinder):
-    """Explains why a module of Flask is missing. Those that are here are in ``sys.modules``."""
+    """Explains why a module of Flask is missing. The modules that exist are already in ``sys.modules``."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None

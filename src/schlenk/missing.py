@@ -13,12 +13,12 @@ ADVICE = (
 
 
 def missing_from(module: str) -> Callable[[str], Any]:
-    """Return a ``__getattr__`` for ``module`` that says what to do about a name it does not have."""
+    """Return a ``__getattr__`` for a module whose errors say what to do about a missing name."""
 
     def __getattr__(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        # `from module import name` would replace the message of an AttributeError with its own.
+        # For an AttributeError, `from module import name` would raise an ImportError with another message.
         caller = sys._getframe(1)
         if dis.opname[caller.f_code.co_code[caller.f_lasti]] == "IMPORT_FROM":
             raise ImportError(f"cannot import name {name!r} from {module!r}: {ADVICE}", name=module)
@@ -35,4 +35,4 @@ ATTRIBUTES_OF_FLASK = frozenset(
     " shell_context_processors template_context_processors template_filter template_folder template_global"
     " template_test templates_auto_reload update_template_context".split()
 )
-"""What an application of Flask 1.1 has and one of this package has not."""
+"""The attributes that an application has in Flask 1.1 but not here."""

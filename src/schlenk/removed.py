@@ -1,7 +1,7 @@
-"""Names that Flask 2 and 3 and Werkzeug 2 and 3 removed and that extensions written for Flask 1 use.
+"""Names that Flask 2 and 3 or Werkzeug 2 and 3 removed, and that extensions for Flask 1 use.
 
-:func:`put_back` adds each of them only if it is missing, built on the standard library, markupsafe or the installed
-Flask. :func:`changes` returns those that change a response or a value, which have to be requested by name.
+:func:`put_back` adds the names that are missing, implemented with the standard library, markupsafe or the installed
+Flask. :func:`changes` is for behavior of Flask 1 that changes a response or a value, and must be requested by name.
 """
 
 from __future__ import annotations
@@ -56,21 +56,22 @@ def put_back_into_werkzeug() -> None:
 
 
 def changes(names: Iterable[str]) -> list[Callable[[], None]]:
-    """Return the functions that make what is named answer as in Flask 1.
+    """Return the functions that restore the named behavior of Flask 1.
 
+    :param names: keys of ``_CHANGES``.
     :raises ValueError: a name is unknown.
     """
     names = [names] if isinstance(names, str) else list(names)
     unknown = [name for name in names if name not in _CHANGES]
     if unknown:
         raise ValueError(
-            f"as_in_flask_1 has {', '.join(map(repr, unknown))}. It may have {', '.join(map(repr, _CHANGES))}."
+            f"as_in_flask_1 contains {', '.join(map(repr, unknown))}. It can contain {', '.join(map(repr, _CHANGES))}."
         )
     return [_CHANGES[name] for name in names]
 
 
 def _add(owner: Any, **names: Any) -> None:
-    # Looked up in the dictionary: a module's own __getattr__ may warn about a name that has been removed.
+    # Not hasattr(), because the __getattr__ of a module may warn about a name that has been removed.
     for name, value in names.items():
         if name not in vars(owner):
             setattr(owner, name, value)
@@ -129,14 +130,14 @@ def _bytes(value: Any, charset: str, errors: str) -> bytes:
 
 
 def safe_str_cmp(a: str | bytes, b: str | bytes) -> bool:
-    """Return whether two strings are equal, in a time that does not tell where they differ."""
+    """Return whether two strings are equal, in a time that does not reveal where they differ."""
     return hmac.compare_digest(_bytes(a, "utf-8", "strict"), _bytes(b, "utf-8", "strict"))
 
 
 class CookieJar:
-    """The cookies of a test client, as ``http.cookiejar`` has them.
+    """A view of the cookies of a test client, with the interface of ``http.cookiejar``.
 
-    :param client: the test client. Its cookies stay where Werkzeug keeps them.
+    :param client: the test client.
     """
 
     def __init__(self, client: Any) -> None:
@@ -163,7 +164,7 @@ class CookieJar:
 
 
 class locked_cached_property(cached_property):  # type: ignore[type-arg]
-    """A property that is computed once for an object, also if threads read it at the same time."""
+    """A property that is computed once for each object, even if several threads read it at the same time."""
 
     def __init__(self, fget: Callable[[Any], Any], name: str | None = None, doc: str | None = None) -> None:
         super().__init__(fget, name=name, doc=doc)
@@ -190,13 +191,13 @@ def _add_json(flask_class: Any, json_module: Any, provider: Any) -> None:
         return
 
     class JSONEncoder(json.JSONEncoder):
-        """The encoder that dumps what :class:`json.JSONEncoder` can't: dates, UUIDs, dataclasses and markup."""
+        """An encoder that also supports dates, UUIDs, dataclasses and markup."""
 
         def default(self, o: Any) -> Any:
             return provider.default(o)
 
     class JSONDecoder(json.JSONDecoder):
-        """The decoder; it is :class:`json.JSONDecoder`."""
+        """The default decoder. It adds nothing to :class:`json.JSONDecoder`."""
 
     class Provider(provider):  # type: ignore[misc]
         """Flask's own provider, which uses ``app.json_encoder`` and ``app.json_decoder`` if they have been set."""
@@ -205,7 +206,7 @@ def _add_json(flask_class: Any, json_module: Any, provider: Any) -> None:
             try:
                 return getattr(self._app, name)
             except ReferenceError:
-                # The provider has a weak reference, and works without its application.
+                # The provider has a weak reference to its application, and also works without it.
                 return default
 
         def dumps(self, obj: Any, **kwargs: Any) -> str:
@@ -262,7 +263,7 @@ def _add_before_first_request(flask_class: Any, blueprint_class: Any) -> None:
     def full_dispatch_request(app: Any) -> Any:
         state = app.__dict__
         if not state.get("_before_first_request_done"):
-            # All requests wait for the first. One that a function makes itself, in the same thread, does not.
+            # All requests wait for the first, except a request that one of the functions makes in the same thread.
             with state.setdefault("_before_first_request_lock", RLock()):
                 if not state.get("_before_first_request_done") and not state.get("_before_first_request_runs"):
                     state["_before_first_request_runs"] = True
@@ -280,7 +281,7 @@ def _add_before_first_request(flask_class: Any, blueprint_class: Any) -> None:
     blueprint_class.before_app_first_request = before_app_first_request
 
 
-# --- What changes an answer
+# --- Behavior of Flask 1 that must be requested
 
 
 class Credentials(dict):  # type: ignore[type-arg]
