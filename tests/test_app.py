@@ -1,4 +1,4 @@
-"""An application before and around its requests: how it is made, what it is configured by, how it is served."""
+"""The application object: construction, configuration, and `run`."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_app_module_exports_proxies() -> None:
     assert module.session is session
 
 
-# What a subclass replaces
+# Subclasses
 
 
 def test_subclass_replaces_classes() -> None:
@@ -330,7 +330,7 @@ def test_logger_is_created_once() -> None:
 
 @contextmanager
 def served(app: Flask, monkeypatch: pytest.MonkeyPatch, **arguments: Any) -> Iterator[Any]:
-    """Have ``app.run()`` serve in a thread; gives Werkzeug's server, which is shut down afterwards."""
+    """Run ``app.run()`` in a thread, yield Werkzeug's server, and shut it down afterwards."""
     made: queue.Queue[Any] = queue.Queue()
     make_server = werkzeug.serving.make_server
 
@@ -340,7 +340,7 @@ def served(app: Flask, monkeypatch: pytest.MonkeyPatch, **arguments: Any) -> Ite
         made.put(server)
         return server
 
-    monkeypatch.setenv("WERKZEUG_SERVER_FD", "")  # run_simple sets it: it goes when the test does
+    monkeypatch.setenv("WERKZEUG_SERVER_FD", "")  # run_simple sets it; monkeypatch restores it
     with monkeypatch.context() as patch:
         patch.setattr(werkzeug.serving, "make_server", remember)
         thread = threading.Thread(target=app.run, kwargs=arguments)
@@ -365,7 +365,7 @@ def ask(server: Any, path: str = "/") -> tuple[int, str]:
 
 @pytest.fixture
 def run_simple(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """The calls of ``run_simple``, for arguments that no test may really listen with."""
+    """Record the calls of ``run_simple`` instead of opening a socket."""
     calls: list[tuple[Any, ...]] = []
     monkeypatch.setattr(werkzeug.serving, "run_simple", lambda *args, **options: calls.append((*args, options)))
     return calls
@@ -536,7 +536,7 @@ def test_run_makes_debug_a_bool(run_simple: list[tuple[Any, ...]]) -> None:
     assert app.debug is run_simple[0][-1]["use_debugger"] is True
 
 
-# Another WSGI client than ours
+# Other WSGI clients
 
 
 def test_app_is_a_wsgi_callable() -> None:

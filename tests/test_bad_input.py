@@ -1,4 +1,4 @@
-"""What goes wrong outside: each gives a clear error or an answer without a traceback, and leaves both stacks alone."""
+"""Bad input: each kind gets a clear error, or a response without a traceback, and leaves both stacks unchanged."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NO_HOST = 64 * "x" + ".example"
 
 
 class Secret(Exception):
-    """What no client may hear of."""
+    """An error that must not be shown to clients."""
 
 
 def stacks() -> tuple[list[RequestContext], list[AppContext]]:
@@ -42,7 +42,7 @@ def stacks() -> tuple[list[RequestContext], list[AppContext]]:
 
 @pytest.fixture
 def outer() -> Iterator[RequestContext]:
-    """A context of another application that is there all the while, and alone is there in the end."""
+    """A request context of another application, which must be the only context left after the test."""
     with Flask("outer").test_request_context() as context:
         before = stacks()
         yield context
@@ -63,7 +63,7 @@ def unchanged() -> Iterator[None]:
 
 
 def answer(app: Flask, **environ: Any) -> tuple[int, str]:
-    """The status and the body that a client of Python's own WSGI server gets, once nothing else happened."""
+    """Return the status and body of a request to Python's own WSGI server, and check that the stacks are unchanged."""
     usual: dict[str, Any] = {}
     setup_testing_defaults(usual)
     environ = {key: value for key, value in {**usual, **environ}.items() if value is not None}
@@ -76,7 +76,7 @@ def answer(app: Flask, **environ: Any) -> tuple[int, str]:
     return int(head.split()[1]), body
 
 
-# Outside of a context
+# Outside a context
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_proxy_to_unset_name_names_it() -> None:
         str(LocalProxy(schlenk.Local(), "user"))
 
 
-# Contexts popped out of turn
+# Popping in the wrong order
 
 
 @pytest.mark.usefixtures("outer")
@@ -266,7 +266,7 @@ REGISTRATIONS: dict[str, Callable[[Flask], Any]] = {
 
 
 def registered(app: Flask) -> list[Any]:
-    """All that an application has been told."""
+    """Return everything that is registered with an application."""
     return [
         len(list(app.url_map.iter_rules())),
         dict(app.view_functions),
@@ -327,7 +327,7 @@ def test_late_registration_names_the_method(app: Flask) -> None:
         app.before_request(print)
 
 
-# Errors of whatever an application calls
+# Errors in user code
 
 
 def fail(*args: Any, **kwargs: Any) -> Any:
@@ -353,7 +353,7 @@ def fail_in(signal: str, *more: Callable[[Flask], Any]) -> Callable[[Flask], Any
     def connect(app: Flask) -> None:
         if not signals_available:
             pytest.skip("needs blinker")
-        # Kept by the application, as blinker would not.
+        # The application keeps a reference, because blinker holds receivers weakly.
         receiver = app.extensions[signal] = lambda sender, **values: fail()
         getattr(schlenk, signal).connect(receiver, app)
         for each in more:

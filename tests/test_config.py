@@ -1,4 +1,4 @@
-"""Config: a dictionary that can be filled from modules, files, and environment variables."""
+"""Config: a dictionary that loads settings from objects, files, and environment variables."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def config(tmp_path: Path) -> Config:
 
 
 class Settings:
-    """For the tests that name it."""
+    """Imported by name in the tests."""
 
     COLOR = "red"
     size = 1
 
 
-# --- What it holds
+# --- Contents
 
 
 @pytest.mark.parametrize("key", sorted(DEFAULTS))
@@ -284,7 +284,7 @@ def test_namespace_selects_by_prefix(tmp_path: Path, how: dict[str, bool], found
     assert config.get_namespace("MAIL_", **how) == found
 
 
-# --- Attributes that are settings
+# --- ConfigAttribute
 
 
 class Application:

@@ -1,4 +1,4 @@
-"""Environs that no WSGI server should hand over: answered with 400 where they fail, never with a server's error."""
+"""Invalid WSGI environs: they get a 400 response, never a 500."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def app(app: Flask) -> Flask:
 
 
 def ask(app: Flask, **environ: Any) -> tuple[str, str]:
-    """Status and body of the answer to a request for / with these in its environ; ``None`` takes a key out."""
+    """Return the status and body of a request for / with these environ values; ``None`` removes a key."""
     given = {**EnvironBuilder(app, "/").get_environ(), **environ}
     statuses: list[str] = []
     body = app(

@@ -1,4 +1,4 @@
-"""Errors of views and hooks: which handler answers, what stands for an HTTP status, what becomes a 500."""
+"""Errors in views and hooks: error handlers, HTTP exceptions, and internal server errors."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def raising(error: Any) -> Callable[[], Any]:
 
 
 def named(name: str) -> Callable[[Any], str]:
-    """A handler that answers with its name and what it was given."""
+    """Make a handler whose response has its name and the name of the error."""
     return lambda error: f"{name}: {type(error).__name__}"
 
 
 def failing(error: Any, **settings: Any) -> Flask:
-    """An application whose one view raises ``error``."""
+    """Make an application whose only view raises ``error``."""
     app = Flask("failing")
     app.config.update(settings)
     app.add_url_rule("/", "index", raising(error), methods=["GET", "POST"])
@@ -60,7 +60,7 @@ def answer(app: Flask) -> tuple[int, str]:
     return response.status_code, response.get_data(as_text=True)
 
 
-# Which handler
+# Handlers
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_invalid_handler_key_is_refused(kind: Any, refusal: type[Exception], wor
     assert not any(any(handlers.values()) for handlers in app.error_handler_spec.values())
 
 
-# Errors that stand for an HTTP status
+# HTTP exceptions
 
 
 def test_http_exception_is_its_own_response() -> None:
@@ -240,7 +240,7 @@ def test_raised_500_has_no_original_exception() -> None:
 
 
 def trapped(error: Exception, **settings: Any) -> bool:
-    """Whether ``error``, which stands for a status, is raised to the server all the same."""
+    """Return whether the HTTP exception ``error`` is raised to the server."""
     app = failing(error, PROPAGATE_EXCEPTIONS=True, PRESERVE_CONTEXT_ON_EXCEPTION=False, **settings)
     try:
         app.test_client().get("/")
@@ -252,7 +252,7 @@ def trapped(error: Exception, **settings: Any) -> bool:
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        # not found, bad request, missing key
+        # NotFound, BadRequest, BadRequestKeyError
         ({}, (False, False, False)),
         ({"DEBUG": True}, (False, False, True)),
         ({"TESTING": True}, (False, False, False)),
@@ -323,7 +323,7 @@ def test_handle_outside_except_block_raises() -> None:
         app.handle_user_exception(Missing())
 
 
-# Errors that nobody handles
+# Unhandled errors
 
 
 def test_unhandled_error_gets_plain_500() -> None:

@@ -1,4 +1,4 @@
-"""docs/examples/hello.py, served by a process of its own and asked by several clients at once."""
+"""docs/examples/hello.py, served in its own process to several clients."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATIENCE = 30
 
 
 class Visitor:
-    """A client with one name, one connection and a cookie of its own."""
+    """A client with its own name, connection, and cookies."""
 
     def __init__(self, port: int, name: str) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
@@ -50,7 +50,7 @@ def wait_until_it_accepts(server: subprocess.Popen[bytes], port: int) -> None:
         except ConnectionRefusedError:
             assert server.poll() is None, f"hello.py ended with {server.returncode}"
             assert time.monotonic() < deadline, f"hello.py accepts no connection after {PATIENCE} s"
-            # There is no event to wait for in another process; this only keeps the loop from spinning.
+            # No event is available from another process. This keeps the loop from spinning.
             time.sleep(0.02)
 
 

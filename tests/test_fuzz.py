@@ -1,6 +1,6 @@
-"""Environs that nobody in their right mind would send: each is answered properly, and nothing of it stays.
+"""Fuzzing with arbitrary WSGI environs: each gets a valid response and leaves no state behind.
 
-``FUZZ_EXAMPLES=200000 pytest tests/test_fuzz.py`` is the long form.
+``FUZZ_EXAMPLES=200000 pytest tests/test_fuzz.py`` runs longer.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from schlenk import (
 )
 from schlenk.flight import in_flight
 
-# What is logged goes to wsgi.errors, as it does where there is no pytest.
+# Log to wsgi.errors, as without pytest.
 logging.getLogger("fuzzed").propagate = False
 
 FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "2000"))
 
-# What a view may read of a request without fear, whoever sent it.
+# The attributes of a request that never raise, whatever the client sent.
 READABLE = """
     accept_charsets accept_encodings accept_languages accept_mimetypes access_control_request_headers
     access_control_request_method access_route args authorization base_url blueprint cache_control content_encoding
@@ -51,13 +51,13 @@ READABLE = """
 
 
 class Streams:
-    """Counts the streamed answers that nobody has closed."""
+    """Counts the streamed responses that are not closed yet."""
 
     open = 0
 
 
 def make_app(**settings: Any) -> Flask:
-    """An application that looks at all there is of a request, and makes no mistake of its own."""
+    """Make an application that reads every part of a request and contains no errors."""
     host_matching = settings.pop("host_matching", False)
     app = Flask("fuzzed", host_matching=host_matching, subdomain_matching=settings.pop("subdomain_matching", False))
     app.config.update(SECRET_KEY="key", **settings)
@@ -69,7 +69,7 @@ def make_app(**settings: Any) -> Flask:
     @app.url_value_preprocessor
     def keep_values(endpoint: str | None, values: dict[str, Any] | None) -> None:
         host = (values or {}).pop("host", "")
-        # Werkzeug quotes the brackets of [::1] in a URL that it builds for such a host, and then can't read that URL.
+        # For a host such as [::1], Werkzeug builds URLs with quoted brackets, which it cannot parse.
         g.host = host if re.fullmatch("[A-Za-z0-9.-]+(:[0-9]{1,4})?", host) else "plain.example"
 
     @app.url_defaults
@@ -80,7 +80,7 @@ def make_app(**settings: Any) -> Flask:
     @app.before_request
     def look() -> Any:
         g.seen = [str(getattr(request, name)) for name in READABLE]
-        # Werkzeug reads an If-Range that it can't write out again.
+        # Werkzeug parses some If-Range headers that it cannot serialize.
         g.seen += [str(request.if_range.etag), str(request.if_range.date)]
         return "answered by a hook" if request.headers.get("X-Hook") else None
 
@@ -99,7 +99,7 @@ def make_app(**settings: Any) -> Flask:
 
     @app.errorhandler(400)
     def refused(error: Exception) -> Any:
-        # The session couldn't be opened where it was the cookies that no server may hand over.
+        # The session is None if the cookies were invalid.
         return f"{error} {dict(session or {})}", 400
 
     @route("/")
@@ -145,7 +145,7 @@ def make_app(**settings: Any) -> Flask:
         session.permanent = "keep" in request.args
         flash(request.host)
         answer = redirect(url_for("word", value=request.args.get("user") or "nobody"))
-        # Werkzeug 3.1 quotes any character of a value but these six.
+        # Werkzeug 3.1 quotes every character of a cookie value except these six.
         answer.set_cookie("user", re.sub("[\x1a-\x1f]", "", request.cookies.get("user", "nobody")))
         return answer
 
@@ -166,7 +166,7 @@ def make_app(**settings: Any) -> Flask:
 
         Streams.open += 1
         answer = parts()
-        # Begun, so that however early it is closed, it has something to end.
+        # Start the generator, so that closing it early still runs its finally block.
         first = next(answer)
         return Response(stream_with_context(chain_of(first, answer)))
 
@@ -203,7 +203,7 @@ APPS = {
 }
 
 
-# --- What a server would make of the answer
+# --- Serving
 
 
 class Answer(NamedTuple):
@@ -218,9 +218,9 @@ VALUE = re.compile(r"[\t -~\x80-\xff]*")
 
 
 def serve(app: Flask, environ: dict[str, Any], parts: int | None = None) -> Answer:
-    """Do as a server does with an environ, and hold the answer against what WSGI demands.
+    """Call the application as a server does, and check that the response conforms to WSGI.
 
-    :param parts: how much of the body the client waits for; default: all of it.
+    :param parts: the number of parts of the body to read; default: all of them.
     """
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
@@ -228,7 +228,7 @@ def serve(app: Flask, environ: dict[str, Any], parts: int | None = None) -> Answ
         assert started == []
         assert exc_info is None
         started.append((status, headers))
-        return lambda data: pytest.fail("it was written to")
+        return lambda data: pytest.fail("the application called write()")
 
     answer = app(environ, start_response)
     body = []
@@ -277,7 +277,7 @@ PLAIN = {
 
 
 class Broken(BytesIO):
-    """A body whose sender hangs up."""
+    """A request body whose client disconnects."""
 
     def read(self, *args: Any) -> bytes:
         raise ConnectionResetError("the client has gone")
@@ -289,12 +289,12 @@ def with_body(environ: dict[str, Any], body: bytes | None) -> dict[str, Any]:
     return {"wsgi.input": Broken() if body is None else BytesIO(body), "wsgi.errors": StringIO(), **environ}
 
 
-# --- What is sent
+# --- Requests
 
 MISSING = object()
-"""In place of a value: the key is taken out."""
+"""Used as a value: removes the key from the environ."""
 
-# Bytes as WSGI hands them over; anything, halves of surrogate pairs too; and what has broken others.
+# Bytes decoded as WSGI requires, any text including lone surrogates, and fragments that have broken other parsers.
 raw = st.text(st.characters(max_codepoint=255), max_size=12)
 anything = st.text(st.characters(), max_size=6)
 PIECES = [
@@ -316,7 +316,7 @@ odd = text | no_text | st.just(MISSING)
 
 
 def mostly(usual: st.SearchStrategy[Any], other: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """One of the second sort in eight: with more, hardly anything would get as far as a view."""
+    """Draw from ``other`` one time in eight. If it were more, few requests would reach a view."""
     return st.integers(0, 7).flatmap(lambda number: other if number == 7 else usual)
 
 
@@ -395,7 +395,7 @@ more = mostly(st.dictionaries(headers, text, max_size=3), st.dictionaries(others
 
 
 def examples(*environs: dict[str, Any]) -> Any:
-    """Try these always: each has been answered wrongly, or not at all, here or elsewhere."""
+    """Always try these environs, each of which once got a wrong response or none."""
 
     def decorate(test: Any) -> Any:
         for environ in environs:
@@ -405,16 +405,16 @@ def examples(*environs: dict[str, Any]) -> Any:
     return decorate
 
 
-# Werkzeug's words on a host that isn't SERVER_NAME, and on a long cookie; they go to whoever runs the server.
+# Werkzeug warns about hosts that differ from SERVER_NAME, and about long cookies.
 @pytest.mark.filterwarnings("ignore:Current server name", "ignore:The '.*' cookie is too large")
 @pytest.mark.parametrize("name", APPS)
-# An ordinary run sends the same each time, so that it tells of the change at hand; the long form never does.
+# An ordinary run repeats the same requests, so that a failure points to the change at hand.
 @settings(max_examples=-(-FUZZ_EXAMPLES // len(APPS)), deadline=None, derandomize="FUZZ_EXAMPLES" not in os.environ)
 @examples(
-    # Werkzeug reads host and SCRIPT_NAME as one, and finds no port in it.
+    # Werkzeug joins host and SCRIPT_NAME, then fails to find the port.
     {"HTTP_HOST": "plain.example:8080", "SCRIPT_NAME": "root"},
     {"SCRIPT_NAME": "xn--a"},
-    # A redirect that its own application made would not be one.
+    # Werkzeug cannot build the redirect.
     {"PATH_INFO": "/login", "HTTP_HOST": "[::1]:80", "SCRIPT_NAME": "\x80"},
     {"PATH_INFO": "/login", "HTTP_HOST": "[::1]:80", "SCRIPT_NAME": "\x1f"},
     {"PATH_INFO": "/int/" + 5000 * "9"},
@@ -435,7 +435,7 @@ def test_every_request_gets_response(
     if body and "CONTENT_LENGTH" not in asked:
         asked["CONTENT_LENGTH"] = str(len(body))
     if body is None:
-        # Werkzeug would hand out the server's own stream: that the client has gone is then an error like any other.
+        # With this key, Werkzeug returns the server's stream, and the disconnect would be an unhandled error.
         asked.pop("wsgi.input_terminated", None)
     answer = serve(app, {key: value for key, value in asked.items() if value is not MISSING}, parts)
     assert 200 <= answer.status < 500

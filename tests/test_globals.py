@@ -1,4 +1,4 @@
-"""The two context stacks, and the globals that stand for what is on top of them."""
+"""The two context stacks, and the global proxies to the contexts on top."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def keyed(name: str) -> Flask:
     return app
 
 
-# --- What each stands for
+# --- Targets
 
 
 def test_current_app_reads_app_context(app: Flask) -> None:
@@ -123,7 +123,7 @@ def test_stacks_are_exported() -> None:
     assert schlenk._app_ctx_stack is _app_ctx_stack
 
 
-# --- Outside
+# --- Outside a context
 
 
 @pytest.mark.parametrize("use", [lambda: request.path, lambda: session["user"], lambda: _lookup_req_object("request")])
@@ -199,7 +199,7 @@ def test_missing_attribute_raises(app: Flask, proxy: Any) -> None:
         proxy.missing  # noqa: B018
 
 
-# --- Whose
+# --- Threads and greenlets
 
 
 def test_globals_use_custom_ident(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

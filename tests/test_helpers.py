@@ -1,4 +1,4 @@
-"""What views call: URLs, flashed messages, streams; and what an application is told by its surroundings."""
+"""Helpers for views: URLs, flashed messages, streams, environment variables, and root paths."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def app(app: Flask) -> Flask:
     return app
 
 
-# url_for during a request
+# url_for in a request
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_url_defaults_run_in_order(app: Flask) -> None:
     assert seen == [{"n": 1, "first": 1}]
 
 
-# url_for without a request
+# url_for outside a request
 
 
 def test_url_for_outside_request_external(app: Flask) -> None:
@@ -176,7 +176,7 @@ def test_url_for_with_bad_host_explains(app: Flask) -> None:
             url_for("index")
 
 
-# URLs that can't be built
+# Build errors
 
 
 @pytest.mark.parametrize(("endpoint", "values"), [("nothing", {}), ("user", {}), ("both", {"_method": "PUT"})])
@@ -287,7 +287,7 @@ def test_handle_url_build_error_by_hand(app: Flask) -> None:
 
 @pytest.fixture
 def flashing(app: Flask) -> Flask:
-    """An application that flashes messages at one URL and shows them at another."""
+    """An application that flashes messages at one URL and returns them at another."""
 
     @app.route("/flash")
     def flash_two() -> str:
@@ -411,7 +411,7 @@ def test_flash_sends_signal(app: Flask) -> None:
 
 @pytest.fixture
 def ended(app: Flask) -> list[Any]:
-    """The errors that contexts of ``app`` ended with."""
+    """Collect the errors passed to the teardown functions of ``app``."""
     errors: list[Any] = []
     app.teardown_request(errors.append)
     return errors
@@ -555,7 +555,7 @@ def test_stream_decorator_requires_context() -> None:
         letters()
 
 
-# Those that are Werkzeug's
+# Re-exports
 
 
 def test_abort_and_redirect_are_werkzeugs() -> None:
@@ -563,7 +563,7 @@ def test_abort_and_redirect_are_werkzeugs() -> None:
     assert schlenk.redirect is werkzeug_redirect
 
 
-# The surroundings
+# Environment variables
 
 
 @pytest.mark.parametrize(
@@ -619,7 +619,7 @@ def test_get_load_dotenv_default(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that modules can be imported from, and that is forgotten again."""
+    """A folder on the import path. Its modules are unloaded after the test."""
     monkeypatch.syspath_prepend(tmp_path)
     known = set(sys.modules)
     yield tmp_path

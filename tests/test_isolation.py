@@ -1,6 +1,6 @@
-"""Whatever runs things at the same time, each of them sees its own, and what it leaves behind ends with it.
+"""Isolation: each thread, greenlet, or task sees only its own values, which are removed when it ends.
 
-``SHORT_LIVED=100000 pytest tests/test_isolation.py`` is the long form.
+``SHORT_LIVED=100000 pytest tests/test_isolation.py`` runs longer.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ number_here: LocalProxy[int] = place("number")
 top_here: LocalProxy[Any] = stack()
 
 
-def keep_to_oneself(number: int, turns: int = TURNS) -> Iterator[None]:
-    """Use all there is as one owner of many, and see to it that all stays one's own.
+def use_alone(number: int, turns: int = TURNS) -> Iterator[None]:
+    """Use locals, stacks, and contexts as one of many owners, and check that no other owner's values are seen.
 
-    Each ``yield`` is for the others: whoever iterates lets them run.
+    The caller lets other owners run at each ``yield``.
     """
     application = applications[number % len(applications)]
     assert not has_request_context()
@@ -105,7 +105,7 @@ def as_thread(numbers: range) -> None:
 
     def work(number: int) -> None:
         try:
-            for _ in keep_to_oneself(number):
+            for _ in use_alone(number):
                 together.wait()
         except BaseException:
             together.abort()
@@ -116,11 +116,11 @@ def as_thread(numbers: range) -> None:
 
 
 def as_greenlets(numbers: range) -> None:
-    """Run them all in this thread, each a step at a time, in turn."""
+    """Run one greenlet for each number in this thread, one step at a time in turn."""
     greenlet = pytest.importorskip("greenlet")
 
     def work(number: int) -> None:
-        for _ in keep_to_oneself(number):
+        for _ in use_alone(number):
             greenlet.getcurrent().parent.switch()
 
     owners = [greenlet.greenlet(work) for _ in numbers]
@@ -141,7 +141,7 @@ def test_fast_switching_threads_are_isolated() -> None:
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(16) as pool:
-            list(pool.map(lambda number: list(keep_to_oneself(number, turns=100)), range(16)))
+            list(pool.map(lambda number: list(use_alone(number, turns=100)), range(16)))
     finally:
         sys.setswitchinterval(interval)
 
@@ -165,7 +165,7 @@ def test_nested_greenlet_is_isolated() -> None:
 
 def test_mixed_contexts_are_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_request_ctx_stack, "__ident_func__", lambda: "everybody")
-    first, second = keep_to_oneself(1), keep_to_oneself(2)
+    first, second = use_alone(1), use_alone(2)
     next(first)
     with pytest.raises(AssertionError):
         next(second)
@@ -174,11 +174,11 @@ def test_mixed_contexts_are_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     release_local(place)
 
 
-# --- What runs greenlets of its own
+# --- gevent and eventlet
 
 
 def run_with(package: str, program: str) -> None:
-    """Run a program in an interpreter of its own, as ``package`` may change Python itself."""
+    """Run a program in a new interpreter, because ``package`` may patch the standard library."""
     if find_spec(package) is None:
         pytest.skip(f"needs {package}")
     program = textwrap.dedent(program) + "assert kept == 50, kept\n"
@@ -194,9 +194,9 @@ def test_gevent_greenlets_are_isolated() -> None:
         "gevent",
         """
         import gevent
-        from tests.test_isolation import keep_to_oneself
+        from tests.test_isolation import use_alone
         def work(number):
-            for _ in keep_to_oneself(number):
+            for _ in use_alone(number):
                 gevent.sleep(0)
             return True
         owners = [gevent.spawn(work, number) for number in range(50)]
@@ -212,11 +212,11 @@ def test_gevent_patched_threads_are_isolated() -> None:
         from gevent.monkey import patch_all
         patch_all()
         import threading, time
-        from tests.test_isolation import keep_to_oneself
+        from tests.test_isolation import use_alone
         kept = 0
         def work(number):
             global kept
-            for _ in keep_to_oneself(number):
+            for _ in use_alone(number):
                 time.sleep(0)
             kept += 1
         owners = [threading.Thread(target=work, args=(number,)) for number in range(50)]
@@ -257,9 +257,9 @@ def test_gevent_threadpool_is_isolated() -> None:
         "gevent",
         """
         import gevent, time
-        from tests.test_isolation import keep_to_oneself
+        from tests.test_isolation import use_alone
         def work(number):
-            for _ in keep_to_oneself(number):
+            for _ in use_alone(number):
                 time.sleep(0)
             return True
         pool = gevent.get_hub().threadpool
@@ -277,9 +277,9 @@ def test_eventlet_greenlets_are_isolated() -> None:
         warnings.simplefilter("ignore")
         import eventlet
         eventlet.monkey_patch()
-        from tests.test_isolation import keep_to_oneself
+        from tests.test_isolation import use_alone
         def work(number):
-            for _ in keep_to_oneself(number):
+            for _ in use_alone(number):
                 eventlet.sleep(0)
             return True
         owners = [eventlet.spawn(work, number) for number in range(50)]
@@ -292,7 +292,7 @@ def test_eventlet_greenlets_are_isolated() -> None:
 
 
 class RunningTask:
-    """Stands for a task as its ident: equal to any other that stands for the same task, and dead when that is done."""
+    """The ident of a task: equal for the same task, and dead when the task is done."""
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         self.task = task
@@ -309,7 +309,7 @@ class RunningTask:
 
 
 def task_or_thread() -> object:
-    """Tell which task is running, or else which greenlet or thread."""
+    """Return the ident of the current task, or else of the current greenlet or thread."""
     try:
         task = asyncio.current_task()
     except RuntimeError:
@@ -329,7 +329,7 @@ def by_task() -> Iterator[None]:
 
 async def as_tasks(numbers: range) -> None:
     async def work(number: int) -> None:
-        for _ in keep_to_oneself(number):
+        for _ in use_alone(number):
             await asyncio.sleep(0)
 
     await asyncio.gather(*map(work, numbers))
@@ -349,7 +349,7 @@ def test_tasks_in_threads_are_isolated() -> None:
 @pytest.mark.usefixtures("by_task")
 def test_thread_is_isolated_from_tasks() -> None:
     async def both() -> None:
-        beside = asyncio.get_running_loop().run_in_executor(None, lambda: list(keep_to_oneself(99)))
+        beside = asyncio.get_running_loop().run_in_executor(None, lambda: list(use_alone(99)))
         await asyncio.gather(as_tasks(range(10)), beside)
 
     asyncio.run(both())
@@ -362,11 +362,11 @@ def test_tasks_without_own_ident_are_mixed() -> None:
         release_local(local)
 
 
-# --- Those that die without releasing anything
+# --- Owners that end without releasing their values
 
 
 class Value:
-    """Counts how many of its kind there are."""
+    """Counts its living instances."""
 
     alive = 0
 
@@ -378,21 +378,21 @@ class Value:
 
 
 @pytest.fixture(autouse=True)
-def no_value_is_alive() -> None:
+def no_living_values() -> None:
     gc.collect()
     Value.alive = 0
 
 
-def die_in_possession(local: Local, contexts: LocalStack[Any]) -> None:
-    """Leave a value and a context behind; there must be none to begin with."""
+def leak(local: Local, contexts: LocalStack[Any]) -> None:
+    """Store a value and push a context without removing them. Neither may exist before."""
     assert not hasattr(local, "value")
     assert contexts.top is None
     local.value = Value()
-    contexts.push((Value(), "a context that nobody pops"))
+    contexts.push((Value(), "leaked"))
 
 
-def die_in_possession_of_contexts() -> None:
-    """Leave the contexts of a request behind."""
+def leak_contexts() -> None:
+    """Push the contexts of a request without popping them."""
     assert not has_request_context()
     assert not has_app_context()
     applications[0].test_request_context().push()
@@ -401,17 +401,17 @@ def die_in_possession_of_contexts() -> None:
 @pytest.mark.parametrize("owner", [in_thread, in_greenlet])
 def test_leaked_contexts_are_invisible(owner: Callable[[Callable[[], None]], object]) -> None:
     for _ in range(200):
-        owner(die_in_possession_of_contexts)
+        owner(leak_contexts)
         assert not has_request_context()
     for contexts in (_request_ctx_stack, _app_ctx_stack):
         contexts._local.__storage__.clear()
 
 
 def many(owner: Callable[[Callable[[], None]], object], ident: Callable[[], Any]) -> None:
-    """Have many owners die in possession, and hold against them how much there is of what they left."""
+    """Let many owners end without releasing their values, and check that what remains is bounded."""
     local, contexts = Local(), LocalStack[Any]()
     local.__ident_func__ = contexts.__ident_func__ = ident
-    work = partial(die_in_possession, local, contexts)
+    work = partial(leak, local, contexts)
     early = 0
     for number in range(SHORT_LIVED):
         if number == SHORT_LIVED // 4:
@@ -422,7 +422,7 @@ def many(owner: Callable[[Callable[[], None]], object], ident: Callable[[], Any]
         assert len(contexts._local.__storage__) <= 64
         assert Value.alive <= 128
     gc.collect()
-    # One block kept for each of the dead would be more. A tracer, which measures coverage, keeps more than that itself.
+    # The bound is less than one block for each owner. A tracer, as for coverage, allocates more itself.
     assert sys.gettrace() or sys.getallocatedblocks() - early < SHORT_LIVED // 2
 
 

@@ -24,14 +24,14 @@ class Point:
 
 
 class Complex(json.JSONEncoder):
-    """Writes complex numbers too."""
+    """Encodes complex numbers as well."""
 
     def default(self, o: Any) -> Any:
         return [o.real, o.imag] if isinstance(o, complex) else super().default(o)
 
 
 class Counting(json.JSONDecoder):
-    """Reads every object as the number of its keys."""
+    """Decodes each object to the number of its keys."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(object_hook=len, **kwargs)
@@ -44,7 +44,7 @@ def test_star_import_exports_public_names() -> None:
     assert names.keys() - {"__builtins__"} == set(public)
 
 
-# --- What can be written
+# --- Types
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_object_with_any_attribute_is_refused() -> None:
         json.dumps(Answering())
 
 
-# --- Without an application
+# --- Outside an application context
 
 
 def test_keys_are_sorted_outside_app() -> None:
@@ -104,12 +104,12 @@ def test_text_is_ascii_outside_app() -> None:
     assert json.dumps("é") == r'"\u00e9"'
 
 
-# --- As the application wants it
+# --- Settings of the application
 
 
 @pytest.fixture(params=["current", "given"])
 def wanting(request: pytest.FixtureRequest, app: Flask) -> Any:
-    """An application that says how, by being the current one, or given; and what to call the functions with."""
+    """Return an application, and the keywords that select it: none if it is the current one."""
     if request.param == "given":
         yield {"app": app}
     else:
@@ -245,7 +245,7 @@ def test_roundtrip(value: Any) -> None:
     assert json.loads(json.dumps(value)) == value
 
 
-# --- Inside HTML
+# --- HTML
 
 
 UNSAFE = "</script><!-- ' & é"

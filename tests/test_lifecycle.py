@@ -1,4 +1,4 @@
-"""The life of a request: what runs in which order, what a subclass can step into, and what an error leaves undone."""
+"""The life of a request: the order of the hooks, overridable methods, and errors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ needs_signals = pytest.mark.skipif(not signals_available, reason="needs blinker"
 
 
 class Crash(BaseException):
-    """What SystemExit and KeyboardInterrupt are to an application: not an ``Exception``."""
+    """Like ``SystemExit`` and ``KeyboardInterrupt``, not an ``Exception``."""
 
 
 def name_of(error: BaseException | None) -> str:
@@ -50,7 +50,7 @@ def steps() -> list[str]:
 
 @pytest.fixture
 def app(app: Flask, steps: list[str]) -> Flask:
-    """An application whose hooks write down that they ran."""
+    """An application whose hooks append to ``steps``."""
     app.before_first_request(lambda: steps.append("before_first_request"))
     app.url_value_preprocessor(lambda endpoint, values: steps.append(f"preprocessor {endpoint} {values}"))
     app.before_request(lambda: steps.append("before_request"))
@@ -83,7 +83,7 @@ def app(app: Flask, steps: list[str]) -> Flask:
 
 @pytest.fixture
 def signals(app: Flask, steps: list[str]) -> Iterator[None]:
-    """Has the signals of the application write themselves down as well."""
+    """Append the signals of the application to ``steps`` as well."""
     with ExitStack() as connected:
         for name in (
             "request_started",
@@ -400,14 +400,14 @@ def test_before_first_request_may_nest_request(ident: Any, monkeypatch: pytest.M
     app, answers = Flask("asking"), []
     app.add_url_rule("/", "index", lambda: "hello")
     app.before_first_request(lambda: answers.append(app.test_client().get("/").data))
-    # In a thread, so that waiting for oneself would be a failure and not the end of everything.
+    # In a thread, so that a deadlock fails the test instead of hanging the run.
     asking = threading.Thread(target=app.test_client().get, args=("/",), daemon=True)
     asking.start()
     asking.join(PATIENCE)
     assert answers == [b"hello"]
 
 
-# What a subclass can step into
+# Overridable methods
 
 METHODS = [
     "__call__", "wsgi_app", "request_context", "create_url_adapter", "app_context", "full_dispatch_request",
@@ -428,7 +428,7 @@ FROM_THE_ANSWER = [
 
 
 def overriding(base: type[Any], names: list[str], calls: list[str]) -> type[Any]:
-    """A subclass that overrides each of ``names`` by a method that writes down its call and calls the other."""
+    """Make a subclass whose methods ``names`` append their name to ``calls`` and call the original."""
 
     def recording(name: str) -> Callable[..., Any]:
         def method(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -611,7 +611,7 @@ def test_steps_can_be_called_by_hand(app: Flask, steps: list[str]) -> None:
         assert response.get_data() == b"ada"
 
 
-# What an error leaves undone
+# Errors
 
 
 def fail_in_the_view(app: Flask) -> None:
@@ -647,7 +647,7 @@ def fail_to_save_the_session(app: Flask) -> None:
 
 
 def fail_in(signal: str) -> Callable[[Flask], Any]:
-    # Kept by the application, as blinker would not.
+    # The application keeps a reference, because blinker holds receivers weakly.
     return lambda app: getattr(schlenk, signal).connect(app.extensions.setdefault(signal, lambda *a, **kw: fail()), app)
 
 
@@ -807,7 +807,7 @@ def test_nested_request_leaves_outer_alone(app: Flask) -> None:
 
 @pytest.fixture
 def leaving() -> Flask:
-    """An application whose requests end in every way."""
+    """An application with views that succeed, fail, redirect, and stream."""
     app = Flask("leaving")
     app.logger.disabled = True
     app.add_url_rule("/answered", "answered", lambda: "answered")
@@ -830,7 +830,7 @@ def no_collections() -> Iterator[None]:
 
 
 def begin(app: Flask, path: str, method: str) -> tuple[weakref.ref[Any], list[str]]:
-    """Make a request; return the way to its context, which should be a dead end then, and the status."""
+    """Make a request and return a weak reference to its context, and the list that receives the status."""
     contexts: list[weakref.ref[Any]] = []
     app.before_request_funcs[None] = [lambda: contexts.append(weakref.ref(_request_ctx_stack.top))]
     answers: list[str] = []

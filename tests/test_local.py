@@ -1,4 +1,4 @@
-"""Local: attributes that each greenlet, or each thread, has for itself."""
+"""Local: attributes with a separate value for each greenlet or thread."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def test_instance_attribute_shadows_value() -> None:
 
 
 def as_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have locals read as before anybody set an ident function or an own name, until the test ends."""
+    """Restore the state of the module from before any ident function or own name was set."""
     first = getattr(schlenk.local, "_read_value_first", Local.__getattribute__)
     monkeypatch.setattr(Local, "__getattribute__", first)
 
@@ -365,7 +365,7 @@ def test_isolated_without_greenlet() -> None:
     )
 
 
-# --- The choice of ident
+# --- Ident functions
 
 
 def test_default_ident_func_is_get_ident() -> None:

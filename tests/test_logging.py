@@ -13,7 +13,7 @@ from schlenk.logging import create_logger, default_handler, has_level_handler, w
 
 @pytest.fixture(autouse=True)
 def root(monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
-    """Loggers of this test's own, with a root of their own: to the real one pytest adds handlers."""
+    """A separate root logger. Pytest adds handlers to the real one."""
     root = logging.RootLogger(logging.WARNING)
     monkeypatch.setattr(logging.Logger, "manager", logging.Manager(root))
     return root
@@ -24,7 +24,7 @@ def logger() -> logging.Logger:
     return logging.getLogger("shop")
 
 
-# --- Where it goes
+# --- The stream
 
 
 def test_stream_is_stderr_outside_request(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +53,7 @@ def test_default_handler_uses_stream() -> None:
     assert default_handler.stream is wsgi_errors_stream
 
 
-# --- Which logger, with which handler
+# --- The logger
 
 
 def test_logger_is_named_after_app(app: Flask, logger: logging.Logger) -> None:
@@ -80,7 +80,7 @@ def test_parent_handler_is_enough(app: Flask, root: logging.Logger) -> None:
     assert create_logger(app).handlers == []
 
 
-# --- Its level
+# --- The level
 
 
 def test_level_is_unchanged_without_debug(app: Flask) -> None:
@@ -104,7 +104,7 @@ def test_debug_adds_handler_for_its_level(app: Flask, root: logging.Logger) -> N
     assert create_logger(app).handlers == [default_handler]
 
 
-# --- Whether what a logger lets through reaches a handler
+# --- has_level_handler
 
 
 def test_no_handler_anywhere(logger: logging.Logger) -> None:

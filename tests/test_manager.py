@@ -1,4 +1,4 @@
-"""LocalManager: releases a number of locals together, at the end of a request."""
+"""LocalManager: releases several locals at the end of a request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def held(place: Local) -> list[dict[str, Any]]:
     return [values for _, values in place]
 
 
-# --- Which locals
+# --- Locals
 
 
 def test_no_locals_by_default() -> None:
@@ -52,7 +52,7 @@ def test_repr_shows_count(place: Local) -> None:
     assert repr(LocalManager([place, Local()])) == "<LocalManager storages: 2>"
 
 
-# --- Cleaning up
+# --- cleanup
 
 
 def test_cleanup_releases_all(place: Local) -> None:
@@ -75,7 +75,7 @@ def test_cleanup_keeps_other_owners_values(place: Local) -> None:
     assert place.user == "ada"
 
 
-# --- The choice of ident
+# --- Ident functions
 
 
 def test_get_ident_is_module_ident(place: Local) -> None:
@@ -121,7 +121,7 @@ def test_cleanup_uses_custom_ident() -> None:
 
 
 class Body:
-    """A response body that tells when it was closed."""
+    """A response body that records whether it was closed."""
 
     closed = False
 

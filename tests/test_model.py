@@ -1,7 +1,7 @@
-"""Storage, proxies and contexts against a model of dictionaries and lists, in threads and greenlets that come and go.
+"""A model-based test of locals, proxies, and contexts in threads and greenlets.
 
-Hypothesis makes up what is done, and by whom; after each step all who are alive have to see what the model says.
-``MODEL_EXAMPLES=5000 pytest tests/test_model.py`` is the long form.
+Hypothesis chooses the steps and the owner of each. After each step, every living owner must see what the model, made of
+dictionaries and lists, predicts. ``MODEL_EXAMPLES=5000 pytest tests/test_model.py`` runs longer.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ except ImportError:
 
 MODEL_EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "60"))
 WAIT = 10
-"""Seconds after which whoever was handed something to do is taken to be stuck. Nobody ever waits longer."""
+"""Seconds after which an owner that has not finished a step is considered stuck."""
 
 NAMES = ("a", "b", "stack")
 FEWEST = 64
-"""So many entries may be there before the dead are looked for."""
+"""The number of entries below which a storage is never swept."""
 
 
 # --- The model
 
 
 class AppModel:
-    """An application context: what is in ``g``, and how often it is pushed."""
+    """An application context: the values in ``g``, and how often it is pushed."""
 
     def __init__(self, app: Flask, real: Any) -> None:
         self.app, self.real = app, real
@@ -65,7 +65,7 @@ class AppModel:
 
 
 class RequestModel:
-    """A request context; ``implied`` has, for each time it is pushed, the application context that came with it."""
+    """A request context. ``implied`` holds, for each push, the application context pushed with it, or ``None``."""
 
     def __init__(self, app: Flask, real: Any, path: str, session: dict[str, int]) -> None:
         self.app, self.real, self.path, self.session = app, real, path, session
@@ -73,7 +73,7 @@ class RequestModel:
 
 
 class Owner:
-    """Somebody who has storage for themselves, here the thread that runs the test; and what should be in it."""
+    """An owner of values, with the values it should have. This class stands for the thread that runs the test."""
 
     def __init__(self) -> None:
         self.home: Owner = self
@@ -84,7 +84,7 @@ class Owner:
         self.requests: list[RequestModel] = []
         self.pushed: list[Any] = []
         self.outlived_children = False
-        """Whether greenlets that began in it died: while their entries are kept, it is too, as their parent."""
+        """Whether greenlets started in this one have died. Their entries keep it alive, as their parent."""
 
     @property
     def ident(self) -> Any:
@@ -95,12 +95,12 @@ class Owner:
         return self.values is None and not (self.stack or self.apps or self.requests or self.outlived_children)
 
     def call(self, function: Callable[[], Any]) -> Any:
-        """Have the owner call ``function``."""
+        """Return what ``function`` returns when this owner calls it."""
         return function()
 
 
 def until_dead(ident: Any) -> None:
-    """Wait for the moment between the end of a thread, as Python tells it, and that of its greenlet."""
+    """Wait until the main greenlet of an ended thread is dead, which takes a moment longer than ``join()``."""
     patience = time.monotonic() + WAIT
     while not getattr(ident, "dead", True):
         assert time.monotonic() < patience
@@ -115,7 +115,7 @@ def attempt(future: Future[Any], function: Callable[[], Any]) -> None:
 
 
 def work(calls: SimpleQueue[Any]) -> None:
-    """Do what comes, one thing after the other, and wait for nothing else: so there is no circle of waiting."""
+    """Run the calls in the queue one after the other. A worker waits for nothing else, so none can deadlock."""
     while True:
         try:
             call = calls.get(timeout=6 * WAIT)
@@ -132,7 +132,7 @@ class ThreadOwner(Owner):
         super().__init__()
         self.calls: SimpleQueue[Any] = SimpleQueue()
         self.stuck = False
-        # If one is stuck all the same, Python can end without it.
+        # A daemon, so that a stuck thread does not keep Python from exiting.
         self.thread = threading.Thread(target=work, args=(self.calls,), daemon=True)
         self.thread.start()
         self.kept = self.call(get_ident)
@@ -166,7 +166,7 @@ class ThreadOwner(Owner):
 
 
 def live() -> None:
-    """What a greenlet does: what it is switched to with, until that is nothing."""
+    """Run each call that is passed to ``switch()``, until ``None`` is passed."""
     hub = greenlet.getcurrent().parent
     call = hub.switch()
     while call is not None:
@@ -200,17 +200,17 @@ class GreenletOwner(Owner):
         assert self.greenlet.dead
 
     def abandon(self) -> None:
-        """Be forgotten by all; if nothing is kept for it, that is its end."""
+        """Drop the last reference outside the storage. Without an entry there, the greenlet ends."""
         nothing = self.has_nothing
         gone = weakref.ref(self.greenlet)
         self.home.call(lambda: vars(self).pop("greenlet") and None)
         if nothing and gone() is not None:
-            # An error that was raised in it is in a circle with its traceback.
+            # An error that was raised in it forms a cycle with its traceback.
             gc.collect()
         assert not nothing or gone() is None
 
 
-# --- What is there
+# --- Helpers
 
 
 def make_app(name: str, torn: list[Any]) -> Flask:
@@ -222,7 +222,7 @@ def make_app(name: str, torn: list[Any]) -> Flask:
 
 
 def read(function: Callable[[], Any]) -> Any:
-    """What a proxy gives, or that it is unbound."""
+    """Return what ``function`` reads through a proxy, or ``"unbound"``."""
     try:
         return function()
     except RuntimeError:
@@ -269,25 +269,25 @@ class Owners(RuleBasedStateMachine):
     def owner(self, number: int) -> Any:
         return self.alive[number % len(self.alive)]
 
-    # Being born, and dying
+    # Starting and ending owners
 
-    def born(self, owner: Owner) -> None:
+    def add(self, owner: Owner) -> None:
         self.alive.append(owner)
 
     @precondition(lambda self: sum(isinstance(owner, ThreadOwner) for owner in self.alive) < 3)
     @rule()
     def start_thread(self) -> None:
-        self.born(ThreadOwner())
+        self.add(ThreadOwner())
 
     @precondition(lambda self: greenlet and sum(isinstance(owner, GreenletOwner) for owner in self.alive) < 4)
     @rule(who=owners)
     def start_greenlet(self, who: int) -> None:
-        self.born(GreenletOwner(self.owner(who).home))
+        self.add(GreenletOwner(self.owner(who).home))
 
     @precondition(lambda self: any(isinstance(owner, ThreadOwner) for owner in self.alive))
     @rule(who=owners)
     def end_thread(self, who: int) -> None:
-        """In possession of all it has; its greenlets, which nobody can switch to then, end with it."""
+        """End a thread without releasing its values. Its greenlets end with it, since they cannot be switched to."""
         threads = [owner for owner in self.alive if isinstance(owner, ThreadOwner)]
         ended = threads[who % len(threads)]
         self.alive = [owner for owner in self.alive if owner.home is not ended]
@@ -299,13 +299,13 @@ class Owners(RuleBasedStateMachine):
         greenlets = [owner for owner in self.alive if isinstance(owner, GreenletOwner)]
         ended = greenlets[who % len(greenlets)]
         if how == "abandon" and not ended.has_nothing:
-            # An entry is what keeps it alive.
+            # Its entry keeps it alive.
             how = "kill"
         self.alive.remove(ended)
         getattr(ended, how)()
 
     @rule(who=owners, in_threads=either)
-    def many_die_in_possession(self, who: int, in_threads: bool) -> None:
+    def many_end_without_release(self, who: int, in_threads: bool) -> None:
         def die() -> None:
             assert self.look() == self.expected(Owner(), numbered)
             self.place.a = [1]
@@ -323,14 +323,14 @@ class Owners(RuleBasedStateMachine):
         owner = self.owner(who)
         numbered = None if in_threads else owner.home.numbered
         owner.outlived_children |= not in_threads
-        # A greenlet costs next to nothing, so there can be more of them than are kept.
+        # Greenlets are cheap, so there are enough of them to cause a sweep.
         for _ in range(8 if in_threads else FEWEST + 6):
             owner.call(as_thread if in_threads else lambda: greenlet.greenlet(die).switch())
 
-    # Local, and proxies to what is in it
+    # Local, and proxies to its values
 
     def local(self, owner: Any, by_number: bool) -> tuple[Local, dict[str, Any], Any, str]:
-        """One of the two locals, the proxies to what is in it, and where the model has what it holds for ``owner``."""
+        """Return a local, its proxies, and the model and attribute that hold the values of ``owner``."""
         if by_number:
             return self.numbered, self.here_numbered, owner.home, "numbered"
         return self.place, self.here, owner, "values"
@@ -371,7 +371,7 @@ class Owners(RuleBasedStateMachine):
         owner.call(lambda: release_local(local))
         setattr(model, kept, None)
 
-    # LocalStack, and the proxy to what is on top
+    # LocalStack, and the proxy to its top
 
     @rule(who=owners, value=lists)
     def push(self, who: int, value: list[int]) -> None:
@@ -451,7 +451,7 @@ class Owners(RuleBasedStateMachine):
 
     @rule(who=owners, whose=owners)
     def push_a_copy(self, who: int, whose: int) -> None:
-        """The same request and the same session, and a ``g`` of its own."""
+        """Push a copy, which shares request and session but not ``g``."""
         other = self.owner(whose)
         if other.requests:
             model = other.requests[-1]
@@ -484,7 +484,7 @@ class Owners(RuleBasedStateMachine):
     @precondition(lambda self: any(owner.pushed for owner in self.alive))
     @rule(who=owners, number=numbers)
     def pop_the_wrong_context(self, who: int, number: int) -> None:
-        """One that lies further down, or on the stack of somebody else."""
+        """Try to pop a context that is below the top, or on the stack of another owner."""
         owner = self.owner(who)
 
         def is_wrong(model: Any) -> bool:
@@ -538,7 +538,7 @@ class Owners(RuleBasedStateMachine):
 
     @rule(number=numbers)
     def all_threads_at_once(self, number: int) -> None:
-        def keep_to_oneself(mine: int) -> None:
+        def use_alone(mine: int) -> None:
             with self.apps[mine % 2].test_request_context(f"/{mine}"):
                 for turn in range(30):
                     g.mine = session["mine"] = mine + turn
@@ -550,16 +550,16 @@ class Owners(RuleBasedStateMachine):
                 g.pop("mine")
 
         threads = [owner for owner in self.alive if isinstance(owner, ThreadOwner)]
-        handed = [owner.hand(lambda mine=mine: keep_to_oneself(mine)) for mine, owner in enumerate(threads, number)]
+        handed = [owner.hand(lambda mine=mine: use_alone(mine)) for mine, owner in enumerate(threads, number)]
         for owner, future in zip(threads, handed):
             owner.take(future)
-        # In which order they were torn down is their own affair.
+        # The threads tear their contexts down in any order.
         del self.torn[len(self.expected_torn) :]
 
-    # What everybody should see
+    # Checks
 
     def look(self) -> dict[str, Any]:
-        """All that whoever calls this can see."""
+        """Return everything that the calling owner can see."""
         seen: dict[str, Any] = {}
         for local, proxies, kept in (
             (self.place, self.here, "values"),
@@ -605,7 +605,7 @@ class Owners(RuleBasedStateMachine):
         return seen
 
     @invariant()
-    def everybody_sees_their_own(self) -> None:
+    def owners_see_only_their_values(self) -> None:
         for owner in self.alive:
             assert owner.call(self.look) == self.expected(owner, owner.home.numbered)
 
@@ -614,7 +614,7 @@ class Owners(RuleBasedStateMachine):
         assert self.torn == self.expected_torn
 
     @invariant()
-    def what_is_kept_is_that_of_the_living_and_of_no_more_dead_than_are_allowed(self) -> None:
+    def dead_entries_are_bounded(self) -> None:
         living = {owner.ident: owner for owner in self.alive}
         kept = [
             {ident: owner.values for ident, owner in living.items() if owner.values is not None},
@@ -634,12 +634,12 @@ class Owners(RuleBasedStateMachine):
     def reals(models: list[Any]) -> dict[str, Any]:
         return {"stack": [model.real for model in models]}
 
-    # The end
+    # Teardown
 
     def teardown(self) -> None:
-        """Have all who are left pop their contexts, and end them; nothing is kept for anybody then.
+        """Pop all contexts and end all owners. The storages must be empty afterwards.
 
-        Also after a failure, which must not be hidden by what comes of it here.
+        After a failure, only clean up, so that the first error is the one reported.
         """
         failed = sys.exc_info()[0] is not None
         threads = [owner for owner in self.alive if isinstance(owner, ThreadOwner)]

@@ -1,4 +1,4 @@
-"""Faults at every point of the life of a request: no context stays, no teardown is left out, no error gets lost."""
+"""Faults at every point of a request: no context stays, no teardown function is skipped, no error is lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLASK = {
     for faults, outcome in outcomes.items()
     for fault in faults.split()
 }
-"""What each led to in Flask 1.1.4: of four requests, the first of which was to fail, answer, teardown and depths."""
+"""Maps each point, mode, and fault to the outcome in Flask 1.1.4: one line for each of four requests."""
 
 CELLS = [Cell(point, fault, mode) for point in POINTS for fault in FAULTS for mode in MODES]
 CLEAN = "200 onetwo; request-1 request-2 appcontext-1 appcontext-2; [0, 0]"
@@ -31,12 +31,12 @@ TEARDOWN = {
 }  # fmt: skip
 
 
-def ours(cell: Cell) -> list[str]:
+def outcome_of(cell: Cell) -> list[str]:
     return run(load("schlenk"), cell)
 
 
 def departs(cell: Cell) -> bool:
-    """Whether it is one of the two departures from Flask 1.1.4 that docs/fidelity.md has a line for."""
+    """Return whether the outcome differs from Flask 1.1.4 on purpose, as docs/fidelity.md states."""
     return cell.point in HALF_PUSHED or (cell.point in TEARDOWN and cell.mode == "kept by a client")
 
 
@@ -46,34 +46,34 @@ def named(cells: list[Cell]) -> list[Any]:
 
 @pytest.mark.parametrize("cell", named([cell for cell in CELLS if not departs(cell)]))
 def test_fault_ends_as_in_flask(cell: Cell) -> None:
-    outcome = ours(cell)
+    outcome = outcome_of(cell)
     assert outcome == FLASK[f"{cell.point}, {cell.mode}", cell.fault]
     assert outcome[3] == CLEAN
 
 
 @pytest.mark.parametrize("cell", named([cell for cell in CELLS if cell.point in HALF_PUSHED]))
 def test_fault_during_push_surfaces_cleanly(cell: Cell) -> None:
-    """Flask 1.1.4 raised an error of its own in its place, or left the application context for all who came after."""
-    assert ours(cell) == ["the-fault; ; [0, 0]", CLEAN, CLEAN, CLEAN]
+    """Flask 1.1.4 replaced the error, or left the application context on the stack for later requests."""
+    assert outcome_of(cell) == ["the-fault; ; [0, 0]", CLEAN, CLEAN, CLEAN]
 
 
 @pytest.mark.parametrize(
     "cell", named([cell for cell in CELLS if cell.point in TEARDOWN and cell.mode == "kept by a client"])
 )
 def test_fault_in_preserved_teardown(cell: Cell) -> None:
-    """Flask 1.1.4 raised an error of its own in its place."""
+    """Flask 1.1.4 raised another error instead."""
     answer, torn, depths = FLASK[f"{cell.point}, {cell.mode}", cell.fault][1].split("; ")
     assert answer in {"IndexError", "RuntimeError"}
-    assert ours(cell) == ["200 onetwo; ; [1, 1]", f"the-fault; {torn}; {depths}", CLEAN, CLEAN]
+    assert outcome_of(cell) == ["200 onetwo; ; [1, 1]", f"the-fault; {torn}; {depths}", CLEAN, CLEAN]
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_fault_occurs_at_each_point(point: str) -> None:
-    """Else the others would show nothing."""
-    assert [line for line in ours(Cell(point, "Timeout", "plain")) if "the-fault" in line]
+    """The other tests rely on this."""
+    assert [line for line in outcome_of(Cell(point, "Timeout", "plain")) if "the-fault" in line]
 
 
-# --- Faults that come from outside
+# --- Faults from outside
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_killed_view_is_torn_down(app: Flask) -> None:
 
 
 def test_dropped_greenlet_is_torn_down(app: Flask) -> None:
-    """Its contexts keep it, so that it lives for as long as they do; killed, it lets go of them."""
+    """Its contexts keep it alive. Killing it removes them."""
     greenlet = pytest.importorskip("greenlet")
     app.add_url_rule("/", "index", lambda: greenlet.getcurrent().parent.switch())
     greenlet.greenlet(lambda: app.test_client().get("/")).switch()

@@ -1,4 +1,4 @@
-"""Faults at every point of the life of a request, on this library or on Flask 1.1.4.
+"""Raise a fault at one point of a request, with schlenk or with Flask 1.1.4.
 
 ``tests/faults/record.json`` holds what each fault leads to on Flask 1.1.4; `test_faults` compares.
 """
@@ -22,15 +22,15 @@ try:
 except ImportError:
 
     class GreenletExit(BaseException):  # type: ignore[no-redef]
-        """What it is where greenlet is installed: no ``Exception``."""
+        """Replaces greenlet's class, which is not an ``Exception`` either."""
 
 
 class Boom(Exception):
-    """A mistake in the application."""
+    """An error in the application."""
 
 
 class Timeout(BaseException):
-    """What gevent's is: it may be raised at any point, and is no ``Exception``."""
+    """Like gevent's timeout: it can be raised at any point and is not an ``Exception``."""
 
 
 FAULTS = {
@@ -79,7 +79,7 @@ POINTS = (
 
 
 class Cell(NamedTuple):
-    """One fault, at one point, in one mode."""
+    """A fault to raise at a point, in a mode."""
 
     point: str
     fault: str
@@ -87,7 +87,7 @@ class Cell(NamedTuple):
 
 
 class Trial:
-    """An application that fails once, at one point; what it answers, tears down and leaves on the stacks."""
+    """An application that fails once, at one point, and records its responses, teardowns, and stack depths."""
 
     def __init__(self, side: Side, cell: Cell) -> None:
         self.side = side
@@ -194,7 +194,7 @@ class Trial:
             at("after_request")
             return response
 
-        # Run from the last to the first.
+        # Teardown functions run in reverse order of registration.
         for name in ("request", "appcontext"):
             register = getattr(app, f"teardown_{name}")
             register(partial(self.tear_down, f"{name}-2"))
@@ -203,7 +203,7 @@ class Trial:
         return app
 
     def run(self) -> list[str]:
-        """Make the request that fails and three more, as a server would, and tell what they led to."""
+        """Make the request that fails and three more, as a server would, and return their outcomes."""
         path = "/stream" if "stream" in self.cell.point else "/word"
         if self.cell.point == "got_request_exception":
             self.app.before_request_funcs[None].append(self.fail_for_the_signal)
@@ -223,7 +223,7 @@ class Trial:
         return [len(getattr(stack._local, "stack", ())) for stack in self.stacks]
 
     def request(self, path: str, **environ: Any) -> str:
-        """Return the answer, what was torn down in which order, and the depths of the stacks in the end."""
+        """Return the response, the teardowns in order, and the final depths of the stacks, as one line."""
         self.torn = []
         answer: list[str] = []
 
@@ -236,7 +236,7 @@ class Trial:
         try:
             body = self.app({**self.environ(path), **environ}, start_response)
             content = b"".join(body)
-            # Werkzeug words its error pages anew now and then.
+            # Error pages differ between releases of Werkzeug.
             answer += [content.decode()] if answer == ["200"] else []
         except BaseException as error:
             answer.append(self.name(error))
@@ -271,7 +271,7 @@ class Trial:
         }
 
     def clear(self) -> None:
-        """Leave nothing on the stacks, whatever became of the requests."""
+        """Empty both stacks."""
         for stack in self.stacks:
             stack._local.__release_local__()
 
@@ -285,7 +285,7 @@ def run(side: Side, cell: Cell) -> list[str]:
 
 
 def record(side: Side) -> dict[str, dict[str, list[str]]]:
-    """Return, for each point and mode, which faults lead to what: most kinds lead to the same."""
+    """Return the outcomes for each point and mode. Faults with the same outcome share an entry."""
     found: dict[str, dict[str, list[str]]] = {}
     for point in POINTS:
         for mode in MODES:

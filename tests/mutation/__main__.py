@@ -1,8 +1,7 @@
-"""Changes one place after the other in the modules that hold the contexts, and sees whether the suite notices.
+"""Make small changes to the modules of the package, one at a time, and check that a test fails for each.
 
-``python -m tests.mutation DIRECTORY`` does so with a copy that it makes in the directory, and prints, for each module,
-the changes that no test noticed, and how many there were in all. What was found is kept in the directory: it goes on
-where it was interrupted.
+``python -m tests.mutation DIRECTORY`` works on a copy in the directory. For each module it prints the changes that no
+test detected, and their number. Results are stored in the directory, so an interrupted run can be continued.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from cosmic_ray.config import ConfigDict
 from cosmic_ray.work_db import use_db
 from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkResult
 
-# The tests that know the module, those that notice most first.
+# The tests of each module, starting with those that detect the most changes.
 TESTS = {
     "ctx": "contexts test_lifecycle.py test_testing.py test_helpers.py faults test_leaks.py test_flight.py",
     "globals": "test_globals.py contexts test_documentation.py",
@@ -38,7 +37,7 @@ def table_row(module: str, directory: Path) -> str:
         if not found.num_work_items:
             init([Path(f"src/schlenk/{module}.py")], found, {})
             for item in found.work_items:
-                # Only annotations have a | here, and nobody evaluates them.
+                # The operator | occurs only in annotations, which are never evaluated.
                 if item.mutations[0].operator_name.startswith("core/ReplaceBinaryOperator_BitOr"):
                     found.set_result(item.job_id, WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
         execute(found, config)
