@@ -476,7 +476,7 @@ def test_refused_after_install_as_flask() -> None:
 
 
 def test_unknown_change_is_refused() -> None:
-    refused("'cookies'. It may have 'request.json'", "import schlenk; schlenk.install_under_flask(['cookies'])")
+    refused("'cookies'. It can contain 'request.json'", "import schlenk; schlenk.install_under_flask(['cookies'])")
 
 
 # --- schlenk as flask
