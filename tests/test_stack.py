@@ -216,7 +216,7 @@ def test_proxies_share_class_and_name(stack: LocalStack[Any]) -> None:
     assert type(stack()) is type(stack()) is not type(LocalStack()())
     assert isinstance(stack(), LocalProxy)
     assert type(stack()).__name__ == "LocalProxy"
-    assert type(stack()).__module__ == "schlenk.local"
+    assert type(stack()).__module__ == LocalProxy.__module__
 
 
 def test_attribute_of_none_raises(stack: LocalStack[Any]) -> None:
@@ -244,10 +244,10 @@ def test_proxy_follows_replaced_local(stack: LocalStack[Any]) -> None:
 
 def test_discard_removes_only_top(stack: LocalStack[Any]) -> None:
     first, second = object(), object()
-    assert stack._discard(first) is False
+    assert stack.discard(first) is False
     stack.push(first)
     stack.push(second)
-    assert stack._discard(first) is False
-    assert stack._discard(second) is True
-    assert stack._discard(first) is True
+    assert stack.discard(first) is False
+    assert stack.discard(second) is True
+    assert stack.discard(first) is True
     assert list(stack._local) == []

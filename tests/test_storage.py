@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 import pytest
 
-from schlenk.local import Local, LocalStack, _storage, get_ident, release_local
+from schlenk.local import Local, LocalStack, get_ident, release_local, storage_of
 from tests.support.execution import in_greenlet, in_thread, without
 
 
@@ -90,7 +90,7 @@ def test_finalizer_values_do_not_stay(by_number: Local, keeper: str, monkeypatch
 
 def test_recycled_thread_numbers_can_store(by_number: Local) -> None:
     def work() -> Any:
-        _storage(by_number).threads[threading.get_ident()] = threading.get_native_id()
+        storage_of(by_number).native_ids[threading.get_ident()] = threading.get_native_id()
         by_number.value = 1
         return by_number.value
 
@@ -467,4 +467,4 @@ def test_changing_ident_func_moves_cleanup(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.undo()
     place.user = "ada"
     assert in_thread(lambda: hasattr(place, "user")) is False
-    assert type(_storage(place).thread) is Patched
+    assert type(storage_of(place).thread) is Patched

@@ -6,7 +6,6 @@ contexts on top hold. Whoever pops has to pop what is on top: anything else is r
 
 from __future__ import annotations
 
-import _thread
 import sys
 from collections.abc import Iterator
 from functools import update_wrapper
@@ -17,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 from .globals import _app_ctx_stack, _request_ctx_stack
 from .signals import appcontext_popped, appcontext_pushed
+from .storage import get_thread_ident
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,14 +27,6 @@ if TYPE_CHECKING:
     from .local import LocalStack
     from .sessions import SessionMixin
     from .wrappers import Request, Response
-
-# gevent and eventlet put something of their own in the place of the function that tells one thread from another.
-_gevent, _eventlet = map(sys.modules.get, ("gevent.monkey", "eventlet.patcher"))
-_get_thread: Callable[[], int] = (
-    _gevent.get_original("_thread", "get_ident")
-    if _gevent
-    else (_eventlet.original("_thread") if _eventlet else _thread).get_ident
-)
 
 AfterRequest = Callable[["Response"], "Response"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -150,7 +142,7 @@ def copy_current_request_context(f: F) -> F:
             context = free.pop()
         except IndexError:
             context = copied.copy()
-        if context._implicit_app_ctx_stack and context not in getattr(_request_ctx_stack._local, "stack", ()):
+        if context._implicit_app_ctx_stack and context not in _request_ctx_stack.entries():
             # Preserved, after a call that failed, on the stack of another greenlet or thread.
             free.append(context)
             context = copied.copy()
@@ -216,7 +208,7 @@ class AppContext:
         If a receiver of ``appcontext_pushed`` fails, its error is raised and the context is not on the stack.
         """
         if not self._refcnt:
-            self._thread = _get_thread()
+            self._thread = get_thread_ident()
             self._since = monotonic()
         self._refcnt += 1
         _app_ctx_stack.push(self)
@@ -243,7 +235,7 @@ class AppContext:
                 self.app.do_teardown_appcontext(sys.exc_info()[1] if exc is _sentinel else exc)
         finally:
             # Most often it is on top, and _take_off would say so 60 ns later.
-            left = [] if _app_ctx_stack._discard(self) else _take_off(_app_ctx_stack, self)
+            left = [] if _app_ctx_stack.discard(self) else _take_off(_app_ctx_stack, self)
         if left:
             raise _disorder(self, left, [])
         if appcontext_popped.receivers:
@@ -264,7 +256,7 @@ class AppContext:
                 raise
             # Refused. But nobody else would pop later what this block has pushed.
             gone = _put_back(_app_ctx_stack, self)
-            left = _uncover(_app_ctx_stack, self)
+            left = _app_ctx_stack.uncover(self)
             if _app_ctx_stack.top is not self:
                 # It is on the stack of another greenlet or thread.
                 raise
@@ -364,12 +356,14 @@ class RequestContext:
         A preserved context that is on top goes first. An error of the session's, or of a URL converter, is raised, and
         the context is on the stack: :meth:`pop` it, which a ``with`` statement does.
         """
-        below = _request_ctx_stack._peek()
+        requests = _request_ctx_stack.entries()
+        below = requests[-1] if requests else None
         if below is not None and below.preserved:
             below._make_way()
 
         app_context: AppContext | None = None
-        current = _app_ctx_stack._peek()
+        apps = _app_ctx_stack.entries()
+        current = apps[-1] if apps else None
         if current is None or current.app is not self.app:
             app_context = self.app.app_context()
             app_context.push()
@@ -427,7 +421,7 @@ class RequestContext:
             if app_context is not None:
                 if _app_ctx_stack.top is not app_context:
                     gone = _put_back(_app_ctx_stack, app_context) if getattr(app_context, "_refcnt", True) else []
-                    left += _uncover(_app_ctx_stack, app_context)
+                    left += _app_ctx_stack.uncover(app_context)
                 app_context.pop(exc)
         if left or gone:
             raise _disorder(self, left, gone)
@@ -472,7 +466,7 @@ class RequestContext:
         """End a preserved context. An application context above its own may be in use: it stays."""
         self._restore()
         app_context = self._implicit_app_ctx_stack[-1]
-        others = [] if app_context is None else _uncover(_app_ctx_stack, app_context)
+        others = [] if app_context is None else _app_ctx_stack.uncover(app_context)
         try:
             self.pop(self._preserved_exc)
         finally:
@@ -486,17 +480,17 @@ class RequestContext:
         what is left was forgotten.
         """
         gone = self._restore()
-        if self not in getattr(_request_ctx_stack._local, "stack", ()):
+        if self not in _request_ctx_stack.entries():
             # Not here, and so none of the others is in its way.
             end(exc)
             return
         above = _request_ctx_stack.top
         if above is not None and above is not self and above.preserved:
             above._make_way()
-        others = _uncover(_request_ctx_stack, self)
+        others = _request_ctx_stack.uncover(self)
         streams = [context for context in others if getattr(context, "_streams", 0)]
         own = self._implicit_app_ctx_stack[-1] if self._implicit_app_ctx_stack else None
-        other_apps = [] if own is None else _uncover(_app_ctx_stack, own)
+        other_apps = [] if own is None else _app_ctx_stack.uncover(own)
         stream_apps = [app for app in other_apps if any(app in stream._implicit_app_ctx_stack for stream in streams)]
         end(exc)
         for app in stream_apps:
@@ -545,22 +539,9 @@ class RequestContext:
         return f"<{type(self).__name__} {self.request.url!r} [{self.request.method}] of {self.app.name}>"
 
 
-def _uncover(stack: LocalStack[Any], context: object) -> list[Any]:
-    """Take off the stack what is above ``context``, and return it; nothing, where ``context`` isn't on the stack."""
-    if stack.top is context:
-        return []
-    entries: list[Any] = getattr(stack._local, "stack", [])
-    for place in range(len(entries), 0, -1):
-        if entries[place - 1] is context:
-            above = entries[place:]
-            del entries[place:]
-            return above
-    return []
-
-
 def _put_back(stack: LocalStack[Any], context: object) -> list[Any]:
     """Put ``context`` back onto the stack if it is on nobody's, and return it in that case."""
-    if any(context in values.get("stack", ()) for values in stack._local.__storage__.copy().values()):
+    if any(context in entries for entries in stack.snapshot().values()):
         return []
     stack.push(context)
     return [context]
@@ -568,9 +549,9 @@ def _put_back(stack: LocalStack[Any], context: object) -> list[Any]:
 
 def _take_off(stack: LocalStack[Any], context: object) -> list[Any]:
     """Take ``context`` off the stack, and with it what is above it, which is returned."""
-    if stack._discard(context):
+    if stack.discard(context):
         return []
-    above = _uncover(stack, context)
+    above = stack.uncover(context)
     if above:
         stack.pop()
     return above

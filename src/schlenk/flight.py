@@ -26,8 +26,9 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from .ctx import AppContext, RequestContext, _get_thread
+from .ctx import AppContext, RequestContext
 from .globals import _app_ctx_stack, _request_ctx_stack
+from .storage import get_thread_ident
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -293,7 +294,7 @@ class Watcher:
             _watchers.remove(self)
             self._stopping.release()
             # Called by a logging handler, in the watcher's own thread, it would wait for itself.
-            if _get_thread() != self._ident:
+            if get_thread_ident() != self._ident:
                 self._finished.acquire(timeout=5)
 
     def _start(self) -> None:

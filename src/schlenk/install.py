@@ -25,7 +25,7 @@ from werkzeug.local import LocalProxy as WerkzeugProxy
 
 from . import globals as own_globals
 from . import removed
-from .local import LocalStack, get_ident
+from .local import LocalStack, get_ident, storage_of
 from .missing import ADVICE, missing_from
 
 __all__ = ["install_as_flask", "install_under_flask"]
@@ -113,8 +113,6 @@ class _TravelingStack(LocalStack[Any]):
             return False
         self.pop()
         return True
-
-    _discard = discard
 
     def snapshot(self) -> dict[Any, list[Any]]:
         values = self._local.__storage__.copy()
@@ -392,7 +390,7 @@ _OWN = frozenset(dir(object)).union(vars(WerkzeugProxy))
 
 def _proxy(stack: LocalStack[Any], name: str | None, unbound: str) -> Any:
     """Return a Werkzeug proxy to the top of a stack, or to the attribute ``name`` of it. It reads the stack inline."""
-    storage = stack._storage
+    storage = storage_of(stack._local)
 
     def context() -> Any:
         top = stack.top
@@ -413,14 +411,14 @@ def _access(storage: Any, name: str, unbound: str) -> tuple[Callable[..., Any], 
         if attribute in own:
             return get(proxy, attribute)
         try:
-            context = storage.values[storage.ident()]["stack"][-1]
+            context = storage.values[storage.ident_func()]["stack"][-1]
         except (KeyError, IndexError):
             raise RuntimeError(unbound) from None
         return getattr(getattr(context, name), attribute)
 
     def write(proxy: Any, attribute: str, value: Any) -> None:
         try:
-            context = storage.values[storage.ident()]["stack"][-1]
+            context = storage.values[storage.ident_func()]["stack"][-1]
         except (KeyError, IndexError):
             raise RuntimeError(unbound) from None
         setattr(getattr(context, name), attribute, value)

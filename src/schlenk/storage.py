@@ -1,0 +1,98 @@
+"""Values stored by ident: who owns them, how the owner is told, and when they are removed.
+
+A :class:`Storage` is one dictionary, ``{ident: {name: value}}``. An *ident* stands for an owner: the running greenlet
+if greenlet is installed, the running thread's number if not, or whatever a chosen ident function returns. ``Local``
+and ``LocalStack`` read and write the dictionary directly; this module decides when an entry is removed.
+
+Nothing here knows about stacks, proxies or HTTP.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+import threading
+from typing import Any, Callable
+
+__all__ = ["IdentFunction", "Storage", "get_ident", "get_thread_ident"]
+
+try:
+    from greenlet import getcurrent as get_ident
+except ImportError:
+    from threading import get_ident  # type: ignore[assignment]
+
+IdentFunction = Callable[[], Any]
+
+# gevent and eventlet replace `get_ident` with a function that tells greenlets apart. This is the original one.
+_gevent, _eventlet = map(sys.modules.get, ("gevent.monkey", "eventlet.patcher"))
+get_thread_ident: Callable[[], int] = (
+    _gevent.get_original("_thread", "get_ident")
+    if _gevent
+    else (_eventlet.original("_thread") if _eventlet else _thread).get_ident
+)
+
+
+class _ThreadEnd:
+    """Kept in a ``threading.local``, so it is destroyed with its thread. Its finalizer removes the thread's values."""
+
+    __slots__ = ("ident", "values")
+
+    def __init__(self, values: dict[Any, dict[str, Any]], ident: int) -> None:
+        self.values = values
+        self.ident = ident
+
+    def __del__(self) -> None:
+        self.values.pop(self.ident, None)
+
+
+class Storage:
+    """The values of all idents, and the function that returns the running one's ident.
+
+    A greenlet that ends without releasing leaves its entry behind. The key is the greenlet itself, so no other greenlet
+    can see the entry, and it need not be removed at once: each time the number of entries has doubled, those of dead
+    greenlets are removed. The number of a thread is reused, so a thread's entry is removed when the thread ends.
+    """
+
+    __slots__ = ("ident_func", "limit", "native_ids", "thread", "values")
+
+    def __init__(self) -> None:
+        self.ident_func: IdentFunction = get_ident
+        self.values: dict[Any, dict[str, Any]] = {}
+        # At this many entries, those of dead greenlets are removed.
+        self.limit = 64
+        self.thread = threading.local()
+        # Maps each ident to the native id of the last thread that stored a value under it.
+        self.native_ids: dict[int, int] = {}
+
+    def use(self, ident_func: IdentFunction) -> None:
+        """Ask ``ident_func`` for the ident from now on. Values stored earlier keep their idents."""
+        if type(self.thread) is not threading.local:
+            # gevent has replaced both since: its `threading.local` takes a greenlet for a thread.
+            self.thread = threading.local()
+        self.ident_func = ident_func
+
+    def add(self, ident: Any, values: dict[str, Any]) -> None:
+        """Store the first values of ``ident``.
+
+        :raises RuntimeError: ``ident`` is that of a thread that has ended, and one of its finalizers is still running.
+        """
+        if len(self.values) >= self.limit:
+            self.remove_dead()
+        if self.ident_func is threading.get_ident and not hasattr(self.thread, "end"):
+            self.watch_thread(ident)
+        self.values[ident] = values
+
+    def watch_thread(self, ident: int) -> None:
+        """Remove the running thread's values when it ends. Kept out of :meth:`add`, which the loop would slow down."""
+        native_id = threading.get_native_id()
+        if self.native_ids.get(ident) == native_id and all(thread.ident != ident for thread in threading.enumerate()):
+            raise RuntimeError("Nothing can be kept for a thread that has ended: the next of its number would see it.")
+        self.native_ids[ident] = native_id
+        self.thread.end = _ThreadEnd(self.values, ident)
+
+    def remove_dead(self) -> None:
+        """Remove the entries of all idents whose attribute ``dead`` is true."""
+        for ident in list(self.values):
+            if getattr(ident, "dead", False):
+                self.values.pop(ident, None)
+        self.limit = max(64, 2 * len(self.values))
