@@ -1,7 +1,7 @@
-"""Every example in the README, on the pages below docs/ and in the docstrings is run.
+"""Run every example in the README, the pages of docs/, and the docstrings.
 
-A page is one story: its fences run from top to bottom in one namespace, ``python`` as a file would, ``pycon`` as an
-interactive session whose answers have to be right, and ``diff`` as the file that the change leads to.
+The examples of a page run from top to bottom in one namespace: ``python`` as a module, ``pycon`` as an interactive
+session whose output must match, and ``diff`` as the module that the change results in.
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ def fences(page: str) -> Iterator[Fence]:
 
 
 def answer(session: doctest.DocTest) -> None:
-    """Run an interactive session and hold what it prints against what it shows."""
+    """Run an interactive session, and compare its output with the example."""
     report: list[str] = []
     doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(session, out=report.append, clear_globs=False)
     assert not report, "".join(report)
 
 
 def read(page: str, name: str) -> None:
-    """Run all that a page shows, from top to bottom."""
+    """Run all examples of a page, from top to bottom."""
     namespace: dict[str, object] = {"__name__": "__main__"}
     for language, body, line in fences(page):
         if language == "pycon":
             session = doctest.DocTestParser().get_doctest(body, namespace, name, name, line - 1)
-            session.globs = namespace  # instead of a copy, so that what it sets is there further down
+            session.globs = namespace  # instead of a copy, so that later examples see its variables
             answer(session)
         elif language in RUN:
             if language == "diff":

@@ -1,4 +1,4 @@
-"""Seeing what is in flight: contexts, age and current stack of every thread and greenlet."""
+"""`in_flight`: the contexts, their age, and the current stack of every thread and greenlet."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.execution import in_greenlet, in_thread
 
 
 class Pauses:
-    """An application whose view waits until it is told to go on."""
+    """An application whose view waits for an event."""
 
     def __init__(self) -> None:
         self.app = Flask("pausing")
@@ -36,7 +36,7 @@ class Pauses:
 
     @contextmanager
     def meanwhile(self, *requests: tuple[str, str]) -> Iterator[list[threading.Thread]]:
-        """Have each of ``requests`` wait in its view, in a thread of its own."""
+        """Run each request in a thread, and wait until all of them are in their views."""
         threads = [
             threading.Thread(target=self.app.test_client().open, args=(path,), kwargs={"method": method})
             for method, path in requests
@@ -397,7 +397,7 @@ os._exit(not gc.isenabled())
 
 
 class Watched:
-    """A frame that notes whether garbage may be collected while it is asked for the one before it."""
+    """A frame that records whether the garbage collector is enabled when ``f_back`` is read."""
 
     def __init__(self, frame: types.FrameType, seen: list[bool]) -> None:
         self.frame = frame

@@ -1,4 +1,4 @@
-"""The check for contexts that were pushed and not popped. The pytest plugin has tests of its own."""
+"""The check for contexts that were pushed and not popped. `test_pytest_plugin` tests the plugin."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def line(mark: str) -> int:
 
 
 def complaint(block: Callable[[], object]) -> str:
-    """Return what is said of the contexts that ``block`` leaves."""
+    """Return the message about the contexts that ``block`` leaks."""
     with pytest.raises(AssertionError) as raised, no_context_left():
         block()
     return str(raised.value)

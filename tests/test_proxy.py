@@ -1,7 +1,6 @@
-"""LocalProxy: stands for an object that is looked up anew each time the proxy is used.
+"""LocalProxy: stands for an object that is looked up on each use.
 
-What each operation answers, for each kind of object and of proxy, is held against Werkzeug 1.0.1 in
-``tests/fidelity/test_proxies.py``. Here is what a proxy is, and that an operation on it is one on the object.
+``tests/fidelity/test_proxies.py`` compares each operation, for each kind of object and proxy, with Werkzeug 1.0.1.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def unbound() -> Any:
 
 
 class User:
-    """What most proxies here stand for."""
+    """The class of the object behind most proxies in this module."""
 
     kind = "person"
 
@@ -50,7 +49,7 @@ class User:
         return f"{greeting} {self.name}{mark}"
 
 
-# --- What it stands for
+# --- Targets
 
 
 def test_callable_provides_object() -> None:
@@ -117,7 +116,7 @@ def test_current_object_is_the_object() -> None:
     assert proxy_to(user)._get_current_object() is user
 
 
-# --- Where there is nothing
+# --- Unbound proxies
 
 
 USES: list[Callable[[Any], Any]] = [
@@ -195,7 +194,7 @@ def test_attribute_error_is_not_unbound() -> None:
         LocalProxy(lambda: User().missing)._get_current_object()  # type: ignore[attr-defined]
 
 
-# --- What is the proxy's own
+# --- The proxy's own attributes
 
 
 def test_type_is_proxy() -> None:
@@ -654,7 +653,7 @@ def test_proxied_generic_alias_is_a_base() -> None:
     assert Users.__mro__ == (Users, list, object)
 
 
-# --- The property: an operation on a proxy is the operation on the object
+# --- Property: an operation on a proxy equals the operation on the object
 
 UNARY = """
     repr(x); str(x); bytes(x); hash(x); bool(x); len(x); iter(x); reversed(x); next(x); dir(x); abs(x); int(x); float(x)
@@ -663,12 +662,12 @@ UNARY = """
     "".join(x); os.fspath(x); copy.copy(x); copy.deepcopy(x); f"{x}"; f"{x:>12}"; f"{x!a}"; "%s" % (x,); x()
     x.real; x.upper(); range(x)
 """
-# The other operand's own method is asked first and knows nothing of proxies: then it is the proxy's turn.
+# The other operand's method is called first. It does not know proxies, so the proxy's method is called next.
 ON_EITHER_SIDE = """
     x < y; x <= y; x == y; x != y; x > y; x >= y; x + y; x - y; x * y; x / y; x // y; divmod(x, y); x & y; x | y; x ^ y
     x >> y; x << y if y < 99 else None; x[y]; x[y : y + 2]; operator.setitem(x, y, 1); operator.delitem(x, y)
 """
-# Here the method of a str, bytes or fraction on the left answers for whatever is on the right.
+# A str, bytes, or fraction on the left handles every operand on the right.
 ON_THE_LEFT = """
     y in x; x % y; x**y if abs(y) < 9 else None; pow(x, y, 7); {x: 1}[y]; getattr(x, str(y))
 """
@@ -702,36 +701,36 @@ def expressions(table: str) -> list[str]:
 
 
 def outcome(expression: str, *operands: Any, proxied: str = "") -> tuple[Any, ...]:
-    """What an expression gives or raises, and what it leaves of its operands, which are copied first."""
+    """Return the value or error of an expression, and its operands afterwards. The operands are copied first."""
     names = dict(zip("xy", copy.deepcopy(operands)))
     seen = {name: proxy_to(obj) if name in proxied else obj for name, obj in names.items()}
     try:
         value = eval(expression, {"copy": copy, "math": math, "operator": operator, "os": os, **seen})
         if isinstance(value, range):
-            # Python 3.9 keeps the bool in range(False); of a proxy it only ever gets the number, which is equal.
+            # Python 3.9 keeps the bool in range(False). From a proxy it gets an equal int.
             value = range(*map(int, (value.start, value.stop, value.step)))
         result: Any = list(value) if isinstance(value, Iterator) else value
     except AttributeError:
-        # Says of some methods that the object lacks what the interpreter says with a TypeError.
+        # If the object lacks a method, a proxy raises AttributeError where the interpreter raises TypeError.
         return TypeError, repr(names)
     except Exception as error:
         return type(error), repr(names)
     return type(result), repr(result), repr(names)
 
 
-# Many expressions with few examples each, every run with others and with those below; and none is timed.
+# There are many expressions, so each gets few random examples, besides those listed below.
 few = settings(max_examples=15, deadline=None)
 
 
 def one_of_each(test: Any) -> Any:
-    """Try what most operations can do something with."""
+    """Add examples that most operations support."""
     for obj in (7, -2.5, "ab", b"ab", [3, 1, 2], {"a": 1}):
         test = example(obj=obj)(test)
     return test
 
 
 def two_of_each(test: Any) -> Any:
-    """Try what most operations can do something with, and what tells ``<`` from ``<=``."""
+    """Add examples that most operations support, and that distinguish ``<`` from ``<=``."""
     for left, right in ((7, 2), (2, 2), ([3, 1, 2], 1), ({"a": 1}, "a")):
         test = example(left=left, right=right)(test)
     return test

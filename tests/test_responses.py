@@ -1,4 +1,4 @@
-"""What a view may return, and what becomes of it."""
+"""Return values of views, and the responses made from them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schlenk import Flask, Response, jsonify, make_response, request
 
 
 def answer(returned: Any, response_class: type[Response] = Response) -> Any:
-    """The answer of an application whose view returns ``returned``."""
+    """Return the response of an application whose view returns ``returned``."""
     app = Flask("answering")
     app.testing = True
     app.response_class = response_class
@@ -186,7 +186,7 @@ def test_header_may_repeat() -> None:
     assert response.headers.getlist("X-Made") == ["first", "second"]
 
 
-# What no response can be made of
+# Invalid return values
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_invalid_value_outside_request() -> None:
         Flask("answering").make_response(None)
 
 
-# make_response() for views
+# make_response
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""From a URL to a view: rules, methods, hosts, and the answers where no view is for it."""
+"""Routing: rules, methods, slashes, hosts, and URL adapters."""
 
 from __future__ import annotations
 
@@ -289,7 +289,7 @@ def test_options_uses_response_class(app: Flask) -> None:
     assert app.test_client().options("/").mimetype == "text/plain"
 
 
-# What routing found
+# Results of matching
 
 
 def test_request_has_rule_endpoint_and_values(app: Flask) -> None:
@@ -429,7 +429,7 @@ def test_host_matching_uses_rule_hosts() -> None:
     assert status(app, "/", base_url="http://other.example") == 404
 
 
-# The adapter
+# URL adapters
 
 
 def test_create_url_adapter_can_be_overridden() -> None:

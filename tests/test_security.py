@@ -1,4 +1,4 @@
-"""Holes that Flask 1.1.4 and Werkzeug 1 were left with, shown closed; and the promises of docs/security.md."""
+"""Vulnerabilities of Flask 1.1.4 and Werkzeug 1 that are fixed here, and the promises of docs/security.md."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def ask(app: Flask, path: str = "/", **environ: Any) -> tuple[str, str]:
-    """Return status and body of the answer to a request as a server would make it, whatever is in it."""
+    """Return the status and body of a request made as a server makes it, with any environ values."""
     started: list[str] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
@@ -43,12 +43,12 @@ def ask(app: Flask, path: str = "/", **environ: Any) -> tuple[str, str]:
 
 
 def put(app: Flask, **values: Any) -> str:
-    """Return the cookie that holds a session with ``values``, as ``app`` would send it."""
+    """Return the session cookie with ``values``, as ``app`` would send it."""
     serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
     return f"session={serializer.dumps(values)}"
 
 
-# --- CVE-2023-30861: a cache was let give one client's session cookie to another
+# --- CVE-2023-30861: caches could send one client's session cookie to another
 
 
 def test_refreshed_cookie_varies_by_cookie(app: Flask) -> None:
@@ -65,7 +65,7 @@ def test_deleted_cookie_varies_by_cookie(app: Flask) -> None:
     assert answer.headers.get("Vary") == "Cookie"
 
 
-# --- GHSA-68rp-wp8r-4726: an answer that depends on the session said it didn't
+# --- GHSA-68rp-wp8r-4726: responses that depended on the session lacked Vary: Cookie
 
 READINGS: dict[str, Callable[[Any], Any]] = {
     "in": lambda session: "user" in session,
@@ -107,7 +107,7 @@ def test_untouched_session_does_not_vary(app: Flask) -> None:
     assert "Vary" not in app.test_client().get("/").headers
 
 
-# --- Werkzeug's, which the releases that pyproject.toml allows have closed
+# --- Vulnerabilities fixed in the releases of Werkzeug that pyproject.toml allows
 
 
 def multipart(*parts: bytes) -> dict[str, Any]:
@@ -117,26 +117,26 @@ def multipart(*parts: bytes) -> dict[str, Any]:
 
 @pytest.fixture
 def form(app: Flask) -> FlaskClient:
-    """A client of an application that answers with the sizes of the fields it was sent."""
+    """A client of an application that returns the sizes of the submitted fields."""
     app.add_url_rule("/", "index", lambda: str([*map(len, request.form.getlist("a"))]), methods=["POST"])
     return app.test_client()
 
 
 def test_form_with_many_parts_is_refused(form: FlaskClient) -> None:
-    """CVE-2023-25577: each took its time and memory, however many there were."""
+    """CVE-2023-25577: the number of parts was unlimited, and each used time and memory."""
     assert form.post("/", **multipart(*[b"\r\n\r\n"] * 1000)).status_code == 200
     assert form.post("/", **multipart(*[b"\r\n\r\n"] * 1001)).status_code == 413
 
 
 def test_long_form_field_is_refused(form: FlaskClient) -> None:
-    """CVE-2024-49767: it was read into memory whole before its size was looked at."""
+    """CVE-2024-49767: the field was read into memory before its size was checked."""
     assert form.post("/", **multipart(b"\r\n\r\n" + b"x" * 500_000)).status_code == 200
     assert form.post("/", **multipart(b"\r\n\r\n" + b"x" * 500_001)).status_code == 413
 
 
 @pytest.mark.parametrize("start", [b"\r", b"\n"])
 def test_leading_line_break_is_not_buffered(start: bytes) -> None:
-    """CVE-2023-46136: it was kept and searched from its start with each chunk, in time that grew with its square."""
+    """CVE-2023-46136: the part was searched from its start for each chunk, which took quadratic time."""
     decoder, kept = MultipartDecoder(b"x"), 0
     decoder.receive_data(b'--x\r\nContent-Disposition: form-data; name=a; filename="a"\r\n\r\n' + start)
     for _ in range(100):
@@ -149,14 +149,14 @@ def test_leading_line_break_is_not_buffered(start: bytes) -> None:
 
 
 def test_nameless_cookie_is_not_misread(app: Flask) -> None:
-    """CVE-2023-23934: ``=session=…``, which another host of the domain may set, stood for ``session``."""
+    """CVE-2023-23934: ``=session=…``, which another host of the domain can set, was read as ``session``."""
     app.add_url_rule("/", "index", lambda: session.get("user", "nobody"))
     cookie = f"={put(app, user='mallory')}"
     assert app.test_client(use_cookies=False).get("/", headers={"Cookie": cookie}).text == "nobody"
 
 
 def test_cookie_name_is_read_as_sent(app: Flask) -> None:
-    """No number: ``"\\137_Secure-…"`` stood for ``__Secure-…``, which browsers let only secure hosts set."""
+    """No CVE: ``"\\137_Secure-…"`` was read as ``__Secure-…``, which browsers accept only from secure hosts."""
     app.add_url_rule("/", "index", lambda: str("__Secure-user" in request.cookies))
     client = app.test_client(use_cookies=False)
     cookies = ("__Secure-user=ada", r'"\137_Secure-user"=mallory')
@@ -164,7 +164,7 @@ def test_cookie_name_is_read_as_sent(app: Flask) -> None:
 
 
 def test_unread_body_is_not_a_request(app: Flask) -> None:
-    """CVE-2022-29361: what a proxy in front took for a part of one request was answered as another."""
+    """CVE-2022-29361: part of a request body was answered as a second request."""
 
     class Handler(serving.WSGIRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -189,7 +189,7 @@ def test_unread_body_is_not_a_request(app: Flask) -> None:
 
 
 def test_debugger_rejects_other_hosts() -> None:
-    """CVE-2024-34069: a page of another host could have it run commands, given its PIN."""
+    """CVE-2024-34069: with the PIN, a page of another host could run commands."""
     debugged = DebuggedApplication(Flask("debugged"), evalex=True)
     command = f"/?__debugger__=yes&cmd=pinauth&s={debugged.secret}&pin=0"
     client = FlaskClient(debugged)  # type: ignore[arg-type]
@@ -203,13 +203,13 @@ def test_debugger_rejects_other_hosts() -> None:
 
 @pytest.mark.parametrize("name", ["CON", "nul.txt", "a/CON", "COM1 .txt", "NUL::$DATA", "NUL:"])
 def test_windows_device_paths_are_refused(name: str) -> None:
-    """CVE-2025-66221, CVE-2026-21860, CVE-2026-27199, GHSA-g6x2-hccm-hh4m: to read from one takes for ever."""
+    """CVE-2025-66221, CVE-2026-21860, CVE-2026-27199, GHSA-g6x2-hccm-hh4m: reading from a device never ends."""
     with mock.patch.object(os, "name", "nt"):
         assert safe_join("folder", name) is None
 
 
 def test_windows_network_paths_are_refused() -> None:
-    """CVE-2024-49766: Python before 3.11 does not take the path of a share for an absolute one."""
+    """CVE-2024-49766: Python before 3.11 does not consider the path of a network share absolute."""
     with mock.patch.object(os, "name", "nt"), mock.patch.object(os.path, "isabs", return_value=False):
         assert safe_join("folder", "//server/share") is None
 
@@ -219,7 +219,7 @@ def test_windows_network_paths_are_refused() -> None:
 
 @pytest.fixture
 def visits(app: Flask) -> FlaskClient:
-    """A client whose answers tell how often it came."""
+    """A client of an application that counts visits in the session."""
 
     @app.route("/")
     def index() -> str:
@@ -284,7 +284,7 @@ def test_fallback_keys_alone_sign_nothing(app: Flask) -> None:
 
 @pytest.fixture
 def shop(app: Flask) -> FlaskClient:
-    """A client of an application that trusts two hosts, and writes down what its hook was told."""
+    """A client of an application that trusts two hosts, and records the hosts that a hook sees."""
     app.config["TRUSTED_HOSTS"] = ["shop.example", ".shop.example"]
     app.extensions["heard"] = []
     app.before_request(lambda: app.extensions["heard"].append((request.host, request.url)))
@@ -331,13 +331,13 @@ def test_request_class_trusted_hosts_apply(app: Flask) -> None:
 
 @pytest.mark.parametrize("host", ["xn--strae-oqa.example", "xn--a", "xn--a:8080", "XN--A"])
 def test_undecodable_host_is_reported_as_sent(app: Flask, host: str) -> None:
-    """Python decodes the names of 2003; a request for another must not fail for it."""
+    """Python only decodes names of IDNA 2003. Requests for other names must not fail."""
 
     @app.route("/page")
     def page() -> str:
         return " ".join([request.url, request.base_url, request.root_url, request.host_url, request.host])
 
-    # The case of a host means nothing. The error of Python 3.13 is one that Werkzeug catches, and hosts come small.
+    # Hosts are case-insensitive. Werkzeug catches the error of Python 3.13, and returns the host in lower case.
     urls = [f"http://{told}/" for told in (host, host.lower())]
     expected = [f"{url}page?n=1 {url}page {url} {url} {host}" for url in urls]
     assert ask(app, "/page", HTTP_HOST=host, QUERY_STRING="n=1")[1] in expected
@@ -413,13 +413,13 @@ def test_deeply_nested_json_gets_400(app: Flask) -> None:
     assert answer.status_code == 400
 
 
-# --- Nothing goes into a header that isn't part of it
+# --- Header injection
 
 BREAK = "a\r\nX-Evil: yes"
 
 
 def headers(app: Flask, view: Callable[[], Any]) -> list[str]:
-    """Return the headers of the answer, as a server would send them."""
+    """Return the response headers, as a server would send them."""
     app.add_url_rule("/", "index", view)
     sent: list[str] = []
 
@@ -477,7 +477,7 @@ def test_paths_never_redirect_to_other_host(app: Flask, path: str) -> None:
     assert not answer.headers.get("Location", "/x").startswith(("//", "/\\", "http://evil"))
 
 
-# --- Nothing inside is shown outside
+# --- Information leaks
 
 
 def secretive() -> str:
@@ -522,12 +522,12 @@ def test_context_repr_hides_session(app: Flask) -> None:
         assert "secret" not in f"{context!r} {app!r}"
 
 
-# --- The debugger is for whoever asks for it
+# --- The debugger
 
 
 @pytest.fixture
 def asked(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Any, Any, Any]]:
-    """Returns host, debugger and reloader that ``run`` asks of the server."""
+    """Return a function that calls ``run`` and returns the host, debugger, and reloader passed to the server."""
     for name in ("FLASK_ENV", "FLASK_DEBUG", "FLASK_RUN_FROM_CLI"):
         monkeypatch.delenv(name, raising=False)
 
@@ -569,7 +569,7 @@ def test_debug_true_enables_debugger(asked: Callable[..., Any]) -> None:
     assert asked(debug=True) == ("127.0.0.1", True, True)
 
 
-# --- Sessions of one client and another
+# --- Sessions of different clients
 
 
 def test_sessions_are_not_shared(visits: FlaskClient, app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""Sessions: what they notice, the cookie they are kept in, and other places to keep them."""
+"""Sessions: tracking of access and changes, the session cookie, and other session interfaces."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Act = Callable[[Any], Any]
 
 
 def application(act: Act = lambda session: None, **settings: Any) -> Flask:
-    """An application whose one view does ``act`` with its session and answers with what that returns."""
+    """Make an application whose only view returns the result of ``act(session)``."""
     app = Flask("remembering")
     app.testing = True
     app.secret_key = "key"
@@ -52,11 +52,11 @@ def cookie_of(response: Any) -> Morsel[str]:
 
 
 def cookie_with(values: Any, app: Flask) -> str:
-    """The session cookie that holds ``values``, as ``app`` would have signed it."""
+    """Return the session cookie with ``values``, signed as ``app`` signs it."""
     return app.session_interface.get_signing_serializer(app).dumps(values)
 
 
-# What a session notices
+# Access and changes
 
 READ = {
     "[]": lambda session: session["user"],
@@ -215,7 +215,7 @@ def test_null_session_keeps_old_cookie() -> None:
     assert request_with(app, cookie).get_json() == {"got": "ada"}
 
 
-# From one request to the next
+# Persistence
 
 
 def test_session_persists_between_requests() -> None:
@@ -262,11 +262,11 @@ def test_secret_key_may_be_text_or_bytes(key: Any) -> None:
     assert request_with(app, cookie_with({"user": "ada"}, app)).get_json() == {"got": "ada"}
 
 
-# Cookies that are not good ones of ours
+# Invalid cookies
 
 
 def signed(payload: bytes) -> str:
-    """Text with the signature that a cookie of the application would have."""
+    """Sign ``payload`` as the application signs its cookies."""
     signer = application().session_interface.get_signing_serializer(application()).make_signer("cookie-session")
     return signer.sign(payload).decode()
 
@@ -324,7 +324,7 @@ def test_cookie_with_other_name_is_ignored() -> None:
     assert response.get_json() == {"got": {}}
 
 
-# Values that can't be kept
+# Unserializable values
 
 
 def test_unserializable_value_is_named() -> None:
@@ -364,7 +364,7 @@ def test_unsortable_keys_error_names_no_value() -> None:
     assert "session[" not in str(raised.value)
 
 
-# When the cookie is sent, and what caches are told
+# Set-Cookie and Vary
 
 
 def permanently(act: Act) -> Act:
@@ -462,7 +462,7 @@ def test_cookie_is_deleted_where_it_was_set() -> None:
     assert morsel["expires"].startswith("Thu, 01 Jan 1970")
 
 
-# Settings of the cookie
+# Cookie settings
 
 
 def test_default_cookie_attributes() -> None:
@@ -516,7 +516,7 @@ def test_browser_session_has_no_expires() -> None:
     assert app.session_interface.get_expiration_time(app, SecureCookieSession()) is None
 
 
-# The domain that SERVER_NAME leads to
+# The domain from SERVER_NAME
 
 
 @pytest.mark.parametrize(
@@ -579,7 +579,7 @@ def test_domain_warning_is_given_once() -> None:
     assert app.session_interface.get_cookie_domain(app) is first
 
 
-# Another way to sign
+# Custom signing
 
 
 @pytest.mark.parametrize(
@@ -683,11 +683,11 @@ def test_session_class_can_be_replaced() -> None:
             assert type(session._get_current_object()) is OurSession
 
 
-# Another place to keep sessions
+# Custom session interfaces
 
 
 class InMemory(SessionInterface):
-    """Keeps sessions in a dictionary, by a number in a cookie."""
+    """Stores sessions in a dictionary. A cookie holds the number of the session."""
 
     def __init__(self) -> None:
         self.kept: dict[str, dict[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""What is done sooner than Werkzeug does it comes to the same, and is not done where a subclass does something else."""
+"""Shortcuts: each gives the same result as Werkzeug, and stands back for subclasses that override methods."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ statuses = st.sampled_from([100, 199, 200, 204, 299, 302, 304, 404, 500])
 
 
 class Html(WerkzeugResponse):
-    """Werkzeug's, where it makes what ours does."""
+    """Werkzeug's response with the default mimetype of schlenk's."""
 
     default_mimetype = "text/html"
 
 
 def told(response: WerkzeugResponse, method: str) -> tuple[Any, ...]:
-    """What a server is told by a response: status, headers, body."""
+    """Return the status, headers, and body that a server receives from a response."""
     answers: list[Any] = []
 
     def start_response(*arguments: Any) -> Any:
@@ -46,7 +46,7 @@ def told(response: WerkzeugResponse, method: str) -> tuple[Any, ...]:
     return (*answers, sent)
 
 
-# Making a response
+# Making responses
 
 
 @given(
@@ -54,7 +54,7 @@ def told(response: WerkzeugResponse, method: str) -> tuple[Any, ...]:
 )
 def test_text_response_equals_werkzeugs(text: str, status: int | None, mimetype: str | None) -> None:
     ours, theirs = vars(Response(text, status, mimetype=mimetype)), vars(Html(text, status, mimetype=mimetype))
-    # Headers say that they are equal in any order; a client is sent them in this one.
+    # Headers compare equal in any order. Lists also compare the order in which they are sent.
     assert list(ours.pop("headers")) == list(theirs.pop("headers"))
     assert ours == theirs
 
@@ -111,7 +111,7 @@ def test_changed_werkzeug_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(Ours("made").headers) == list(Response("made").headers)
 
 
-# Calling a response
+# Calling responses
 
 
 @given(bodies, statuses, st.lists(st.tuples(names, latin), max_size=3), st.sampled_from(["GET", "HEAD", "POST"]))
@@ -159,7 +159,7 @@ def test_overridden_method_calls_server() -> None:
     assert told(Doubled("made"), "GET")[-1] == b"mademade"
 
 
-# The page of an error
+# Error pages
 
 
 class Teapot(HTTPException):
@@ -218,7 +218,7 @@ def test_custom_error_response_is_called() -> None:
     assert page_of(Flask("pages"), Calling())[-1] == b"by itself"
 
 
-# Finding a rule
+# Matching
 
 
 @pytest.fixture
@@ -229,14 +229,14 @@ def app(app: Flask) -> Flask:
 
 
 def body(app: Flask, path: str, method: str = "GET") -> str:
-    """The answer, the second time that it is asked for."""
+    """Return the body of the second of two equal requests."""
     client = app.test_client()
     client.open(path, method=method)
     return client.open(path, method=method).get_data(as_text=True)
 
 
 def remembered(app: Flask) -> list[str]:
-    """The paths whose rules are known."""
+    """Return the paths whose rules are cached."""
     assert isinstance(app.url_map, routing.Map)
     return [path for path, *_ in app.url_map.known]
 
@@ -414,7 +414,7 @@ def test_custom_converter_is_not_cached(app: Flask, name: str) -> None:
     before = app.url_map.converters
     app.url_map.converters = {**before, name: Counting}
     app.add_url_rule(f"/<{name}:number>", "number", lambda number: str(number))
-    # That the map has it no more makes no difference to the rule.
+    # The map no longer has the converter, but the rule still uses it.
     app.url_map.converters = before
     app.add_url_rule("/later", "page")
     assert body(app, "/7") == "7"
@@ -476,7 +476,7 @@ def test_other_adapter_methods_work(app: Flask) -> None:
         assert adapter.match(return_rule=True, query_args={"n": "1"})[0].endpoint == "page"
 
 
-# Reading cookies
+# Cookies
 
 
 @given(st.one_of(latin, st.lists(st.tuples(latin, latin)).map(lambda pairs: "; ".join(map("=".join, pairs)))))
@@ -485,7 +485,7 @@ def test_cookies_equal_werkzeugs(header: str) -> None:
     assert Request(environ).cookies == WerkzeugRequest(environ).cookies
 
 
-# Closing a request
+# Closing requests
 
 
 def test_uploaded_files_are_closed() -> None:

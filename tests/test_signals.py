@@ -1,4 +1,4 @@
-"""The signals: blinker's where it is installed, silent ones where it is not."""
+"""Signals: blinker's if it is installed, otherwise silent ones."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_receiver_gets_only_its_app(blinker: Any) -> None:
     assert heard == [app]
 
 
-# --- Without
+# --- Without blinker
 
 
 def test_availability_without_blinker() -> None:

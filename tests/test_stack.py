@@ -1,4 +1,4 @@
-"""LocalStack: a stack that each greenlet, or each thread, has for itself."""
+"""LocalStack: a separate stack for each greenlet or thread."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_proxy_to_none_is_unbound(stack: LocalStack[Any]) -> None:
     stack.pop()
 
 
-# --- The choice of ident
+# --- Ident functions
 
 
 def test_default_ident_func_is_get_ident(stack: LocalStack[Any]) -> None:

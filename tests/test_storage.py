@@ -1,4 +1,4 @@
-"""The storage below Local and LocalStack: what an owner keeps there ends with the owner."""
+"""The storage of Local and LocalStack: values are removed when their owner ends."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.support.execution import in_greenlet, in_thread, without
 
 
 class Value:
-    """Something a weak reference can be had to."""
+    """An object that supports weak references."""
 
 
 class Owner:
-    """Stands in for a greenlet: an ident that may be dead, and counts how often that is asked."""
+    """A fake greenlet that counts how often ``dead`` is read."""
 
     asked = 0
 
@@ -44,12 +44,12 @@ def store_as(place: Local, ident: Any, value: object = None) -> None:
     place.value = value
 
 
-# --- A thread, by its number
+# --- Threads, identified by number
 
 
 @pytest.fixture
 def by_number(place: Local) -> Local:
-    """Whether or not greenlet is installed, threads tell who is running."""
+    """Return a local whose ident function is `threading.get_ident`."""
     place.__ident_func__ = threading.get_ident
     return place
 
@@ -98,7 +98,7 @@ def test_recycled_thread_numbers_can_store(by_number: Local) -> None:
 
 
 def test_unmanaged_thread_can_store_again(by_number: Local) -> None:
-    """As the threads of a server that are not made by Python's threading."""
+    """Some servers start threads without `threading`."""
     seen, done = [], threading.Event()
 
     def work() -> None:
@@ -149,7 +149,7 @@ def test_thread_never_sees_predecessors_values(by_number: Local) -> None:
         by_number.value = 1
         return seen
 
-    # Most of them are given the number of the one before.
+    # Most of the threads get the number of their predecessor.
     assert not any(in_thread(work) for _ in range(50))
 
 
@@ -235,7 +235,7 @@ def test_dead_threads_leave_nothing() -> None:
     )
 
 
-# --- A greenlet, which is swept out some time after it has died
+# --- Greenlets, swept some time after they have died
 
 
 def test_dead_greenlets_are_bounded(place: Local) -> None:

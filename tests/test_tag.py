@@ -1,4 +1,4 @@
-"""The tagged serializer, which keeps what JSON can't say."""
+"""The tagged serializer, which preserves types that JSON lacks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TagComplex(JSONTag):
 
 
 class Pair(tuple):  # type: ignore[type-arg]
-    """A special kind of tuple, which has a tag of its own here."""
+    """A subclass of tuple, with its own tag."""
 
     __slots__ = ()
 
@@ -61,7 +61,7 @@ def test_star_import_exports_public_names() -> None:
     assert names.keys() - {"__builtins__"} == {"TaggedJSONSerializer", *tags.split()}
 
 
-# --- What is written for each kind of value: Flask's own, so that each reads the other's
+# --- The format, which equals Flask's
 
 
 WRITTEN = [
@@ -170,7 +170,7 @@ def test_roundtrip(value: Any) -> None:
     assert repr(serializer.loads(serializer.dumps(value))) == repr(value)
 
 
-# --- Tags of one's own
+# --- Custom tags
 
 
 def test_registered_tag_is_used(serializer: TaggedJSONSerializer) -> None:

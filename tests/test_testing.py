@@ -1,4 +1,4 @@
-"""The test client and the environ builder: what is asked, what is kept, and what is left behind."""
+"""The test client, the environ builder, and session transactions."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def app(app: Flask) -> Flask:
 
 @pytest.fixture
 def ended(app: Flask) -> list[str]:
-    """The paths of the requests whose contexts have gone."""
+    """Collect the paths of requests whose contexts were torn down."""
     paths: list[str] = []
     app.teardown_request(lambda error: paths.append(request.path))
     return paths
@@ -245,11 +245,11 @@ def test_buffered_response_is_closed(app: Flask, arguments: dict[str, bool], at_
     answer.close()
 
 
-# What goes into the environ
+# The environ
 
 
 def environ_of(app: Flask, *args: Any, **kwargs: Any) -> dict[str, Any]:
-    """The environ that a request of the application's client arrived with."""
+    """Return the environ of a request made with the client of ``app``."""
     return asked(app.test_client(), *args, **kwargs)
 
 
@@ -338,7 +338,7 @@ def test_builder_can_be_reused(app: Flask) -> None:
     builder.close()
 
 
-# with
+# The client as a context manager
 
 
 def test_context_ends_with_request(app: Flask, ended: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""The request and the response: what they know beyond Werkzeug's."""
+"""Request and Response: what they add to Werkzeug's classes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from schlenk.json import JSONDecoder
 
 @contextmanager
 def asked(app: Flask | None = None, **arguments: Any) -> Iterator[Flask]:
-    """The context of a POST to ``app``."""
+    """Push the context of a POST request to ``app``."""
     app = Flask("wrapping") if app is None else app
     with app.test_request_context(method="POST", **arguments):
         yield app
@@ -52,7 +52,7 @@ def test_blueprint_is_endpoint_prefix(endpoint: str, blueprint: str | None) -> N
     assert new.blueprint == blueprint
 
 
-# Who asks
+# Credentials and cookies
 
 
 @pytest.mark.parametrize(("sent", "name"), [("Basic YWRhOng=", "ada"), ("Basic \x80", None), ("Basic a", None)])
@@ -74,7 +74,7 @@ def test_empty_cookies_are_not_shared() -> None:
     assert Request(create_environ()).cookies is not Request(create_environ()).cookies
 
 
-# The length of a body
+# Body size
 
 
 @pytest.mark.parametrize("limit", [None, 7])

@@ -1,4 +1,4 @@
-"""An application among others: to a server, inside middleware, inside another application."""
+"""The WSGI interface: servers, middleware, and applications that call others."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WSGI = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class Served:
-    """Python's own WSGI server, between bytes and bytes."""
+    """Serve one request with Python's own WSGI handler, from bytes to bytes."""
 
     def __init__(self, app: WSGI, path: str = "/", method: str = "GET", body: bytes = b"", **environ: Any) -> None:
         path, _, query = path.partition("?")
@@ -84,7 +84,7 @@ def app(app: Flask) -> Flask:
     return app
 
 
-# To a server
+# Servers
 
 
 @pytest.mark.parametrize(
@@ -196,11 +196,11 @@ def test_threads_are_served_separately(app: Flask) -> None:
     assert sorted(answers) == [(name, f"/user/{name} {name} {name}") for name in "abcdefgh"]
 
 
-# Inside middleware
+# Middleware
 
 
 class Prefixed:
-    """Middleware that has an application live below a path."""
+    """Middleware that mounts an application below a path."""
 
     def __init__(self, application: WSGI, prefix: str) -> None:
         self.application = application
@@ -216,7 +216,7 @@ class Prefixed:
 
 
 class RateLimit:
-    """Middleware that answers each address so many times, and then no more."""
+    """Middleware that limits the number of requests from each address."""
 
     def __init__(self, application: WSGI, limit: int) -> None:
         self.application = application
@@ -235,7 +235,7 @@ class RateLimit:
 
 
 class Authenticated:
-    """Middleware that lets in who has the password, and tells the application who that is."""
+    """Middleware that requires a password and sets ``REMOTE_USER``."""
 
     def __init__(self, application: WSGI, passwords: dict[str, str]) -> None:
         self.application = application
@@ -350,7 +350,7 @@ def test_middleware_can_be_stacked(app: Flask) -> None:
     assert [Served(validator(app), REMOTE_ADDR="10.0.0.1").status for _ in range(2)] == [401, 429]
 
 
-# Inside another application
+# Nested applications
 
 
 @pytest.fixture
@@ -413,7 +413,7 @@ def test_recursive_request_shares_app_context(app: Flask) -> None:
     assert Served(app, "/twice").body == b"2 1"
 
 
-# Beside a bare one
+# Bare WSGI applications
 
 
 def test_bare_app_uses_request_and_response() -> None:

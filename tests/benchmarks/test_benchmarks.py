@@ -1,4 +1,4 @@
-"""The harness: that it measures all there is to measure, reckons and draws right. How long things take is no test."""
+"""The benchmark harness: what it measures, and its arithmetic and charts. Times are not tested."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def made_up(**times: dict[str, float]) -> dict[str, Any]:
-    """Results of peers that are named with _ for a blank."""
+    """Make results of peers. An underscore in a name stands for a blank."""
     return {
         "machine": "an abacus",
         "peers": {

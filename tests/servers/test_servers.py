@@ -1,6 +1,6 @@
-"""The application under real servers, as often as an ordinary run of the suite has time for.
+"""A short load test of the application under real servers.
 
-``python -m tests.servers`` does the same at length. Servers that aren't installed are passed over here.
+``python -m tests.servers`` runs longer. Servers that are not installed are skipped here.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def test_clients_disconnected_midway(result: Result) -> None:
     assert result.cut
 
 
-# --- A worker that is killed
+# --- Stopped and killed workers
 
 with_workers = pytest.mark.parametrize("server", [server for server in SERVERS.values() if server.leave], ids=name_of)
 
@@ -102,7 +102,7 @@ def test_others_serve_when_worker_is_killed(server: Server) -> None:
 
 
 def visit_in_turn(directory: Path, *secrets: str) -> Load:
-    """Have clients ask servers with these secrets in turn."""
+    """Run clients that send their requests to servers with these secrets in turn."""
     with ExitStack() as stack:
         ports = []
         for number, secret in enumerate(secrets):
@@ -129,12 +129,12 @@ def test_different_secrets_separate_sessions(tmp_path: Path) -> None:
     assert any(map(first_visit_again.search, load.wrong))
 
 
-# --- What all this would find
+# --- A server that mixes requests up
 
 
 def test_mixed_up_requests_are_detected() -> None:
     server = SERVERS["run_simple threaded"]
-    # Some may never be answered, so that their clients are not to wait for long.
+    # Some requests may never get a response, so the clients must not wait for long.
     result = under_load(server, 50, CLIENTS, seconds=5, greenlets=GREENLETS, EVERYBODY_IS_THE_SAME="yes")
     assert result.load.wrong
     assert result.ended != result.begun

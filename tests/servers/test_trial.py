@@ -1,4 +1,4 @@
-"""What clients, journal and result would find, held against answers and journals that are wrong on purpose."""
+"""The checks of clients, journal, and result, tested with responses and journals that are wrong on purpose."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.servers.load import Client, Load, expected, expected_lines
 from tests.servers.server import SERVERS
 from tests.servers.trial import ENOUGH, TOLERANCE, Killed, Result
 
-# --- A client and the answers it gets
+# --- Clients
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_partial_line_is_read_next_time(record: Record) -> None:
 
 
 def result(*processes: Process, answered: int = 1, killed: Signals | None = None) -> Result:
-    """Make the result of a load of one request; a signal went to the first process."""
+    """Make the result of a load of one request. A signal was sent to the first process."""
     load = Load([], requests=1, clients=0)
     load.answered = answered
     return Result(
