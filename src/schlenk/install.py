@@ -72,7 +72,7 @@ class _TravelingStack(LocalStack[Any]):
 
     def travel(self) -> None:
         """Change the class of a :class:`LocalStack` to this one. The stack must be empty."""
-        self.__class__ = _TravelingStack
+        self.__class__ = _TravelingStack  # pyright: ignore[reportAttributeAccessIssue]
         entry: ContextVar[_Entry | None] = ContextVar("schlenk.entry", default=None)
         self._entry = entry
 
@@ -285,11 +285,11 @@ class _Finder(MetaPathFinder):
 class _Loader(Loader):
     """Executes a module with its own loader, then replaces its variables and proxies."""
 
-    def __init__(self, loader: Loader, version: str) -> None:
+    def __init__(self, loader: Any, version: str) -> None:
         self.loader = loader
         self.version = version
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+    def create_module(self, spec: ModuleSpec) -> Any:
         return self.loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
@@ -357,7 +357,7 @@ class _MergedStack(_TravelingStack):
     _all: _TravelingStack
 
     def show(self, contexts: _TravelingStack) -> None:
-        self.__class__ = _MergedStack
+        self.__class__ = _MergedStack  # pyright: ignore[reportAttributeAccessIssue]
         self._all = contexts
         self._entry = contexts._entry
         self._local = contexts._local
@@ -452,7 +452,7 @@ def install_as_flask() -> None:
     modules = {name: importlib.import_module(f"{__package__}.{name}") for name in _MODULES}
     for name, module in modules.items():
         vars(module).setdefault("__getattr__", missing_from(f"flask.{name}"))
-    package = sys.modules[__package__]
+    package = sys.modules[__name__.partition(".")[0]]
     names = {name: vars(package)[name] for name in package.__all__}
     flask = _StandIn("flask", package.__doc__)
     vars(flask).update(names, **{name: module for name, module in modules.items() if "." not in name})
