@@ -406,7 +406,7 @@ class LocalManager:
     ) -> None:
         if locals is None:
             locals = ()
-        # A Local can be iterated too, over its idents, so it has to be asked for first.
+        # Checked first, because a Local can be iterated as well.
         self.locals = [locals] if isinstance(locals, (Local, LocalStack)) else list(locals)
         self.ident_func: IdentFunction = get_ident if ident_func is None else ident_func
         if ident_func is not None:
@@ -414,7 +414,7 @@ class LocalManager:
                 object.__setattr__(local, "__ident_func__", ident_func)
 
     def get_ident(self) -> Any:
-        """Return the ident of who is running, as ``ident_func`` tells it."""
+        """Return the ident of the running greenlet or thread, which ``ident_func`` returns."""
         return self.ident_func()
 
     def cleanup(self) -> None:

@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 
 class SupportsRelease(Protocol):
-    """What a proxy takes for a place of values: a ``Local``, or anything else with ``__release_local__``."""
+    """An object that stores values: a ``Local``, or any other object with a ``__release_local__`` method."""
 
     def __release_local__(self) -> None: ...
 
 
 Resolver = Callable[[], Any]
 
-# The makers of the methods in the table of operations.
+# Factories for the methods in the table of operations.
 
 
 def _unary(operation: Callable[[Any], Any]) -> Any:
@@ -51,7 +51,7 @@ def _reflected(operation: Callable[[Any, Any], Any]) -> Any:
 
 
 def _named(name: str) -> Any:
-    """Call the object's own method. For methods that no function or operator of Python stands for."""
+    """Call the object's own method, for methods that no function or operator of Python calls alone."""
 
     def method(self: LocalProxy[Any], *arguments: Any) -> Any:
         return getattr(_resolver(self)(), name)(*arguments)
@@ -99,7 +99,7 @@ _FORWARDED_BY_NAME = frozenset(
 
 
 class LocalProxy(Generic[T]):
-    """Stands for an object that is looked up anew each time the proxy is used.
+    """A proxy to an object that is looked up each time the proxy is used.
 
     :param local: a callable without parameters that returns the object, or a :class:`Local` (anything with
         ``__release_local__``) that has it under ``name``.
@@ -370,7 +370,7 @@ def proxy_class(read: Callable[[LocalProxy[Any], str], Any], **namespace: Any) -
 
 
 def resolve_by(proxy: LocalProxy[Any], resolve: Resolver) -> None:
-    """Have ``proxy`` call ``resolve``, a faster equivalent of what it was made with."""
+    """Make ``proxy`` call ``resolve``, a faster equivalent of the function it was created with."""
     object.__setattr__(proxy, "_LocalProxy__resolve", resolve)
 
 

@@ -1,4 +1,4 @@
-"""Values stored by ident: who owns them, how the owner is told, and when they are removed.
+"""Values stored by ident: who owns them, how the owner is identified, and when they are removed.
 
 A :class:`Storage` is one dictionary, ``{ident: {name: value}}``. An *ident* stands for an owner: the running greenlet
 if greenlet is installed, the running thread's number if not, or whatever a chosen ident function returns. ``Local``
@@ -65,9 +65,9 @@ class Storage:
         self.native_ids: dict[int, int] = {}
 
     def use(self, ident_func: IdentFunction) -> None:
-        """Ask ``ident_func`` for the ident from now on. Values stored earlier keep their idents."""
+        """Use ``ident_func`` from now on. Values stored earlier keep their idents."""
         if type(self.thread) is not threading.local:
-            # gevent has replaced both since: its `threading.local` takes a greenlet for a thread.
+            # gevent has replaced both since then: its `threading.local` stores values by greenlet.
             self.thread = threading.local()
         self.ident_func = ident_func
 
@@ -86,7 +86,9 @@ class Storage:
         """Remove the running thread's values when it ends. Kept out of :meth:`add`, which the loop would slow down."""
         native_id = threading.get_native_id()
         if self.native_ids.get(ident) == native_id and all(thread.ident != ident for thread in threading.enumerate()):
-            raise RuntimeError("Nothing can be kept for a thread that has ended: the next of its number would see it.")
+            raise RuntimeError(
+                "No value can be stored for a thread that has ended: the next thread with the same ident would see it."
+            )
         self.native_ids[ident] = native_id
         self.thread.end = _ThreadEnd(self.values, ident)
 
