@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import _thread
+import ctypes
 import gc
+import os
 import sys
 import threading
 import weakref
@@ -13,7 +15,9 @@ from typing import Any, Callable
 import pytest
 
 from schlenk.local import Local, LocalStack, get_ident, release_local, storage_of
+from schlenk.storage import forget_other_threads
 from tests.support.execution import in_greenlet, in_thread, without
+from tests.support.programs import run
 
 
 class Value:
@@ -68,14 +72,14 @@ def test_thread_end_frees_its_values(by_number: Local) -> None:
 
 
 @pytest.mark.parametrize("keeper", ["earlier", "the storage", "later"])
-def test_finalizer_values_do_not_stay(by_number: Local, keeper: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    errors: list[Any] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda ignored: errors.append(ignored.exc_value))
+def test_finalizer_values_do_not_stay(by_number: Local, keeper: str) -> None:
     earlier, later = threading.local(), threading.local()
+    stored = []
 
     class Connection:
         def __del__(self) -> None:
             by_number.closed = True
+            stored.append(by_number.closed)
 
     def work() -> None:
         for name, kept in {"earlier": earlier, "the storage": by_number, "later": later}.items():
@@ -83,9 +87,136 @@ def test_finalizer_values_do_not_stay(by_number: Local, keeper: str, monkeypatch
 
     in_thread(work)
     assert by_number.__storage__ == {}
-    # Whether it comes before ours that take away what is there, or after.
-    assert all("has ended" in str(error) for error in errors)
-    assert len(errors) == 1 or keeper != "the storage"
+    assert stored == [True]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the names of POSIX threads in libc")
+def test_c_thread_stores_each_time_it_enters_python(by_number: Local) -> None:
+    """A thread made by C enters Python in its function, and for the destructors of two of its keys."""
+    libc = ctypes.CDLL(None)
+    seen: list[tuple[int, bool, int]] = []
+
+    def store() -> None:
+        before = hasattr(by_number, "value")
+        by_number.value = "released"
+        release_local(by_number)
+        by_number.value = len(seen)
+        seen.append((threading.get_ident(), before, by_number.value))
+
+    enter = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
+    destructor = enter(lambda value: store())
+    keys = [ctypes.c_uint(), ctypes.c_uint()]
+    for key in keys:
+        assert libc.pthread_key_create(ctypes.byref(key), destructor) == 0
+
+    def start(argument: object) -> None:
+        for key in keys:
+            libc.pthread_setspecific(key, ctypes.c_void_p(1))
+        store()
+
+    thread = ctypes.c_ulong()
+    assert libc.pthread_create(ctypes.byref(thread), None, routine := enter(start), None) == 0
+    libc.pthread_join(thread, None)
+    for key in keys:
+        libc.pthread_key_delete(key)
+    assert routine
+    assert len({ident for ident, _, _ in seen}) == 1
+    assert [(before, value) for _, before, value in seen] == [(False, 0), (False, 1), (False, 2)]
+    assert by_number.__storage__ == {}
+
+
+def test_greenlets_of_gevent_store_by_patched_ident() -> None:
+    pytest.importorskip("gevent")
+    run("""
+        import gevent.monkey; gevent.monkey.patch_all()
+        import gc, gevent, threading
+        from schlenk.local import Local
+
+        place = Local()
+        place.__ident_func__ = threading.get_ident
+
+        def work(number):
+            assert not hasattr(place, "value")
+            place.value = number
+            gevent.sleep(0)
+            assert place.value == number
+
+        for _ in range(20):
+            gevent.joinall([gevent.spawn(work, number) for number in range(10)], raise_error=True)
+        gc.collect()
+        assert len(place.__storage__) <= 1, place.__storage__
+    """)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("number", [False, True], ids=["default", "by number"])
+def test_fork_keeps_only_values_of_forking_thread(number: bool) -> None:
+    run(f"""
+        import os, threading, warnings
+        from schlenk.local import Local, get_ident
+
+        place, stored, forked = Local(), threading.Event(), threading.Event()
+        if {number}:
+            place.__ident_func__ = threading.get_ident
+        place.value = "main"
+
+        def work():
+            place.value = "thread"
+            stored.set()
+            forked.wait(30)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        stored.wait(30)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+        if not child:
+            os._exit([values for _, values in place] != [{{"value": "main"}}])
+        forked.set()
+        thread.join()
+        assert os.waitpid(child, 0)[1] == 0
+    """)
+
+
+def test_threads_missing_after_fork_are_forgotten(place: Local) -> None:
+    """What runs in the child, here with threads that do exist."""
+    pytest.importorskip("greenlet")
+    chosen = Local()
+    chosen.__ident_func__ = lambda: get_ident()
+    place.value = "here"
+
+    def work() -> None:
+        place.value = chosen.value = "there"
+        seen.append(len(place.__storage__))
+        forget_other_threads()
+        seen.append(place.__storage__ == {get_ident(): {"value": "there"}})
+
+    seen: list[Any] = []
+    in_thread(work)
+    assert seen == [2, True]
+    assert len(chosen.__storage__) == 1
+
+
+def test_fork_keeps_greenlets_of_forking_thread() -> None:
+    pytest.importorskip("greenlet")
+    run("""
+        import greenlet, os
+        from schlenk.local import Local
+
+        place = Local()
+        place.value = "main"
+
+        def work():
+            place.value = "greenlet"
+            greenlet.getcurrent().parent.switch()
+
+        waiting = greenlet.greenlet(work)
+        waiting.switch()
+        child = os.fork()
+        if not child:
+            os._exit(len(place.__storage__) != 2)
+        assert os.waitpid(child, 0)[1] == 0
+    """)
 
 
 def test_recycled_thread_numbers_can_store(by_number: Local) -> None:

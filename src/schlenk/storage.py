@@ -10,9 +10,12 @@ Nothing here knows about stacks, proxies or HTTP.
 from __future__ import annotations
 
 import _thread
+import os
 import sys
 import threading
+from contextvars import ContextVar
 from typing import Any, Callable
+from weakref import WeakSet
 
 __all__ = ["IdentFunction", "Storage", "get_ident", "get_thread_ident"]
 
@@ -45,6 +48,13 @@ class _ThreadEnd:
         self.values.pop(self.ident, None)
 
 
+_ends: ContextVar[dict[tuple[int, int], _ThreadEnd]] = ContextVar("schlenk.storage.ends")
+
+
+# Weak, so that a storage is destroyed with its Local.
+_storages: WeakSet[Storage] = WeakSet()
+
+
 class Storage:
     """The values of all idents, and the function that returns the running one's ident.
 
@@ -53,9 +63,10 @@ class Storage:
     greenlets are removed. The number of a thread is reused, so a thread's entry is removed when the thread ends.
     """
 
-    __slots__ = ("ident_func", "limit", "native_ids", "thread", "values")
+    __slots__ = ("__weakref__", "ident_func", "limit", "native_ids", "thread", "values")
 
     def __init__(self) -> None:
+        _storages.add(self)
         self.ident_func: IdentFunction = get_ident
         self.values: dict[Any, dict[str, Any]] = {}
         # At this many entries, those of dead greenlets are removed.
@@ -72,10 +83,7 @@ class Storage:
         self.ident_func = ident_func
 
     def add(self, ident: Any, values: dict[str, Any]) -> None:
-        """Store the first values of ``ident``.
-
-        :raises RuntimeError: ``ident`` is that of a thread that has ended, and one of its finalizers is still running.
-        """
+        """Store the first values of ``ident``."""
         if len(self.values) >= self.limit:
             self.remove_dead()
         if self.ident_func is threading.get_ident and not hasattr(self.thread, "end"):
@@ -85,12 +93,33 @@ class Storage:
     def watch_thread(self, ident: int) -> None:
         """Remove the running thread's values when it ends. Kept out of :meth:`add`, which the loop would slow down."""
         native_id = threading.get_native_id()
-        if self.native_ids.get(ident) == native_id and all(thread.ident != ident for thread in threading.enumerate()):
-            raise RuntimeError(
-                "No value can be stored for a thread that has ended: the next thread with the same ident would see it."
-            )
-        self.native_ids[ident] = native_id
-        self.thread.end = _ThreadEnd(self.values, ident)
+        end = _ThreadEnd(self.values, ident)
+        if self.native_ids.get(ident) == native_id and self.thread_is_unknown(ident):
+            # Either C code has entered Python again on the same thread, or a thread has ended and one of its finalizers
+            # stores a value. The interpreter has already destroyed the thread-local values of an ended thread. It
+            # destroys the context variables next.
+            ends = _ends.get(None)
+            if ends is None:
+                ends = {}
+                _ends.set(ends)
+            ends[id(self.values), ident] = end
+        else:
+            self.native_ids[ident] = native_id
+            self.thread.end = end
+
+    def thread_is_unknown(self, ident: int) -> bool:
+        """Return whether ``threading`` does not list a thread with this ident."""
+        # The locals of gevent's and eventlet's are those of a greenlet, which `threading` need not list.
+        return type(self.thread).__module__ == "_thread" and all(
+            thread.ident != ident for thread in threading.enumerate()
+        )
+
+    def remove_other_threads(self) -> None:
+        """Remove the entries of greenlets of all threads but the running one, none of which exists after a fork."""
+        running = self.ident_func()
+        for ident in list(self.values):
+            if hasattr(ident, "gr_frame") and _root(ident) is not _root(running):
+                self.values.pop(ident, None)
 
     def remove_dead(self) -> None:
         """Remove the entries of all idents whose attribute ``dead`` is true."""
@@ -98,3 +127,22 @@ class Storage:
             if getattr(ident, "dead", False):
                 self.values.pop(ident, None)
         self.limit = max(64, 2 * len(self.values))
+
+
+def _root(greenlet: Any) -> Any:
+    """Return the main greenlet of the thread that ``greenlet`` belongs to."""
+    while getattr(greenlet, "parent", None) is not None:
+        greenlet = greenlet.parent
+    return greenlet
+
+
+def forget_other_threads() -> None:
+    """Remove what the other threads have stored, in a child process, where they do not exist."""
+    for storage in list(_storages):
+        if storage.ident_func is get_ident:
+            storage.remove_other_threads()
+
+
+# A thread's numbered entry needs no such care: its `threading.local` values are destroyed in the child.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_other_threads)
