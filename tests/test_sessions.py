@@ -650,11 +650,16 @@ def test_shared_interface_uses_each_apps_key() -> None:
     assert found == [True, False, False, True]
 
 
-def test_signer_is_created_once() -> None:
+def test_serializers_are_not_shared() -> None:
     app = application()
     first, second = (app.session_interface.get_signing_serializer(app) for _ in range(2))
-    assert first is second
-    assert first.make_signer() is first.make_signer()
+    signed = second.dumps({})
+    first.salt = b"other"
+    first.secret_keys.append(b"other")
+    first.signer_kwargs["key_derivation"] = "none"
+    assert app.session_interface.get_signing_serializer(app).loads(signed) == {}
+    with pytest.raises(BadSignature):
+        first.loads(signed)
 
 
 def test_other_salt_is_rejected() -> None:

@@ -17,7 +17,7 @@ from werkzeug.routing import BuildError, Rule
 
 from .globals import _lookup_req_object
 from .helpers import get_root_path
-from .routing import Map
+from .shortcuts import MapBase
 from .typing import (
     AfterRequest,
     BeforeFirstRequest,
@@ -82,8 +82,8 @@ class Scaffold:
     def __init__(self, import_name: str, root_path: str | os.PathLike[str] | None = None) -> None:
         self.import_name = import_name
         self.root_path: str | os.PathLike[str] = get_root_path(import_name) if root_path is None else root_path
-        # Werkzeug's own is had with a memory.
-        self.url_map = (Map if self.url_map_class is routing.Map else self.url_map_class)()
+        # The caching Map in place of Werkzeug's.
+        self.url_map = (MapBase if self.url_map_class is routing.Map else self.url_map_class)()
         self.view_functions: dict[str, ViewFunction] = {}
         self.error_handler_spec: dict[str | None, dict[int | None, dict[type[Exception], ErrorHandler]]] = {}
         self.url_build_error_handlers: list[Callable[[BuildError, str, dict[str, Any]], str | None]] = []

@@ -12,14 +12,15 @@ import re
 import warnings
 from collections.abc import MutableMapping
 from datetime import datetime, timedelta, timezone
-from functools import cached_property, wraps
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
-from itsdangerous import BadData, Signer, TimestampSigner, URLSafeTimedSerializer
+from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.datastructures import CallbackDict
 from werkzeug.http import parse_set_header
 
 from .json.tag import TaggedJSONSerializer
+from .shortcuts import signing_serializer
 
 if TYPE_CHECKING:
     from .app import Flask
@@ -251,34 +252,6 @@ class SessionInterface:
         raise NotImplementedError(f"{type(self).__name__} must define save_session(), which stores the session.")
 
 
-class _Signer(TimestampSigner):
-    """Derives the key of each secret once, not with every cookie (two hashes, 4 µs)."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.derived: dict[Any, bytes] = {}
-
-    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
-        if isinstance(secret_key, bytearray):
-            # May change.
-            return super().derive_key(secret_key)
-        key = self.derived.get(secret_key)
-        if key is None:
-            key = self.derived[secret_key] = super().derive_key(secret_key)
-        return key
-
-
-class _Serializer(URLSafeTimedSerializer):
-    """Makes one signer for all cookies."""
-
-    @cached_property
-    def own_signer(self) -> Signer:
-        return super().make_signer()
-
-    def make_signer(self, salt: str | bytes | None = None) -> Signer:
-        return self.own_signer if salt is None or salt == self.salt else super().make_signer(salt)
-
-
 class SecureCookieSessionInterface(SessionInterface):
     """The default session interface, which stores sessions in signed cookies. Clients can read but not change them.
 
@@ -301,8 +274,6 @@ class SecureCookieSessionInterface(SessionInterface):
     session_class: Callable[..., SessionMixin] = SecureCookieSession
     """The class used for sessions."""
 
-    _made: tuple[Any, URLSafeTimedSerializer | None] = (None, None)
-
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         """Return what signs and checks cookies, or ``None`` where ``app`` has no secret key.
 
@@ -313,27 +284,20 @@ class SecureCookieSessionInterface(SessionInterface):
         secret_key = app.secret_key
         if not secret_key:
             return None
-        # Making one takes as long as all the rest of a small request (15 µs): it is kept while what it's made of stays.
         fallbacks = app.config.get("SECRET_KEY_FALLBACKS") or ()
         if isinstance(fallbacks, (str, bytes, bytearray)):
             raise TypeError(
                 "SECRET_KEY_FALLBACKS is one key, of which each letter would be taken for a key: put it into a list."
             )
-        # An empty one, as from a variable that isn't set, would let anybody sign.
-        fallbacks = tuple(filter(None, fallbacks))
-        ingredients = (secret_key, fallbacks, self.salt, self.serializer, self.key_derivation, self.digest_method)
-        made_of, serializer = self._made
-        if serializer is None or made_of != ingredients:
-            serializer = _Serializer(
-                # The last one signs, all of them check.
-                (*fallbacks, secret_key),
-                salt=self.salt,
-                serializer=self.serializer,
-                signer=_Signer,
-                signer_kwargs={"key_derivation": self.key_derivation, "digest_method": self.digest_method},
-            )
-            self._made = (ingredients, serializer)
-        return serializer
+        return signing_serializer(
+            # The last one signs, all of them check. An empty one, as from a variable that is not set, would let anyone
+            # sign.
+            [*filter(None, fallbacks), secret_key],
+            self.salt,
+            self.serializer,
+            key_derivation=self.key_derivation,
+            digest_method=self.digest_method,
+        )
 
     def open_session(self, app: Flask, request: Request) -> SessionMixin | None:
         """Return the session in the request's cookie, or an empty one if the cookie is missing, invalid or expired.

@@ -1,36 +1,30 @@
-"""The request and the response: Werkzeug's, plus what routing found and what the configuration says."""
+"""The request and the response: Werkzeug's, with the result of routing and the settings of the application."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from functools import lru_cache
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Callable
 
-from werkzeug.datastructures import Authorization, FileStorage, Headers, ImmutableMultiDict, MultiDict
+from werkzeug.datastructures import Authorization, FileStorage, ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import BadRequest, HTTPException
-from werkzeug.sansio.http import parse_cookie
 from werkzeug.utils import cached_property
-from werkzeug.wrappers import Request as RequestBase
-from werkzeug.wrappers import Response as ResponseBase
 
 from . import json
 from .globals import _app_ctx_stack
+from .shortcuts import RequestBase, ResponseBase
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from werkzeug.routing import Rule
 
     from .app import Flask
 
 
-def _application() -> Flask | None:
+def _current_app() -> Flask | None:
     top = _app_ctx_stack.top
     return None if top is None else top.app
 
 
-# What WSGI lets a server say of a request. The path was quoted when it was sent, and may hold any byte.
+# What WSGI allows in an environ. The client quoted the path, so it can contain any byte.
 _header = re.compile(r"[^\0\r\n\u0100-\U0010ffff]*")
 _forms = {
     "PATH_INFO": re.compile(r"[\0-\xff]*"),
@@ -41,9 +35,12 @@ _forms = {
 
 
 def environ_error(environ: dict[str, Any]) -> str | None:
-    """Return what makes ``environ`` one that no WSGI server may call an application with, or ``None``.
+    """Return why no WSGI server may pass ``environ`` to an application, or ``None`` if it is valid.
 
-    Asked only where a request has failed, for which this may be the reason. Flask has nothing of the kind.
+    Called only after a request has failed, so other requests do not pay for it. Flask has no such check.
+
+    >>> environ_error({"REQUEST_METHOD": "GET"})
+    'The request came without wsgi.url_scheme.'
     """
     for key in ("REQUEST_METHOD", "wsgi.url_scheme", "wsgi.input", "wsgi.errors"):
         if environ.get(key) is None:
@@ -58,18 +55,18 @@ def environ_error(environ: dict[str, Any]) -> str | None:
 
 
 def _limit(setting: str, default: int | None) -> Any:
-    """Make an attribute of requests that is a setting of the current application, until it is set for one request."""
+    """Return a descriptor that reads a setting of the current application. A request may have its own value."""
 
     class Limit:
         def __get__(self, request: Request | None, owner: type | None = None) -> int | None:
-            app = None if request is None else _application()
+            app = None if request is None else _current_app()
             return default if app is None else app.config.get(setting, default)
 
     return Limit()
 
 
 class DebugFilesKeyError(KeyError, AssertionError):
-    """In debug mode: a file was asked for that the form sent only the name of.
+    """In debug mode: a form sent the name of a file, but not the file.
 
     :param request: the request.
     :param key: the name of the field.
@@ -84,13 +81,13 @@ class DebugFilesKeyError(KeyError, AssertionError):
 
     def __str__(self) -> str:
         return (
-            f"request.files has no {self.key!r}: the body was sent as {self.request.mimetype!r}, which can't carry "
-            'files. Give the form enctype="multipart/form-data".'
+            f"request.files has no {self.key!r}: the body was sent as {self.request.mimetype!r}, which cannot contain "
+            'files. Add enctype="multipart/form-data" to the form.'
         )
 
 
 class _NoFiles(ImmutableMultiDict[str, FileStorage]):
-    """The files of a form that could send none, which says so when it is asked for one whose name the form did send."""
+    """The files of a form that cannot send any. Reading one whose name the form sent raises an error that says so."""
 
     def __init__(self, request: Request) -> None:
         super().__init__()
@@ -103,10 +100,10 @@ class _NoFiles(ImmutableMultiDict[str, FileStorage]):
 
 
 class Request(RequestBase):
-    """What the client asked for.
+    """A request, with the result of matching its URL.
 
-    ``url_rule`` is the rule that matched and ``view_args`` the values in the URL, ``routing_exception`` what was
-    raised where none did; all three are ``None`` before the URL has been matched.
+    ``url_rule`` is the rule that matched and ``view_args`` are the values in the URL. If no rule matched,
+    ``routing_exception`` is the error. All three are ``None`` before the URL is matched.
 
     >>> from schlenk import Flask
     >>> app = Flask(__name__)
@@ -126,7 +123,7 @@ class Request(RequestBase):
 
     @property
     def endpoint(self) -> str | None:
-        """The endpoint of the rule that matched, or ``None``."""
+        """The endpoint of the matching rule, or ``None``."""
         return None if self.url_rule is None else self.url_rule.endpoint
 
     @property
@@ -136,59 +133,53 @@ class Request(RequestBase):
         return before if dot else None
 
     @cached_property
-    def cookies(self) -> ImmutableMultiDict[str, str]:
-        """Cookies that were sent, by their names."""
-        # Werkzeug looks through all headers, which takes it as long as to make a response (5 µs).
-        return parse_cookie(self.environ.get("HTTP_COOKIE"), self.dict_storage_class)  # type: ignore[return-value]
-
-    @cached_property
     def authorization(self) -> Authorization | None:
-        """Credentials that were sent; ``None`` where that can't be read."""
+        """The credentials that were sent, or ``None`` if they are missing or malformed."""
         try:
             return super().authorization
         except ValueError:
-            # Base64 that isn't ASCII, of which Werkzeug catches some errors.
+            # Werkzeug does not catch every error of malformed base64.
             return None
 
     @cached_property
     def args(self) -> MultiDict[str, str]:
-        """Values in the query, by their names."""
+        """The values in the query string, by name."""
         self._quote_query()
         return super().args
 
     @cached_property
     def full_path(self) -> str:
-        """Path and query."""
+        """The path and the query string."""
         self._quote_query()
         return super().full_path
 
     def _quote_query(self) -> None:
-        """Quote what isn't UTF-8 in the query, which Werkzeug expects of clients."""
+        """Quote bytes of the query string that are not ASCII. Werkzeug expects clients to do it."""
         if not self.query_string.isascii():
             self.query_string = self.query_string.decode(errors="werkzeug.url_quote").encode()
 
     @cached_property
     def url(self) -> str:
-        """URL that was asked for, whole."""
+        """The complete URL."""
         return self._url(lambda: super(Request, self).url)
 
     @cached_property
     def base_url(self) -> str:
-        """URL without its query."""
+        """The URL without its query string."""
         return self._url(lambda: super(Request, self).base_url)
 
     @cached_property
     def root_url(self) -> str:
-        """URL of the root of the application."""
+        """The URL of the application's root."""
         return self._url(lambda: super(Request, self).root_url)
 
     @cached_property
     def host_url(self) -> str:
-        """Scheme and host, and a slash."""
+        """The scheme and the host, with a slash."""
         return self._url(lambda: super(Request, self).host_url)
 
     def _url(self, inherited: Callable[[], str]) -> str:
-        """Return the URL with its host as it was sent where Python, which knows the rules of 2003, can't decode it."""
+        """Return a URL. If Python's IDNA codec, which is of 2003, cannot decode the host, it is left as it was sent."""
         try:
             return inherited()
         except UnicodeError:
@@ -200,80 +191,47 @@ class Request(RequestBase):
                 vars(self)["host"] = host
 
     max_content_length: int | None = _limit("MAX_CONTENT_LENGTH", None)
-    """``MAX_CONTENT_LENGTH`` of the current application, in bytes: a longer body is answered with 413.
+    """The setting ``MAX_CONTENT_LENGTH``, in bytes. A longer body is answered with 413.
 
-    As the two that follow, it may be set for one request.
+    This limit and the next two can be set on a single request.
     """
 
     max_form_memory_size: int | None = _limit("MAX_FORM_MEMORY_SIZE", RequestBase.max_form_memory_size)
-    """``MAX_FORM_MEMORY_SIZE``, in bytes: a multipart form with a longer field, files aside, is answered with 413.
+    """The setting ``MAX_FORM_MEMORY_SIZE``, in bytes. A multipart form with a longer field is answered with 413.
 
-    A form of another kind has no limit but that of its body. As in Flask 3.1.
+    It does not apply to files, nor to other kinds of forms. As in Flask 3.1.
     """
 
     max_form_parts: int | None = _limit("MAX_FORM_PARTS", RequestBase.max_form_parts)  # type: ignore[assignment]
-    """``MAX_FORM_PARTS``: a multipart form of more parts is answered with 413. As in Flask 3.1."""
-
-    def close(self) -> None:
-        """Close the files that were sent."""
-        # Where none were parsed Werkzeug goes through none, for as long as matching the URL takes (0.5 µs).
-        if "files" in vars(self):
-            super().close()
+    """The setting ``MAX_FORM_PARTS``. A multipart form with more parts is answered with 413. As in Flask 3.1."""
 
     def on_json_loading_failed(self, e: ValueError | None) -> None:
-        """Answer 400 to a body that isn't JSON, in debug mode with the reason.
+        """Reject a body that is not valid JSON with 400; in debug mode, with the reason.
 
-        :param e: what is wrong with it; ``None`` when the body isn't said to be JSON at all: then :meth:`get_json`
-            gives ``None``.
+        :param e: the error, or ``None`` if the body is not declared as JSON; then :meth:`get_json` returns ``None``.
         :raises BadRequest: ``e`` is given.
         """
-        app = _application()
+        app = _current_app()
         if e is not None:
             raise BadRequest(f"The body is not JSON: {e}" if app is not None and app.debug else None)
 
     def _load_form_data(self) -> None:
         super()._load_form_data()
-        app = _application()
+        app = _current_app()
         if app is not None and app.debug and self.mimetype != "multipart/form-data" and not self.files:
-            # Werkzeug keeps what it parsed in the instance, behind a property that has no setter.
+            # Werkzeug keeps the files in the instance, behind a property that has no setter.
             vars(self)["files"] = _NoFiles(self)
 
 
-class _Body(list[bytes]):
-    """A body that is there as a whole, and what to call when it has been sent."""
-
-    __slots__ = ("close",)
-    close: Callable[[], None]
-
-
-# What Werkzeug goes through when it makes a response and when it calls one, and what a subclass may do otherwise.
-_making = ("set_data", "status", "status_code", "automatically_set_content_length")
-_calling = ("get_wsgi_response", "get_wsgi_headers", "get_app_iter", "iter_encoded", "is_sequence")
-# Of these, and of all below 200, nothing but headers is sent.
-_empty = frozenset((204, 304))
-# Answers with these headers are finished by Werkzeug, which quotes what is in them.
-_places = frozenset(("location", "content-location"))
-# What a response consists of. A Werkzeug that made it of something else would go its own way.
-_parts = {"headers", "response", "direct_passthrough", "_status", "_status_code", "_on_close"}
-_known = vars(Headers()) == {"_list": []} and vars(ResponseBase("")).keys() == _parts
-
-
-@lru_cache(maxsize=64)
-def _blank(mimetype: str, status: int) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Return the attributes and the headers of a response of a class with these defaults that has no body yet."""
-    response = ResponseBase(status=status, mimetype=mimetype)
-    return vars(response), response.headers.to_wsgi_list()
-
-
 class Response(ResponseBase):
-    """What the client is answered: HTML, unless it says otherwise.
+    """A response, of type ``text/html`` by default.
 
-    :param response: the body: text, bytes, or an iterable of either, sent part by part.
+    :param response: the body: text, bytes, or an iterable of either, which is sent part by part.
     :param status: a number, or a string such as ``"404 Not Found"``; default: 200.
     :param headers: a mapping or pairs.
-    :param mimetype: default: ``text/html``; a text's has ``charset=utf-8`` added.
-    :param content_type: instead of ``mimetype``, taken as it is.
-    :param direct_passthrough: give the iterable to the server as it is.
+    :param mimetype: the media type; default: ``text/html``. ``charset=utf-8`` is added for text.
+    :param content_type: the complete header, instead of ``mimetype``.
+    :param direct_passthrough: pass the iterable to the server unchanged.
 
     >>> response = Response("hello", 201, {"X-Made": "yes"})
     >>> response.status, response.headers["Content-Type"], response.get_data()
@@ -285,81 +243,12 @@ class Response(ResponseBase):
     default_mimetype = "text/html"
     json_module = json
 
-    # Whether Werkzeug's way of making a response, and that of calling one, are those of the class too.
-    _made_plainly = _known
-    _called_plainly = _known
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls._made_plainly = _known and all(getattr(cls, step) is getattr(Response, step) for step in _making)
-        cls._called_plainly = _known and all(getattr(cls, step) is getattr(Response, step) for step in _calling)
-
-    def __init__(
-        self,
-        response: Iterable[bytes] | bytes | Iterable[str] | str | None = None,
-        status: int | str | HTTPStatus | None = None,
-        headers: Any = None,
-        mimetype: str | None = None,
-        content_type: str | None = None,
-        direct_passthrough: bool = False,
-    ) -> None:
-        if not headers and content_type is None:
-            if mimetype is None:
-                mimetype = self.default_mimetype
-            code = self.default_status if status is None else status
-            if (
-                type(response) is str
-                and type(code) is int
-                and mimetype
-                and not direct_passthrough
-                and self._made_plainly
-            ):
-                # What Werkzeug comes to as well, after it has set each header by itself (3.8 µs; so, 1.2).
-                attributes, defaults = _blank(mimetype, code)
-                data = response.encode()
-                known = vars(self)
-                known.update(attributes)
-                known["_on_close"] = []
-                known["response"] = [data]
-                known["headers"] = made = Headers.__new__(Headers)
-                vars(made)["_list"] = [*defaults, ("Content-Length", str(len(data)))]
-                return
-        super().__init__(response, status, headers, mimetype, content_type, direct_passthrough)
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer the server.
-
-        Most answers are one string with its length, and need none of what Werkzeug does to a response first: copy the
-        headers, look for places in them, count the body (5.2 µs; so, 1.0).
-        """
-        body = self.response
-        code = self.status_code
-        if (
-            type(body) is list
-            and len(body) == 1
-            and type(body[0]) is bytes
-            and self._called_plainly
-            and type(self.headers) is Headers
-            and not self.direct_passthrough
-            and code >= 200
-            and code not in _empty
-            and environ.get("REQUEST_METHOD") != "HEAD"
-        ):
-            headers: list[tuple[str, str]] = [*vars(self.headers)["_list"]]
-            names = {name.lower() for name, _ in headers}
-            if "content-length" in names and names.isdisjoint(_places):
-                parts = _Body(body)
-                parts.close = self.close
-                start_response(self.status, headers)
-                return parts
-        return super().__call__(environ, start_response)
-
     def set_data(self, value: bytes | bytearray | str) -> None:
-        """Set the body to ``value``. A ``bytearray`` is copied: servers take nothing but bytes."""
+        """Set the body to ``value``. A ``bytearray`` is copied, because servers accept only bytes."""
         super().set_data(bytes(value) if isinstance(value, bytearray) else value)
 
     @property
     def max_cookie_size(self) -> int:  # type: ignore[override]
-        """``MAX_COOKIE_SIZE`` of the current application, in bytes: a longer cookie is warned of."""
-        app = _application()
+        """The setting ``MAX_COOKIE_SIZE``, in bytes. Setting a longer cookie emits a warning."""
+        app = _current_app()
         return super().max_cookie_size if app is None else app.config["MAX_COOKIE_SIZE"]
