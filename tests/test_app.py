@@ -125,8 +125,8 @@ def test_unsupported_keywords_accept_defaults() -> None:
         ("static files", {"static_folder": "static"}),
         ("static files", {"static_host": "shop.example"}),
         ("templates", {"template_folder": "templates"}),
-        ("an instance folder", {"instance_path": "/srv/instance"}),
-        ("an instance folder", {"instance_relative_config": True}),
+        ("instance folders", {"instance_path": "/srv/instance"}),
+        ("instance folders", {"instance_relative_config": True}),
     ],
 )
 def test_unsupported_keywords_raise(kind: str, asked: dict[str, Any]) -> None:

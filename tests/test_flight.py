@@ -123,19 +123,19 @@ def test_age_counts_from_push(pauses: Pauses) -> None:
 def test_age_counts_from_first_push(pauses: Pauses) -> None:
     context = pauses.app.test_request_context()
     with context:
-        first = context._since
+        first = context.pushed_at
         with context:
             (flight,) = in_flight()
-            assert context._since == first
+            assert context.pushed_at == first
     assert len(flight.requests) == 2
 
 
 def test_request_has_its_own_age(pauses: Pauses) -> None:
     with pauses.app.app_context() as outer:
         with pauses.app.test_request_context() as context:
-            assert context._since is not None
-            assert outer._since is not None
-            assert context._since >= outer._since
+            assert context.pushed_at is not None
+            assert outer.pushed_at is not None
+            assert context.pushed_at >= outer.pushed_at
 
 
 def test_unmanaged_context_has_no_age(pauses: Pauses) -> None:

@@ -190,8 +190,8 @@ def test_unclosed_stream_is_a_leak(app: Flask) -> None:
     kept: list[Any] = []
     app.add_url_rule("/stream", "stream", lambda: app.response_class(stream_with_context(iter("abc"))))
     assert "/stream" in complaint(lambda: kept.append(app.test_client().get("/stream").response))
-    with pytest.raises(AssertionError, match="taken off"):
-        kept[0].close()
+    kept[0].close()
+    assert tops() == (None, None)
 
 
 def test_error_in_block_wins_over_leak(app: Flask) -> None:

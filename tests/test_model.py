@@ -497,7 +497,7 @@ class Owners(RuleBasedStateMachine):
 
         contexts = [model for other in self.alive for model in [*other.requests, *other.apps] if is_wrong(model)]
         if contexts:
-            with pytest.raises(AssertionError, match="Refused to pop the wrong context"):
+            with pytest.raises(AssertionError, match="Cannot pop the wrong context"):
                 owner.call(contexts[number % len(contexts)].real.pop)
 
     @rule(who=owners, name=names, value=numbers)

@@ -90,8 +90,6 @@ class Pushed(NamedTuple):
         """Describe ``context``, an entry of ``stack``. Contexts of Flask and of other classes are understood too."""
         request = getattr(context, "request", None) if stack is _request_ctx_stack else None
         pushed_at = getattr(context, "pushed_at", None)
-        if pushed_at is None:
-            pushed_at = getattr(context, "_since", None)
         age = None if pushed_at is None else monotonic() - pushed_at
         return cls(context, age, getattr(request, "method", None), getattr(request, "path", None))
 
@@ -321,7 +319,7 @@ class Watcher:
                 # A preserved context has finished. It stays until the next request.
                 preserved = getattr(pushed.context, "preserved", False)
                 if pushed.age is not None and pushed.age > self.seconds and not preserved:
-                    old[id(pushed.context), _pushed_at(pushed.context)] = owner, pushed
+                    old[id(pushed.context), getattr(pushed.context, "pushed_at", None)] = owner, pushed
         new = [old[key] for key in old if key not in self._logged]
         # By number, so that the watcher keeps no context alive.
         self._logged = set(old)
@@ -366,7 +364,7 @@ class _Owner(NamedTuple):
     def thread(self) -> int:
         """Return the ident of the thread that pushed the contexts, or 0. A greenlet does not know its thread."""
         for pushed in self.applications + self.requests:
-            number = getattr(pushed.context, "pushed_by", 0) or getattr(pushed.context, "_thread", 0)
+            number = getattr(pushed.context, "pushed_by", 0)
             if number:
                 return int(number)
         return 0
@@ -410,11 +408,6 @@ class _Owner(NamedTuple):
             return f"application context of {name}"
         endpoint = getattr(getattr(pushed.context, "request", None), "endpoint", None)
         return f"{_printable(pushed.method)} {_printable(endpoint)} of {name}"
-
-
-def _pushed_at(context: Any) -> float | None:
-    pushed_at: float | None = getattr(context, "pushed_at", None)
-    return getattr(context, "_since", None) if pushed_at is None else pushed_at
 
 
 def _owners() -> list[_Owner]:

@@ -16,6 +16,7 @@ from werkzeug.exceptions import abort
 from werkzeug.utils import redirect
 
 from .globals import _app_ctx_stack, _request_ctx_stack, current_app, session
+from .recovery import Stream
 from .signals import message_flashed
 
 if TYPE_CHECKING:
@@ -87,11 +88,7 @@ def url_for(endpoint: str, **values: Any) -> str:
             "call url_for() in a `with app.app_context():` block."
         )
     adapter = app_context.url_adapter if request_context is None else request_context.url_adapter
-    if adapter is None and request_context is not None:
-        raise AttributeError(
-            f"The URL of {endpoint!r} cannot be built, because the host of the current request is invalid."
-        )
-    if adapter is None:
+    if adapter is None and request_context is None:
         raise RuntimeError(
             f"The URL of {endpoint!r} cannot be built outside a request, because SERVER_NAME is not set. Set it in the "
             "configuration, with APPLICATION_ROOT and PREFERRED_URL_SCHEME if needed. It is required even with "
@@ -109,6 +106,10 @@ def url_for(endpoint: str, **values: Any) -> str:
     app.inject_url_defaults(endpoint, values)
     if scheme is not None and not external:
         raise ValueError(f"The URL of {endpoint!r} is relative: _scheme={scheme!r} requires _external=True.")
+    if adapter is None:
+        raise AttributeError(
+            f"The URL of {endpoint!r} cannot be built, because the host of the current request is invalid."
+        )
     try:
         try:
             url = adapter.build(endpoint, values, method=method, force_external=external, url_scheme=scheme)
@@ -237,23 +238,28 @@ def stream_with_context(generator_or_function: Any) -> Any:
         )
 
     def stream() -> Generator[Any, None, None]:
-        with context:
-            context._streams += 1
+        with Stream(context) as kept:
             try:
+                kept.wait()
                 yield
-                # Not `yield from`, which would close the iterator too.
-                for part in iterator:  # noqa: UP028
+                kept.go_on()
+                # Not `yield from`, which would close the iterator as well.
+                for part in iterator:
+                    kept.wait()
                     yield part
+                    kept.go_on()
             finally:
-                context._streams -= 1
+                if kept.waiting:
+                    # Closed by the server, or collected.
+                    kept.go_on()
                 close = getattr(iterator, "close", None)
                 if close is not None:
                     close()
 
-    kept = stream()
-    # As far as the first yield: from here on the context stays, whatever becomes of the request.
-    next(kept)
-    return kept
+    running = stream()
+    # Run it up to the first yield: from here on it holds the context, whatever becomes of the request.
+    next(running)
+    return running
 
 
 def get_env() -> str:

@@ -350,6 +350,20 @@ class LocalStack(Generic[T]):
                 return above
         return []
 
+    def withdraw(self, obj: T) -> bool:
+        """Remove the topmost entry that is ``obj``, whoever pushed it, and return whether there was one.
+
+        The stack of the running ident is searched first, then those of all others.
+        """
+        storage = self.__storage
+        for values in [storage.values.get(storage.ident_func(), {}), *storage.values.copy().values()]:
+            entries = values.get("stack", [])
+            for position in range(len(entries) - 1, -1, -1):
+                if entries[position] is obj:
+                    del entries[position]
+                    return True
+        return False
+
     @property
     def top(self) -> T | None:
         """The object on top, or ``None`` if the stack is empty."""

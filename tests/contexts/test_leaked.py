@@ -42,7 +42,7 @@ def test_removed_above_second_push_only(app: RecordingApp) -> None:
 
 
 def test_foreign_object_is_removed(app: RecordingApp) -> None:
-    with pytest.raises(AssertionError, match=r"\[None\] came to be pushed"), app.test_request_context():
+    with pytest.raises(AssertionError, match=r"\[None\] was pushed above it"), app.test_request_context():
         _request_ctx_stack.push(None)  # type: ignore[arg-type]
     assert _request_ctx_stack._local.__storage__ == {}
 

@@ -13,12 +13,13 @@ from schlenk import (
 from tests.support.contexts import NOTHING, RecordingApp, leave, tops
 
 
-def test_streamed_context_stays_above_popped(app: RecordingApp) -> None:
+def test_streamed_context_gives_way(app: RecordingApp) -> None:
     other = RecordingApp("other")
     with app.test_request_context():
         with other.test_request_context("/streamed"):
             stream = stream_with_context(iter([1, 2]))
-        assert request.path == "/streamed"
+        assert request.path == "/"
+        assert current_app.name == app.name
         assert other.torn == []
     assert app.torn == [("request", None), ("app", None)]
     assert request.path == "/streamed"

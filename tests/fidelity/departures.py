@@ -8,7 +8,12 @@ before is compared.
 ended       A context that isn't on top is popped, or its teardown functions left another above it: the reference pops
             the wrong one and leaks this one; or it is preserved below one that isn't, which then stays for good. A
             context pushed by hand whose session can't be opened: it stays pushed.
-modelled    If the context of a request can't be pushed, because the preserved one before it can't be torn down, that
+modelled    A stream holds the context of a request that has ended: contexts in use are above it.
+ended       Such a stream goes on, and is not on top: it brings its contexts to the top. Or a request begins while its
+            application context is on top: it does not share that.
+ended       The end of a request fails before its context is popped, in an override: it stays there, and is removed
+here. modelled    If the context of a request can't be pushed, because the preserved one before it can't be torn down,
+that
             error is raised. The reference handled it without a context, which failed with another error.
 modelled    An application context whose push fails is not on the stack. The reference left it there.
 levelled    ``Vary: Cookie`` also for empty sessions and refreshed cookies: compared only where Flask 1.1.4 went by
@@ -66,11 +71,27 @@ def modelled(side: Side, run: Run) -> Iterator[None]:
         return
     requests, apps = run.stacks
 
+    def streamed(context: Any) -> bool:
+        """Whether streams alone hold this context."""
+        streams = sum(held is context for held in run.held)
+        return bool(streams) and streams == len(context._implicit_app_ctx_stack)
+
     def wrong(context: Any) -> bool:
         """Whether popping this context would pop another."""
         implicit = getattr(context, "_implicit_app_ctx_stack", [None])
         stack = requests if hasattr(context, "request") else apps
         return bool(implicit) and (stack.top is not context or implicit[-1] not in (None, apps.top))
+
+    def settle(context: Any) -> None:
+        """Move what a stream holds below what is in use."""
+        idle = [entry for entry in requests._local.stack if streamed(entry) or entry.preserved]
+        idle += [brought for entry in idle for brought in entry._implicit_app_ctx_stack]
+        own = [brought for brought in context._implicit_app_ctx_stack if brought is not None]
+        for stack, first in [(requests, context), *((apps, brought) for brought in own[:1])]:
+            entries = stack._local.stack
+            start = entries.index(first)
+            used = next((place for place in range(start) if entries[place] not in idle), start)
+            entries[used:] = entries[start:] + entries[used:start]
 
     def push_application(context: Any, push: Any) -> None:
         try:
@@ -84,6 +105,14 @@ def modelled(side: Side, run: Run) -> Iterator[None]:
             raise
 
     def push_request(context: Any, push: Any) -> None:
+        top = requests.top
+        if (
+            top is not None
+            and streamed(top)
+            and apps.top in top._implicit_app_ctx_stack
+            and apps.top.app is context.app
+        ):
+            run.depart()
         if getattr(requests.top, "preserved", False) and wrong(requests.top):
             run.depart()
         try:
@@ -107,6 +136,8 @@ def modelled(side: Side, run: Run) -> Iterator[None]:
         if wrong(context):
             run.depart()
         pop(context, *exc)
+        if streamed(context) and requests.top is context and not context.preserved:
+            settle(context)
 
     def auto_pop(context: Any, auto_pop: Any, error: Any) -> None:
         kept = context.request.environ.get("flask._preserve_context") or (
@@ -118,11 +149,17 @@ def modelled(side: Side, run: Run) -> Iterator[None]:
             auto_pop(context, error)
 
     def wsgi_app(app: Any, wsgi_app: Any, *arguments: Any) -> Any:
+        below = len(getattr(requests._local, "stack", ()))
         try:
             return wsgi_app(app, *arguments)
         except Unpushed as unpushed:
             run.muted = False
             raise unpushed.args[0] from None
+        except BaseException:
+            left = getattr(requests._local, "stack", [])[below:]
+            if any(not context.preserved and not streamed(context) for context in left):
+                run.depart()
+            raise
 
     def tear_down(stack: Any, app: Any, tear_down: Any, *exc: Any) -> None:
         top = stack.top

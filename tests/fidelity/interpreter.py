@@ -110,6 +110,7 @@ class Run:
         self.names: dict[int, tuple[str, Any]] = {}  # holds the contexts, too, so that an id stays theirs
         self.apps: dict[str, Any] = {}
         self.streams: list[Any] = []
+        self.held: list[Any] = []  # the context of each stream with context that is open
         self.busy: list[str] = []
         self.starting: list[Any] = []
         self.depth, self.fuel = 0, 150
@@ -872,19 +873,37 @@ class Run:
         """A generator that acts between its chunks; it may keep a context of its own pushed meanwhile."""
         inner = replace(scope, label=f"{scope.label} stream", client=None)
 
+        tops = [stack.top for stack in self.stacks]
+        context = None if how == "plain" else tops[0]
+        if context is not None:
+            self.held.append(context)
+
+        def resume() -> None:
+            """End the trace of the reference if others are on top, which the stream would take for its own."""
+            if how != "plain" and self.side.name == "flask" and tops != [stack.top for stack in self.stacks]:
+                self.depart()
+
         def generate() -> Iterator[str]:
+            resume()
             held = getattr(self.app("two"), holds)() if holds else contextlib.nullcontext()
             try:
                 with held:
                     self.note(f"{inner.label} starts")
-                    yield text
-                    for action in body:
-                        self.run([action], inner)
-                        yield text
+                    for action in [None, *body]:
+                        if action is not None:
+                            self.run([action], inner)
+                        tops[:] = [stack.top for stack in self.stacks]
+                        try:
+                            yield text
+                        finally:
+                            resume()
                     self.note(f"{inner.label} ends")
             except BaseException as error:
                 self.note(f"{inner.label} leaves with {self.error(error)}")
                 raise
+            finally:
+                if context in self.held:
+                    self.held.remove(context)
 
         with_context = self.flask.stream_with_context
         if how == "plain":

@@ -113,7 +113,51 @@ DEPARTURES: dict[str, tuple[list[Any], list[Any]]] = {
                 [0, 0],
                 [None, None],
                 ["upper"],
+                ["teardown_request", "teardown_appcontext", "teardown_request", "teardown_appcontext"],
+            ]
+        ],
+    ),
+    "streams_read_in_turns": (
+        [
+            [
+                "read",
+                [0, 0],
+                ["lower0 /stream/upper", "upper0 /stream/upper", "lower1 /stream/upper", "lower2 /stream/lower"],
+                ["teardown_request", "teardown_request", "teardown_appcontext"],
+            ]
+        ],
+        [
+            [
+                "read",
+                [0, 0],
+                ["lower0 /stream/lower", "upper0 /stream/upper", "lower1 /stream/lower", "lower2 /stream/lower"],
+                ["teardown_request", "teardown_appcontext", "teardown_request", "teardown_appcontext"],
+            ]
+        ],
+    ),
+    "request_beside_a_waiting_stream": (
+        [["seen", [0, 0], "ada", ["teardown_request"]]],
+        [["seen", [0, 0], "nobody", ["teardown_request", "teardown_appcontext"]]],
+    ),
+    "stream_closed_during_another_request": (
+        [
+            [
+                "answered",
+                [0, 0],
+                "AssertionError",
+                ["AssertionError"],
+                False,
                 ["teardown_request", "teardown_appcontext", "teardown_request"],
+            ]
+        ],
+        [
+            [
+                "answered",
+                [0, 0],
+                "200 OK",
+                [None],
+                False,
+                ["teardown_request", "teardown_appcontext", "teardown_request", "teardown_appcontext"],
             ]
         ],
     ),

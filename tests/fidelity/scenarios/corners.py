@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 from werkzeug.exceptions import Gone
@@ -253,30 +252,6 @@ def error_with_setting_in_an_inner_entry(side: Side, trace: Trace) -> None:
         trace("kept", context.preserved, context._preserved_exc)
     trace("outside", context.preserved, context._preserved_exc)
     trace.clear_stacks()
-
-
-@scenario
-def streams_read_in_turns(side: Side, trace: Trace) -> None:
-    """Two streams with context open in one thread lie over each other: the upper one's request is what both see."""
-    app = trace.app()
-
-    @app.route("/stream/<name>")
-    def view(name: str) -> Any:
-        def stream() -> Iterator[str]:
-            for number in range(3):
-                yield f"{name}{number} {side.flask.request.path}"
-
-        return side.flask.Response(side.flask.stream_with_context(stream()))
-
-    lower = app(trace.environ("/stream/lower"), lambda *arguments: None)
-    upper = app(trace.environ("/stream/upper"), lambda *arguments: None)
-    lower_chunks, upper_chunks = iter(lower), iter(upper)
-    for chunks in (lower_chunks, upper_chunks, lower_chunks, upper_chunks):
-        trace("chunk", next(chunks).decode())
-    upper.close()
-    trace("upper closed", side.flask.request.path)
-    trace("chunk", next(lower_chunks).decode())
-    lower.close()
 
 
 @scenario

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from typing import Any, Callable
 
 from werkzeug.exceptions import BadRequestKeyError, NotFound
@@ -306,6 +307,73 @@ def streams_closed_first_one_first(side: Side, trace: Trace) -> None:
         ]
         errors.append(error_of(upper.close))
     trace("closed", errors, between, ran)
+    trace.clear_stacks()
+
+
+@scenario
+def streams_read_in_turns(side: Side, trace: Trace) -> None:
+    """In 1.1.4, two streams open in one thread both see the request of the one that began last."""
+    app, ran = telling(trace)
+
+    @app.route("/stream/<name>")
+    def view(name: str) -> Any:
+        def stream() -> Iterator[str]:
+            for number in range(3):
+                yield f"{name}{number} {side.flask.request.path}"
+
+        return side.flask.Response(side.flask.stream_with_context(stream()))
+
+    with trace.mute():
+        lower = app(trace.environ("/stream/lower"), lambda *arguments: None)
+        upper = app(trace.environ("/stream/upper"), lambda *arguments: None)
+        lower_parts, upper_parts = iter(lower), iter(upper)
+        parts = [next(part).decode() for part in (lower_parts, upper_parts, lower_parts)]
+        upper.close()
+        parts.append(next(lower_parts).decode())
+        lower.close()
+    trace("read", parts, ran)
+
+
+@scenario
+def request_beside_a_waiting_stream(side: Side, trace: Trace) -> None:
+    """In 1.1.4, a request that begins while a stream waits reads the other's ``g``, and is torn down only in part."""
+    app, ran = telling(trace)
+
+    @app.route("/stream")
+    def stream() -> Any:
+        side.flask.g.user = "ada"
+        return side.flask.Response(side.flask.stream_with_context(iter("ab")))
+
+    app.add_url_rule("/user", "user", lambda: side.flask.g.get("user", "nobody"))
+    with trace.mute():
+        waiting = app(trace.environ("/stream"), lambda *arguments: None)
+        body = app(trace.environ("/user"), lambda *arguments: None)
+        seen = b"".join(body).decode()
+        ended = list(ran)
+        waiting.close()
+    trace("seen", seen, ended)
+    trace.clear_stacks()
+
+
+@scenario
+def stream_closed_during_another_request(side: Side, trace: Trace) -> None:
+    """In 1.1.4, a stream that is closed late takes a live request's context away."""
+    app, ran = telling(trace)
+    open_streams: list[Any] = []
+    errors: list[Any] = []
+
+    @app.route("/stream")
+    def stream() -> Any:
+        return side.flask.Response(side.flask.stream_with_context(iter("ab")))
+
+    @app.route("/close")
+    def close() -> str:
+        errors.append(error_of(open_streams.pop().close))
+        return side.flask.request.path
+
+    with trace.mute():
+        open_streams.append(app(trace.environ("/stream"), lambda *arguments: None))
+    trace("answered", served(trace, app, "/close"), errors, side.flask.has_request_context(), ran)
     trace.clear_stacks()
 
 

@@ -1,0 +1,381 @@
+"""What happens when contexts end out of order.
+
+In normal life contexts are popped in the reverse order of their pushes, and :mod:`schlenk.ctx` is the whole story. This
+module handles the rest. When a context ends, another one can be in one of three states:
+
+* **leaked**: it was pushed above by a bare ``push()`` and not popped. Nobody is left to pop it, so it is removed, and
+  an
+  ``AssertionError`` reports it. Its teardown functions do not run: its work was never finished.
+* **missing**: it was taken off the stack while it was in use. It is put back, so that its teardown functions run in its
+  own context; then an ``AssertionError`` reports it.
+* **kept**: it stays on the stack on purpose. A *preserved* context stays until the next push, for a test or a debugger
+  to look at. A context held by a *generator* (a stream, or a ``with`` block in any other generator) stays until the
+  generator ends, which can happen at any time and in any thread.
+
+``blocks`` tells kept contexts from leaked ones: it counts the ``with`` blocks, streams and served requests that will
+pop a context.
+
+Kept contexts must not affect other requests. A request does not share an application context with a generator that is
+waiting, and a generator that ends late removes its own contexts and no others. While a stream runs, its contexts are on
+top of the stacks of whichever thread or greenlet runs it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from inspect import CO_GENERATOR
+from typing import TYPE_CHECKING, Any, Callable
+
+from .globals import _app_ctx_stack, _request_ctx_stack
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from .ctx import AppContext, RequestContext
+    from .local import LocalStack
+
+
+def refusal(stack: LocalStack[Any], context: object) -> AssertionError:
+    """Return the error for popping a context that is not on top of its stack."""
+    top = stack.top
+    if top is None:
+        reason = "the stack of this greenlet or thread is empty"
+    elif getattr(top, "preserved", False):
+        reason = (
+            f"on top is {top!r}, which is preserved after its work, by a test client's `with` block or because of an "
+            "error. The next push pops it, and so does the end of that block"
+        )
+    else:
+        reason = f"on top is {top!r}"
+    return AssertionError(
+        f"Cannot pop the wrong context: {context!r} is not on top; {reason}. Nothing has been popped. Contexts are "
+        "popped in reverse order, in the greenlet or thread that pushed them. Do asyncio tasks share this thread? Set "
+        "an ident function that tells them apart."
+    )
+
+
+def disorder(context: object, leaked: list[Any], missing: list[Any]) -> AssertionError:
+    """Return the error that reports contexts that were leaked or missing when ``context`` ended."""
+    if missing:
+        return AssertionError(
+            f"{missing!r} was taken off the stack while it was in use. It was put back and ended. Pop and release only "
+            "what you have pushed."
+        )
+    return AssertionError(
+        f"When {context!r} ended, {leaked!r} was pushed above it and was not popped. It was removed without running "
+        "its teardown functions. Push contexts in a `with` statement, which pops them."
+    )
+
+
+def is_pushed(context: object) -> bool:
+    """Return whether the request context is on the stack of the running greenlet or thread."""
+    return _position(_request_ctx_stack.entries(), context) is not None
+
+
+def is_used(request: object) -> bool:
+    """Return whether a context on the stack of the running greenlet or thread has this request."""
+    return any(getattr(entry, "request", None) is request for entry in _request_ctx_stack.entries())
+
+
+def is_kept(app_context: AppContext) -> bool:
+    """Return whether only a waiting generator holds the application context on top, so that no request may share it."""
+    if getattr(app_context, "kept", False):
+        return True
+    context = _request_ctx_stack.top
+    return context is not None and _is_waiting(context) and _contains(_brought_by(context), app_context)
+
+
+def pop(stack: LocalStack[Any], context: object) -> list[Any]:
+    """Pop ``context``, which should be on top, and return what was leaked above it and removed."""
+    top = stack.pop()
+    if top is context:
+        return []
+    if top is not None:
+        stack.push(top)
+    return remove(stack, context)
+
+
+def remove(stack: LocalStack[Any], context: object) -> list[Any]:
+    """Remove ``context`` from the stack together with everything above it, which is returned."""
+    if stack.discard(context):
+        return []
+    above = stack.uncover(context)
+    stack.discard(context)
+    return above
+
+
+def uncover(app_context: Any, leaked: list[Any]) -> list[Any]:
+    """Bring an application context that should be on top back there, before it is popped.
+
+    :param leaked: the list to which everything is added that was above it.
+    :returns: ``app_context`` in a list if it was missing.
+    """
+    missing = _put_back(app_context) if getattr(app_context, "_refcnt", True) else []
+    leaked += _app_ctx_stack.uncover(app_context)
+    return missing
+
+
+def undo_push(context: RequestContext, app_context: AppContext | None, pushes: int) -> None:
+    """Restore the stacks after a ``push()`` that failed or was interrupted half-way.
+
+    :param context: the context that was being pushed.
+    :param app_context: the application context that came with it, if any.
+    :param pushes: how often ``context`` was pushed before.
+    """
+    del context._implicit_app_ctx_stack[pushes:]
+    if _count(_request_ctx_stack.entries(), context) > pushes:
+        remove(_request_ctx_stack, context)
+    if app_context is not None and _app_ctx_stack.top is app_context:
+        app_context.pop()
+
+
+def abandon(context: Any) -> None:
+    """Remove what is left of a request's contexts after an exception interrupted their end.
+
+    What streams hold stays, and so does a preserved context.
+    """
+    if getattr(context, "preserved", False):
+        return
+    blocks = getattr(context, "blocks", 0)
+    while _count(_request_ctx_stack.entries(), context) > blocks:
+        remove(_request_ctx_stack, context)
+    brought = _brought_by(context)
+    for app_context in (*brought[blocks:], getattr(context, "_ending", None)):
+        remove(_app_ctx_stack, app_context)
+    del brought[blocks:]
+
+
+def make_way(context: RequestContext) -> None:
+    """Pop a preserved context from below application contexts that may be in use, before the next one is pushed."""
+    _put_back(context)
+    for stack, entry in _entries(context):
+        _raise(stack, entry)
+    context.pop(context._preserved_exc)
+
+
+def end(
+    context: AppContext | RequestContext,
+    finish: Callable[[BaseException | None], None],
+    exc: BaseException | None,
+) -> None:
+    """End a context that is not on top of its stack.
+
+    :param finish: the method that ends it once it is on top; called with ``exc``.
+    :param exc: the exception that ended the work, or ``None``.
+    :raises AssertionError: contexts were missing, or leaked. Leaked ones are reported only if ``exc`` is ``None``: the
+        error on its way is what a person needs to see.
+    """
+    missing = _put_back(context)
+    top = _request_ctx_stack.top
+    if top is not None and top is not context and top.preserved and hasattr(context, "request"):
+        make_way(top)
+    late = _in_generator(sys._getframe(1))
+    leaked: list[Any] = []
+    for stack, entry in _entries(context):
+        if _position(stack.entries(), entry) is not None:
+            leaked += _remove_leaked(stack, entry, late)
+            _raise(stack, entry)
+        elif late:
+            _raise(stack, entry)
+    finish(exc)
+    if missing or (leaked and exc is None):
+        raise disorder(context, leaked, missing) from exc
+
+
+def settle(context: RequestContext) -> None:
+    """Move a context that only waiting streams hold any more below those that are in use."""
+    if context.preserved or not _is_waiting(context):
+        return
+    requests: list[Any] = _request_ctx_stack.entries()
+    idle: list[Any] = [entry for entry in requests if _is_waiting(entry) or getattr(entry, "preserved", False)]
+    idle += [app_context for entry in idle for app_context in _brought_by(entry)]
+    places: list[tuple[list[Any], Any]] = [(requests, context), (_app_ctx_stack.entries(), _own_app_context(context))]
+    for entries, first in places:
+        start = next((place for place, entry in enumerate(entries) if entry is first), 0)
+        used = next((place for place in range(start) if not _contains(idle, entries[place])), start)
+        entries[used:] = entries[start:] + entries[used:start]
+
+
+class Stream:
+    """Pushes a request context for a response stream, and brings it to the top of the stack whenever the stream runs.
+
+    :param context: the request context.
+    """
+
+    def __init__(self, context: RequestContext) -> None:
+        self.context = context
+        self.waiting = False
+
+    def __enter__(self) -> Stream:
+        self.context.__enter__()
+        self.context.streams = [*self.context.streams, self]
+        app_context = _app_ctx_stack.top
+        self.requests = _Span(_request_ctx_stack, self.context, shared=False)
+        self.apps = _Span(_app_ctx_stack, app_context, shared=not _contains(_brought_by(self.context), app_context))
+        return self
+
+    def wait(self) -> None:
+        """Put the contexts back to where they were before :meth:`go_on`."""
+        self.requests.lower()
+        self.apps.lower()
+        self.waiting = True
+
+    def go_on(self) -> None:
+        """Bring the contexts to the top of the stacks of the greenlet or thread that runs the stream now."""
+        self.waiting = False
+        if self.context._implicit_app_ctx_stack:
+            self.requests.lift()
+            self.apps.lift()
+
+    def __exit__(self, *error: Any) -> None:
+        self.context.streams = [stream for stream in self.context.streams if stream is not self]
+        try:
+            self.context.__exit__(*error)
+        finally:
+            self.apps.release()
+
+
+class _Span:
+    """The entries of a stack from ``first`` to ``last``: a context and what the stream has pushed above it.
+
+    :param shared: whether others use ``first`` as well. Then it stays where it is, and is pushed once more.
+    """
+
+    def __init__(self, stack: LocalStack[Any], first: Any, shared: bool) -> None:
+        self.stack, self.first, self.shared = stack, first, shared
+        self.last = first
+        self.entries = stack.entries()
+        # The list and the position that lifted entries were taken from.
+        self.home: tuple[list[Any], int] | None = None
+
+    def lift(self) -> None:
+        if self.entries is self.stack.entries() and self.entries[-1] is self.last:
+            return
+        end = _position(self.entries, self.last)
+        start = None if end is None else _position(self.entries[: end + 1], self.first)
+        if start is None or end is None:
+            # They were taken off. The end of the stream reports it.
+            return
+        span = self.entries[start : end + 1]
+        self.home = self.entries, start + self.shared
+        del self.entries[start + self.shared : end + 1]
+        for entry in span:
+            self.entries = self.stack.push(entry)
+
+    def lower(self) -> None:
+        if self.entries:
+            self.last = self.entries[-1]
+        if self.home is not None:
+            above = remove(self.stack, self.first)
+            self.entries, start = self.home
+            self.entries[start:start] = above if self.shared else [self.first, *above]
+            self.home = None
+
+    def release(self) -> None:
+        """Take away the additional entry for a shared context, when the stream has ended."""
+        if self.home is not None and self.shared:
+            remove(self.stack, self.first)
+
+
+def _remove_leaked(stack: LocalStack[Any], context: object, late: bool) -> list[Any]:
+    """Remove and return what was leaked above ``context``; what is kept or belongs to other work stays."""
+    entries = stack.entries()
+    holders = [entry for entry in _request_ctx_stack.entries() if _is_held(entry)]
+    place = _position(entries, context)
+    assert place is not None
+    leaked: list[Any] = []
+    stay: list[Any] = []
+    above = entries[place + 1 :]
+    for number, entry in enumerate(above):
+        bringer = next((holder for holder in holders if _contains(_brought_by(holder), entry)), None)
+        if bringer is None and not _is_held(entry):
+            leaked.append(entry)
+            continue
+        if late and not _is_waiting(bringer or entry):
+            # It began while the generator waited, as did everything above it.
+            stay += above[number:]
+            break
+        if bringer is None and not late and hasattr(entry, "kept"):
+            # Held by a generator, as blocks in functions have ended. Requests that begin now must not share it.
+            entry.kept = True
+        stay.append(entry)
+    entries[place + 1 :] = stay
+    return leaked
+
+
+def _in_generator(frame: FrameType | None) -> bool:
+    """Return whether the block that ends is in a generator.
+
+    Then other work may have begun while the generator waited, and the block may have begun in another thread.
+    """
+    while frame is not None and frame.f_globals.get("__name__") in (__name__, "schlenk.ctx"):
+        frame = frame.f_back
+    return frame is not None and bool(frame.f_code.co_flags & CO_GENERATOR)
+
+
+def _put_back(context: Any) -> list[Any]:
+    """Put back onto the stacks what someone took off, so that it can be ended there, and return it."""
+    missing = []
+    for stack, entry in _entries(context):
+        if any(_position(entries, entry) is not None for entries in stack.snapshot().values()):
+            continue
+        missing.append(entry)
+        if getattr(entry, "_refcnt", True):
+            stack.push(entry)
+        else:
+            # An application context that was popped properly, but too early.
+            context._implicit_app_ctx_stack[-1] = None
+    return missing
+
+
+def _raise(stack: LocalStack[Any], entry: object) -> None:
+    """Move an entry to the top, from wherever it is."""
+    if stack.top is not entry:
+        stack.withdraw(entry)
+        stack.push(entry)
+
+
+def _entries(context: Any) -> Iterator[tuple[LocalStack[Any], Any]]:
+    """Go through the stacks that ``context`` is on, with its entry on each."""
+    if not hasattr(context, "request"):
+        yield _app_ctx_stack, context
+        return
+    brought = _brought_by(context)
+    if brought:
+        yield _request_ctx_stack, context
+        if brought[-1] is not None:
+            yield _app_ctx_stack, brought[-1]
+
+
+def _brought_by(context: object) -> list[Any]:
+    """Return the application contexts that a request context brought along, one or ``None`` for each push."""
+    brought: list[Any] = getattr(context, "_implicit_app_ctx_stack", [])
+    return brought
+
+
+def _own_app_context(context: object) -> Any:
+    return next((app_context for app_context in _brought_by(context) if app_context is not None), None)
+
+
+def _is_held(context: object) -> bool:
+    return getattr(context, "blocks", 0) > 0
+
+
+def _is_waiting(context: object) -> bool:
+    """Return whether streams alone hold the request context, and none of them is running."""
+    streams = getattr(context, "streams", ())
+    return len(streams) > 0 and len(streams) == len(_brought_by(context)) and all(stream.waiting for stream in streams)
+
+
+def _position(entries: list[Any], entry: object) -> int | None:
+    """Return the place of the topmost entry that is ``entry``."""
+    return next((place for place in range(len(entries) - 1, -1, -1) if entries[place] is entry), None)
+
+
+def _count(entries: list[Any], entry: object) -> int:
+    return sum(one is entry for one in entries)
+
+
+def _contains(entries: Iterable[Any], entry: object) -> bool:
+    return any(one is entry for one in entries)
