@@ -411,7 +411,7 @@ class _Owner(NamedTuple):
 
 
 def _owners() -> list[_Owner]:
-    applications, requests = _snapshot(_app_ctx_stack), _snapshot(_request_ctx_stack)
+    applications, requests = _app_ctx_stack.snapshot(), _request_ctx_stack.snapshot()
     owners = []
     for ident in {**applications, **requests}:
         below = [Pushed.from_context(c, _app_ctx_stack) for c in applications.get(ident, ()) if c is not None]
@@ -419,11 +419,6 @@ def _owners() -> list[_Owner]:
         if below or above:
             owners.append(_Owner(ident, below, above))
     return owners
-
-
-def _snapshot(stack: LocalStack[Any]) -> dict[Any, list[Any]]:
-    # The copy is made in one step, whatever the other threads are doing.
-    return {ident: list(values.get("stack", ())) for ident, values in stack._local.__storage__.copy().items()}
 
 
 def _frames(owners: list[_Owner]) -> list[list[tuple[FrameType, int]]]:

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Sequence
 from contextvars import ContextVar, Token
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from threading import get_ident as _thread_ident
 from time import monotonic
 from types import ModuleType
 from typing import Any, Callable
@@ -160,7 +159,7 @@ class Variable:
         """Push ``context`` and return a token for :meth:`reset`."""
         try:
             context.pushed_at = monotonic()
-            context.pushed_by = _thread_ident()
+            context.pushed_by = get_thread_ident()
         except AttributeError:
             # A class with slots cannot store these attributes. They are optional.
             pass

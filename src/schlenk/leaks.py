@@ -129,11 +129,7 @@ _recorder = _Recorder()
 
 
 def _entries() -> Entries:
-    return {(stack, ident): entries for stack in _STACKS for ident, entries in _snapshot(stack).items()}
-
-
-def _snapshot(stack: LocalStack[Any]) -> dict[Any, list[Any]]:
-    return {ident: list(values.get("stack", ())) for ident, values in stack._local.__storage__.copy().items()}
+    return {(stack, ident): entries for stack in _STACKS for ident, entries in stack.snapshot().items()}
 
 
 def _without(contexts: list[Any], removed: list[Any]) -> dict[int, Any]:
