@@ -356,13 +356,24 @@ class LocalStack(Generic[T]):
         The stack of the running ident is searched first, then those of all others.
         """
         storage = self.__storage
-        for values in [storage.values.get(storage.ident_func(), {}), *storage.values.copy().values()]:
-            entries = values.get("stack", [])
+        running = storage.ident_func()
+        for ident in [running, *storage.values.copy()]:
+            entries = storage.values.get(ident, {}).get("stack", [])
             for position in range(len(entries) - 1, -1, -1):
                 if entries[position] is obj:
                     del entries[position]
+                    self.tidy()
                     return True
         return False
+
+    def tidy(self) -> None:
+        """Release the storage of idents that have ended, or of the running ident if its stack is empty.
+
+        A stack that other idents use is left alone even if it is empty: its owner may be pushing something.
+        """
+        if not self.entries():
+            self.__release_local__()
+        self.__storage.remove_dead()
 
     @property
     def top(self) -> T | None:
@@ -388,7 +399,7 @@ class LocalStack(Generic[T]):
         Other threads may push and pop meanwhile: the storage is copied in one step.
         """
         values_by_ident = self.__storage.values.copy()
-        return {ident: list(values["stack"]) for ident, values in values_by_ident.items() if "stack" in values}
+        return {ident: list(values["stack"]) for ident, values in values_by_ident.items() if values.get("stack")}
 
 
 def _empty() -> RuntimeError:

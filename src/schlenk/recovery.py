@@ -82,8 +82,12 @@ def is_kept(app_context: AppContext) -> bool:
     """Return whether only a waiting generator holds the application context on top, so that no request may share it."""
     if getattr(app_context, "kept", False):
         return True
-    context = _request_ctx_stack.top
-    return context is not None and _is_waiting(context) and _contains(_brought_by(context), app_context)
+    for context in _request_ctx_stack.entries():
+        for stream in getattr(context, "streams", ()):
+            span = stream.apps
+            if stream.waiting and span.last is app_context:
+                return span.first is not app_context or (not span.shared and _is_waiting(context))
+    return False
 
 
 def pop(stack: LocalStack[Any], context: object) -> list[Any]:
@@ -137,13 +141,13 @@ def abandon(context: Any) -> None:
     """
     if getattr(context, "preserved", False):
         return
-    blocks = getattr(context, "blocks", 0)
-    while _count(_request_ctx_stack.entries(), context) > blocks:
+    held = len(getattr(context, "streams", ()))
+    while _count(_request_ctx_stack.entries(), context) > held:
         remove(_request_ctx_stack, context)
     brought = _brought_by(context)
-    for app_context in (*brought[blocks:], getattr(context, "_ending", None)):
+    for app_context in (*brought[held:], getattr(context, "_ending", None)):
         remove(_app_ctx_stack, app_context)
-    del brought[blocks:]
+    del brought[held:]
 
 
 def make_way(context: RequestContext) -> None:
@@ -188,10 +192,12 @@ def settle(context: RequestContext) -> None:
     if context.preserved or not _is_waiting(context):
         return
     requests: list[Any] = _request_ctx_stack.entries()
-    idle: list[Any] = [entry for entry in requests if _is_waiting(entry) or getattr(entry, "preserved", False)]
+    apps: list[Any] = _app_ctx_stack.entries()
+    idle = [entry for entry in requests if _is_waiting(entry) or getattr(entry, "preserved", False)]
     idle += [app_context for entry in idle for app_context in _brought_by(entry)]
-    places: list[tuple[list[Any], Any]] = [(requests, context), (_app_ctx_stack.entries(), _own_app_context(context))]
-    for entries, first in places:
+    for stream in [stream for entry in requests for stream in getattr(entry, "streams", ()) if stream.waiting]:
+        idle += stream.requests.above() + stream.apps.above()
+    for entries, first in ((requests, context), (apps, _own_app_context(context))):
         start = next((place for place, entry in enumerate(entries) if entry is first), 0)
         used = next((place for place in range(start) if not _contains(idle, entries[place])), start)
         entries[used:] = entries[start:] + entries[used:start]
@@ -260,8 +266,11 @@ class _Span:
         span = self.entries[start : end + 1]
         self.home = self.entries, start + self.shared
         del self.entries[start + self.shared : end + 1]
+        emptied = not self.entries
         for entry in span:
             self.entries = self.stack.push(entry)
+        if emptied:
+            self.stack.tidy()
 
     def lower(self) -> None:
         if self.entries:
@@ -271,6 +280,12 @@ class _Span:
             self.entries, start = self.home
             self.entries[start:start] = above if self.shared else [self.first, *above]
             self.home = None
+
+    def above(self) -> list[Any]:
+        """Return what the stream has pushed above ``first``."""
+        end = _position(self.entries, self.last)
+        start = None if end is None else _position(self.entries[: end + 1], self.first)
+        return [] if start is None or end is None else self.entries[start + 1 : end + 1]
 
     def release(self) -> None:
         """Take away the additional entry for a shared context, when the stream has ended."""

@@ -1,0 +1,280 @@
+"""Streams and other generators that hold contexts, in every order: none affects a request that is not its own."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from werkzeug.test import create_environ
+
+from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, g, has_request_context, request, stream_with_context
+from tests.support.contexts import NOTHING, RecordingApp, tops
+from tests.support.execution import in_greenlet, in_thread
+
+
+def ignore(*arguments: Any) -> Any:
+    """Serve as `start_response`."""
+
+
+def get(app: Flask, path: str) -> Any:
+    """Return the open body of a response."""
+    return app(create_environ(path), ignore)
+
+
+@pytest.fixture(autouse=True)
+def no_empty_stacks() -> Iterator[None]:
+    """Remove the empty stacks of threads that have just ended, as the next push of many would."""
+    yield
+    for stack in (_request_ctx_stack, _app_ctx_stack):
+        storage = stack._local.__storage__
+        for ident in [ident for ident, values in storage.items() if values == {"stack": []}]:
+            del storage[ident]
+
+
+@pytest.fixture
+def app() -> RecordingApp:
+    app = RecordingApp("streaming")
+
+    @app.route("/stream/<user>")
+    def stream(user: str) -> Any:
+        g.user = user
+
+        def parts() -> Iterator[str]:
+            for _ in range(3):
+                yield f"{g.user} {request.path}"
+
+        return app.response_class(stream_with_context(parts()))
+
+    app.add_url_rule("/user", "user", lambda: g.get("user", "nobody"))
+    return app
+
+
+def test_request_has_own_g_beside_stream(app: RecordingApp) -> None:
+    stream = get(app, "/stream/ada")
+    assert b"".join(get(app, "/user")) == b"nobody"
+    stream.close()
+
+
+def test_request_is_torn_down_beside_stream(app: RecordingApp) -> None:
+    stream = get(app, "/stream/ada")
+    get(app, "/user").close()
+    assert app.torn == [("request", None), ("app", None)]
+    stream.close()
+    assert [what for what, _ in app.torn] == ["request", "app", "request", "app"]
+    assert tops() == NOTHING
+
+
+def test_running_stream_shares_g(app: RecordingApp) -> None:
+    @app.route("/nested")
+    def nested() -> Any:
+        g.user = "ada"
+        return app.response_class(stream_with_context(app.test_client().get("/user").text for _ in range(1)))
+
+    assert app.test_client().get("/nested").text == "ada"
+
+
+def test_application_context_around_is_shared(app: RecordingApp) -> None:
+    with app.app_context():
+        stream = get(app, "/stream/ada")
+        assert b"".join(get(app, "/user")) == b"ada"
+        stream.close()
+
+
+@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
+def test_stream_goes_on_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
+    stream = get(app, "/stream/ada")
+    parts = iter(stream)
+    assert [elsewhere(lambda: next(parts)), next(parts)] == [b"ada /stream/ada"] * 2
+    stream.close()
+    assert tops() == NOTHING
+
+
+@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
+def test_stream_is_closed_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
+    stream = get(app, "/stream/ada")
+    elsewhere(stream.close)
+    assert [what for what, _ in app.torn] == ["request", "app"]
+    assert tops() == NOTHING
+
+
+def test_stream_outlives_its_thread(app: RecordingApp) -> None:
+    stream = in_thread(lambda: get(app, "/stream/ada"))
+    assert list(stream) == [b"ada /stream/ada"] * 3
+    stream.close()
+    assert _request_ctx_stack.snapshot() == {}
+
+
+def test_collected_stream_leaves_request_alone(app: RecordingApp) -> None:
+    forgotten = [get(app, "/stream/ada")]
+
+    @app.route("/collect")
+    def collect() -> str:
+        forgotten.clear()
+        gc.collect()
+        return request.path
+
+    assert app.test_client().get("/collect").text == "/collect"
+    assert tops() == NOTHING
+
+
+def test_contexts_pushed_by_stream_stay_its_own(app: RecordingApp) -> None:
+    other = Flask("other")
+
+    @app.route("/holding")
+    def holding() -> Any:
+        def parts() -> Iterator[str]:
+            with other.test_request_context("/inner"):
+                yield request.path
+                yield request.path
+            yield request.path
+
+        return app.response_class(stream_with_context(parts()))
+
+    first = get(app, "/holding")
+    parts = iter(first)
+    assert next(parts) == b"/inner"
+    second = get(app, "/stream/ada")
+    assert next(parts) == b"/inner"
+    assert next(iter(second)) == b"ada /stream/ada"
+    assert next(parts) == b"/holding"
+    second.close()
+    first.close()
+    assert tops() == NOTHING
+
+
+def test_waiting_stream_is_below_outer_request(app: RecordingApp) -> None:
+    with app.test_request_context("/outer"):
+        stream = get(app, "/stream/ada")
+        assert request.path == "/outer"
+        stream.close()
+        assert request.path == "/outer"
+
+
+def held(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+def test_late_block_leaves_request_alone(app: RecordingApp) -> None:
+    block = held(app)
+
+    @app.route("/late")
+    def late() -> str:
+        block.close()  # type: ignore[attr-defined]
+        return f"{request.path} {g.get('user', 'nobody')}"
+
+    next(block)
+    with Flask("between").app_context():
+        assert app.test_client().get("/late").text == "/late nobody"
+    assert tops() == NOTHING
+
+
+def test_block_is_closed_in_another_thread(app: RecordingApp) -> None:
+    block = held(app)
+    in_thread(lambda: next(block))
+    in_thread(block.close)  # type: ignore[attr-defined]
+    assert app.torn == [("app", None)] or [what for what, _ in app.torn] == ["app"]
+    assert _app_ctx_stack.snapshot() == {}
+
+
+def test_block_that_outlives_request_is_not_shared(app: RecordingApp) -> None:
+    blocks: list[Any] = []
+
+    @app.route("/hold")
+    def hold() -> str:
+        blocks.append(held(app))
+        next(blocks[0])
+        g.user = "ada"
+        return "held"
+
+    client = app.test_client()
+    assert client.get("/hold").text == "held"
+    assert client.get("/user").text == "nobody"
+    blocks[0].close()
+    assert tops() == NOTHING
+
+
+def test_taken_off_stream_ends_quietly(app: RecordingApp) -> None:
+    stream = get(app, "/stream/ada")
+    while _request_ctx_stack.top is not None:
+        _request_ctx_stack.top.pop()
+    with pytest.raises(IndexError):
+        stream.close()
+    assert tops() == NOTHING
+
+
+def test_failing_teardown_keeps_stream(app: RecordingApp) -> None:
+    other = Flask("failing")
+
+    @other.teardown_request
+    def fail(error: Any) -> None:
+        raise ZeroDivisionError
+
+    outer = other.test_request_context("/outer")
+    outer.push()
+    stream = get(app, "/stream/ada")
+    _request_ctx_stack.entries().reverse()
+    with pytest.raises(ZeroDivisionError):
+        outer.auto_pop(None)
+    assert list(stream) == [b"ada /stream/ada"] * 3
+    assert tops() == NOTHING
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(["begin", "go on", "close", "ask"]), st.integers(0, 3), st.booleans()))
+
+
+@settings(max_examples=60, deadline=None)
+@given(STEPS)
+def test_any_order_keeps_requests_apart(steps: list[tuple[str, int, bool]]) -> None:
+    app: Any = RecordingApp("any")
+    begun = ended = 0
+
+    @app.route("/stream/<user>")
+    def stream(user: str) -> Any:
+        g.user = user
+
+        def parts() -> Iterator[str]:
+            while True:
+                yield f"{g.user} {request.path}"
+
+        return app.response_class(stream_with_context(parts()))
+
+    app.add_url_rule("/user", "user", lambda: g.get("user", "nobody"))
+    streams: list[Any] = []
+
+    def take(action: str, number: int) -> None:
+        nonlocal begun, ended
+        if action == "begin":
+            streams.append((f"user{begun}", get(app, f"/stream/user{begun}")))
+            begun += 1
+        elif action == "ask":
+            assert b"".join(get(app, "/user")) == b"nobody"
+            begun += 1
+            ended += 1
+        elif streams:
+            user, body = streams[number % len(streams)]
+            if action == "close":
+                streams.remove((user, body))
+                body.close()
+                ended += 1
+            else:
+                assert next(iter(body)) == f"{user} /stream/{user}".encode()
+
+    for action, number, elsewhere in steps:
+        if elsewhere:
+            in_thread(lambda action=action, number=number: take(action, number))
+        else:
+            take(action, number)
+        assert len(app.torn) == 2 * ended
+    for _, body in streams:
+        body.close()
+    assert len(app.torn) == 2 * begun
+    assert not has_request_context()
+    assert not any(_request_ctx_stack.snapshot().values())
+    assert not any(_app_ctx_stack.snapshot().values())
+    assert threading.active_count() >= 1
