@@ -20,6 +20,8 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from schlenk import Flask, Request, Response, shortcuts
 
+# Without the shortcuts, what remains to be tested is that the results are the same.
+caching = pytest.mark.skipif(not shortcuts.ENABLED, reason="SCHLENK_SHORTCUTS=0 leaves the shortcuts out")
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 latin = st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]))
 names = st.sampled_from(["Content-Length", "content-length", "Location", "Content-Location", "X-Made", "Vary"])
@@ -101,6 +103,7 @@ def test_overridden_method_makes_response() -> None:
     assert Quiet("made").get_data() == b"MADE"
 
 
+@caching
 def test_changed_werkzeug_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shortcuts, "_is_known", False)
 
@@ -246,6 +249,7 @@ def values(app: Flask, path: str) -> Any:
         return context.request.view_args
 
 
+@caching
 @pytest.mark.parametrize(("path", "answer"), [("/page", "page"), ("/user/7", "user 7")])
 def test_rule_is_matched_once(app: Flask, path: str, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert body(app, path) == answer
@@ -261,6 +265,7 @@ def test_view_args_are_not_shared(app: Flask, path: str, found: dict[str, Any]) 
         given["kept"] = True
 
 
+@caching
 @pytest.mark.parametrize(("length", "most"), [(200, 1), (201, 0)])
 def test_long_host_is_not_cached(app: Flask, length: int, most: int) -> None:
     shortcuts._server_name.cache_clear()
@@ -385,6 +390,7 @@ def test_websocket_gets_no_http_rule(app: Flask) -> None:
     assert app.test_client().get("/page", base_url="ws://localhost").status_code == 400
 
 
+@caching
 def test_cache_size_is_bounded(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shortcuts, "_MOST", 300)
     for number in range(302):
@@ -392,6 +398,7 @@ def test_cache_size_is_bounded(app: Flask, monkeypatch: pytest.MonkeyPatch) -> N
     assert remembered(app) == ["/user/300", "/user/301"]
 
 
+@caching
 def test_long_urls_are_not_cached(app: Flask) -> None:
     app.add_url_rule("/<name>", "name", lambda name: name)
     for name in ("a" * 199, "b" * 200):
@@ -440,6 +447,7 @@ assert asked == ["7", "7"], asked
     assert ended.returncode == 0, ended.stderr
 
 
+@caching
 def test_static_rules_ignore_custom_converters(app: Flask) -> None:
     app.url_map.converters["own"] = BaseConverter
     app.add_url_rule("/<own:value>", "page")
@@ -447,6 +455,7 @@ def test_static_rules_ignore_custom_converters(app: Flask) -> None:
     assert remembered(app) == ["/page"]
 
 
+@caching
 def test_custom_rule_is_not_cached(app: Flask) -> None:
     class OurRule(Rule):
         pass
@@ -457,6 +466,7 @@ def test_custom_rule_is_not_cached(app: Flask) -> None:
     assert remembered(app) == []
 
 
+@caching
 def test_methodless_rule_is_cached_once(app: Flask) -> None:
     app.url_map.add(Rule("/any", endpoint="page"))
     assert body(app, "/any", "BREW") == "page"

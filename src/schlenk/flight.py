@@ -411,7 +411,9 @@ class _Owner(NamedTuple):
 
 
 def _owners() -> list[_Owner]:
-    applications, requests = _app_ctx_stack.snapshot(), _request_ctx_stack.snapshot()
+    # A session transaction of the test client pushes None.
+    applications: dict[Any, list[Any]] = _app_ctx_stack.snapshot()
+    requests: dict[Any, list[Any]] = _request_ctx_stack.snapshot()
     owners = []
     for ident in {**applications, **requests}:
         below = [Pushed.from_context(c, _app_ctx_stack) for c in applications.get(ident, ()) if c is not None]

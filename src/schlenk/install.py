@@ -26,6 +26,7 @@ from . import globals as own_globals
 from . import removed
 from .local import LocalStack, get_ident, storage_of
 from .missing import ADVICE, missing_from
+from .storage import get_thread_ident
 
 __all__ = ["install_as_flask", "install_under_flask"]
 
