@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -27,6 +28,7 @@ from schlenk.globals import (
     _lookup_req_object,
     _request_ctx_stack,
 )
+from schlenk.local import Local
 from tests.support.execution import in_greenlet, in_thread, without
 
 NAMES = ["current_app", "g", "request", "session"]
@@ -221,6 +223,26 @@ def test_globals_use_custom_ident(app: Flask, monkeypatch: pytest.MonkeyPatch) -
         assert request.path == "/first"
         assert g.mark == 1
         assert session["mark"] == 1
+
+
+def test_globals_follow_replaced_local(app: Flask) -> None:
+    stacks = (_request_ctx_stack, _app_ctx_stack)
+    locals = [stack._local for stack in stacks]
+    with app.test_request_context("/page"):
+        g.user = "ada"
+        for stack in stacks:
+            stack._local = Local()
+        assert not any(map(bool, GLOBALS))
+        for stack, local in zip(stacks, locals):
+            stack._local = local
+        assert request.path == "/page"
+        assert g.user == "ada"
+
+
+@pytest.mark.parametrize("name", ["current_app", "g", "request", "session"])
+def test_global_is_patched_outside_context(name: str) -> None:
+    with mock.patch(f"schlenk.globals.{name}") as replaced:
+        assert type(replaced).__name__ == "MagicMock"
 
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])

@@ -25,14 +25,18 @@ _app_ctx_stack: LocalStack[AppContext] = LocalStack()
 def _no_request() -> RuntimeError:
     return RuntimeError(
         "Working outside of request context. This needs the current request, and there is none. "
-        "Views and hooks have one. In a test or a shell, use a `with app.test_request_context():` block."
+        "Views and hooks have one. In a test or a shell, use a `with app.test_request_context():` block. "
+        "For work that a view hands to another thread or greenlet, wrap the function with"
+        " copy_current_request_context()."
     )
 
 
 def _no_application() -> RuntimeError:
     return RuntimeError(
         "Working outside of application context. This needs the current application, and there is none. "
-        "Views and hooks have one. In a script, a test or a shell, use a `with app.app_context():` block."
+        "Views and hooks have one. In a script, a test or a shell, use a `with app.app_context():` block. "
+        "For work in another thread or greenlet, pass current_app._get_current_object() to it, and push its"
+        " app_context() there."
     )
 
 

@@ -282,9 +282,7 @@ class LocalStack(Generic[T]):
                     raise
             raise outside()
 
-        # To isinstance(), it is an instance of Werkzeug's class as well: extensions recognize proxies that way.
-        claimed_class = property(lambda proxy: WerkzeugProxy)
-        proxy = proxy_class(read, __setattr__=write, __class__=claimed_class)(lookup)
+        proxy = proxy_class(read, __setattr__=write, __class__=property(lambda proxy: _ClaimedClass))(lookup)
         resolve_by(proxy, resolve)
         return proxy
 
@@ -400,6 +398,13 @@ class LocalStack(Generic[T]):
         """
         values_by_ident = self.__storage.values.copy()
         return {ident: list(values["stack"]) for ident, values in values_by_ident.items() if values.get("stack")}
+
+
+# What the four globals say their class is: isinstance(request, werkzeug.local.LocalProxy) is true, since extensions
+# recognize proxies that way. The methods that only Werkzeug 3's class has are None, so no proxy is taken for awaitable.
+_ClaimedClass = type(
+    "LocalProxy", (WerkzeugProxy,), dict.fromkeys(set(vars(WerkzeugProxy)) - set(dir(LocalProxy)) - {"__slots__"})
+)
 
 
 def _empty() -> RuntimeError:

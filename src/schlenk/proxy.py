@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import math
 import operator
-import os
+import sys
 import types
 from typing import TYPE_CHECKING, Any, Callable, Generic, Protocol, TypeVar
 
@@ -59,20 +59,6 @@ def _named(name: str) -> Any:
     return method
 
 
-def _special(name: str) -> Any:
-    """Call the object's special method as the interpreter does: on its class, or raise ``TypeError`` without one."""
-
-    def method(self: LocalProxy[Any], *arguments: Any) -> Any:
-        obj = _resolver(self)()
-        try:
-            special = getattr(type(obj), name)
-        except AttributeError:
-            raise TypeError(f"{type(obj).__name__!r} object has no {name}") from None
-        return special(obj, *arguments)
-
-    return method
-
-
 def _owned(name: str, operation: Callable[[Any, Any], Any]) -> Any:
     """Raise ``AttributeError`` if the object lacks the method, even if the other operand has it, as Werkzeug 1.0."""
 
@@ -89,11 +75,10 @@ def _reflected_divmod(obj: Any, other: Any) -> Any:
 
 
 # Special methods that Werkzeug 1.0 lacked. The interpreter finds them on the class; asking the proxy for one of them by
-# name asks the object, so that hasattr(proxy, "__await__") still tells whether the object can be awaited.
+# name asks the object, so that hasattr(proxy, "__next__") still tells whether the object is an iterator.
 _FORWARDED_BY_NAME = frozenset(
-    "__bytes__ __fspath__ __length_hint__ __next__ __reversed__ __round__ __trunc__ __floor__ __ceil__ "
+    "__bytes__ __length_hint__ __next__ __reversed__ __round__ __trunc__ __floor__ __ceil__ "
     "__matmul__ __rmatmul__ __rpow__ __rlshift__ __rrshift__ __rand__ __rxor__ __ror__ "
-    "__await__ __aiter__ __anext__ __aenter__ __aexit__ "
     "__class_getitem__ __parameters__ __orig_bases__ __dict__".split()
 )
 
@@ -122,20 +107,40 @@ class LocalProxy(Generic[T]):
     and binds the name to it; the name is no longer a proxy then.
 
     As in Werkzeug 1.0. These special methods, for which Werkzeug 1.0 raised ``TypeError``, are forwarded as well:
-    ``@``, ``**`` and shifts from the right, ``next``, ``round``, ``os.fspath``, ``bytes``, ``format`` with a
-    specification, ``await``, ``async for``, ``async with``.
+    ``@``, ``**`` and shifts from the right, ``next``, ``round``, ``bytes``, ``format`` with a
+    specification. ``os.fspath``, ``await``, ``async for`` and ``async with`` are not forwarded: with their methods on
+    the class, every proxy would be taken for a path or for something asynchronous.
     """
 
-    __slots__ = ("__dict__", "__local", "__name__", "__resolve")
-    __local: Any
+    # The first resolver is what `_get_current_object` of this class calls. The second is what all operations call: in a
+    # subclass, its own `_get_current_object`.
+    __slots__ = ("__dict__", "__find", "__name__", "__place", "__resolve")
+    __place: Any
+    __find: Resolver
 
     def __init__(self, local: Callable[[], T] | SupportsRelease, name: str | None = None) -> None:
-        resolve = _resolver_of(local, name) if hasattr(local, "__release_local__") else local
-        if type(self)._get_current_object is not LocalProxy._get_current_object:
-            resolve = self._get_current_object
-        object.__setattr__(self, "_LocalProxy__local", local)
-        object.__setattr__(self, "_LocalProxy__resolve", resolve)
-        object.__setattr__(self, "__name__", name)
+        set_slot = object.__setattr__
+        set_slot(self, "__name__", name)
+        set_slot(self, "_LocalProxy__local", local)
+
+    @property
+    def __local(self) -> Any:
+        return self.__place
+
+    @__local.setter
+    def __local(self, local: Any) -> None:
+        set_slot = object.__setattr__
+        find = local
+        if hasattr(local, "__release_local__"):
+            try:
+                name = object.__getattribute__(self, "__name__")
+            except AttributeError:
+                name = None
+            find = _resolver_of(local, name)
+        set_slot(self, "_LocalProxy__place", local)
+        set_slot(self, "_LocalProxy__find", find)
+        late = _is_subclass(type(self))
+        set_slot(self, "_LocalProxy__resolve", (lambda: self._get_current_object()) if late else find)
 
     if not TYPE_CHECKING:
 
@@ -148,7 +153,7 @@ class LocalProxy(Generic[T]):
 
         :raises RuntimeError: there is none.
         """
-        return _resolver(self)()  # type: ignore[no-any-return]
+        return self.__find()  # type: ignore[no-any-return]
 
     @property
     def __wrapped__(self) -> Any:
@@ -202,6 +207,9 @@ class LocalProxy(Generic[T]):
         hint = operator.length_hint(_resolver(self)(), -1)
         return NotImplemented if hint < 0 else hint
 
+    def __reduce__(self) -> Any:
+        raise TypeError("A LocalProxy cannot be pickled. Pickle its object: proxy._get_current_object().")
+
     def __round__(self, digits: Any = None) -> Any:
         return round(_resolver(self)(), digits)
 
@@ -210,7 +218,6 @@ class LocalProxy(Generic[T]):
     __str__         = _unary(str)
     __bytes__       = _unary(bytes)
     __hash__        = _unary(hash)
-    __fspath__      = _unary(os.fspath)
     __copy__        = _unary(copy.copy)
     __deepcopy__    = _binary(copy.deepcopy)
 
@@ -271,19 +278,20 @@ class LocalProxy(Generic[T]):
 
     __enter__       = _named("__enter__")
     __exit__        = _named("__exit__")
-    __await__       = _special("__await__")
-    __aiter__       = _special("__aiter__")
-    __anext__       = _special("__anext__")
-    __aenter__      = _special("__aenter__")
-    __aexit__       = _special("__aexit__")
     # fmt: on
-    # Absent on purpose. In-place operators: without them Python computes and rebinds, as it did. __instancecheck__ and
-    # __subclasscheck__: isinstance(x, proxy) is False, as it was. __buffer__: with it, b"..".find() would refuse a
-    # proxied int. __get__ and __set__: a proxy that is an attribute of a class returns itself.
+    # Absent on purpose:
+    # - __fspath__: zipfile.ZipFile(proxy) would take a proxied file for a path.
+    # - __await__ and the methods of other asynchronous protocols: mock.patch() would put an AsyncMock in its place.
+    # - In-place operators: without them Python computes a value and rebinds the name, as in Werkzeug 1.0.
+    # - __instancecheck__ and __subclasscheck__: isinstance(x, proxy) is False, as in Werkzeug 1.0.
+    # - __buffer__: b"..".find() would refuse a proxied int.
+    # - __get__ and __set__: a proxy that is an attribute of a class returns itself.
 
     # The names that a proxy has itself. All other names are read from the object.
     __own_names = (
-        frozenset(dir(object)).union(vars(), ("__name__", "_LocalProxy__local", "_LocalProxy__resolve"))
+        frozenset(dir(object)).union(
+            vars(), ("__name__", "_LocalProxy__find", "_LocalProxy__place", "_LocalProxy__resolve")
+        )
         - _FORWARDED_BY_NAME
         - {"__qualname__"}
     )
@@ -305,6 +313,25 @@ class LocalProxy(Generic[T]):
         # Subclasses may have any name of their own. Checking for that in the method above would cost 10 ns a read.
         if cls.__getattribute__ is LocalProxy.__getattribute__:
             cls.__getattribute__ = _read_from_subclass  # type: ignore[method-assign, assignment]
+        if "__getattr__" in vars(cls) and not issubclass(cls, _Forwarding):
+            cls.__bases__ = (*cls.__bases__, _Forwarding)
+
+
+class _Forwarding:
+    """Has the ``__getattr__`` that a subclass of LocalProxy calls with ``super()``.
+
+    On LocalProxy itself it would cost each read of an attribute 20 to 30 ns.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._get_current_object(), name)
+
+
+def _is_subclass(cls: type) -> bool:
+    """Return whether ``cls`` is a subclass of LocalProxy that was not made by :func:`proxy_class`."""
+    return cls is not LocalProxy and "_LocalProxy__fast" not in vars(cls)
 
 
 _resolver: Callable[[LocalProxy[Any]], Resolver] = vars(LocalProxy)["_LocalProxy__resolve"].__get__
@@ -329,14 +356,25 @@ def _read_from_subclass(proxy: LocalProxy[Any], name: str) -> Any:
 _BASES = frozenset([LocalProxy, Generic, object])
 
 
+# The attributes by which inspect, asyncio and unittest.mock recognize a function, a method or a coroutine function.
+_INTROSPECTION = frozenset(
+    "__func__ __code__ __defaults__ __kwdefaults__ __annotations__ __signature__ __text_signature__ "
+    "__partialmethod__ _partialmethod _is_coroutine _is_coroutine_mark _is_coroutine_marker".split()
+)
+
+
 def read_own_attribute(proxy: LocalProxy[Any], name: str, unbound: RuntimeError | None = None) -> Any:
     """Return what ``object.__setattr__`` set on the proxy itself, or raise ``unbound``, or else the handled error.
 
-    Called only after a failed read, so successful reads do not pay for it.
+    Called only after a failed read, so successful reads do not pay for it. For a name that only introspection reads, a
+    ``RuntimeError`` becomes an ``AttributeError``, so that ``mock.patch()`` and the like can inspect an unbound proxy.
     """
     attributes = object.__getattribute__(proxy, "__dict__")
     if name in attributes:
         return attributes[name]
+    error = unbound or sys.exc_info()[1]
+    if isinstance(error, RuntimeError) and name in _INTROSPECTION:
+        raise AttributeError(f"{name!r} cannot be read: {error}") from None
     if unbound is not None:
         raise unbound from None
     raise
@@ -363,6 +401,7 @@ def proxy_class(read: Callable[[LocalProxy[Any], str], Any], **namespace: Any) -
         "__doc__": LocalProxy.__doc__,
         "__getattribute__": read,
         "__init_subclass__": classmethod(init_subclass),
+        "_LocalProxy__fast": True,
         **namespace,
     }
     fast: type[LocalProxy[Any]] = type("LocalProxy", (LocalProxy,), attributes)
