@@ -413,6 +413,24 @@ def test_patched_current_object_of_subclass_is_called() -> None:
     assert proxy.upper() == "ADA"
 
 
+def test_value_missing_in_subclass_of_local_is_unbound() -> None:
+    class Place(Local):
+        pass
+
+    with pytest.raises(RuntimeError, match="no object bound to user"):
+        Place()("user").name  # noqa: B018
+
+
+def test_subclass_of_fast_proxy_may_read_itself() -> None:
+    stack = LocalStack[Any]()
+
+    class Shouting(type(stack())):  # type: ignore[misc]
+        def __getattribute__(self, name: str) -> Any:
+            return name.upper()
+
+    assert Shouting(User).name == "NAME"
+
+
 def test_pickle_names_current_object() -> None:
     with pytest.raises(TypeError, match="_get_current_object"):
         pickle.dumps(proxy_to([1]))

@@ -78,6 +78,8 @@ def test_finalizer_values_do_not_stay(by_number: Local, keeper: str) -> None:
 
     class Connection:
         def __del__(self) -> None:
+            by_number.closed = False
+            release_local(by_number)
             by_number.closed = True
             stored.append(by_number.closed)
 
@@ -188,7 +190,7 @@ def test_threads_missing_after_fork_are_forgotten(place: Local) -> None:
     def work() -> None:
         place.value = chosen.value = "there"
         seen.append(len(place.__storage__))
-        forget_other_threads()
+        in_greenlet(forget_other_threads)
         seen.append(place.__storage__ == {get_ident(): {"value": "there"}})
 
     seen: list[Any] = []

@@ -144,5 +144,5 @@ def forget_other_threads() -> None:
 
 
 # A thread's numbered entry needs no such care: its `threading.local` values are destroyed in the child.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_other_threads)
+_at_fork: Callable[..., None] = getattr(os, "register_at_fork", lambda **hooks: None)
+_at_fork(after_in_child=forget_other_threads)
