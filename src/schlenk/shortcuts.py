@@ -27,7 +27,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from http import HTTPStatus
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, cast
 
 from itsdangerous import Signer, TimestampSigner, URLSafeTimedSerializer
 from werkzeug import routing, wrappers
@@ -157,7 +157,7 @@ class Response(wrappers.Response):
                 response = Response(response.get_body(environ), response.code, mimetype="text/html")
             else:
                 response = response.get_response(environ)
-        return super().force_type(response, environ)
+        return super().force_type(cast(Any, response), environ)
 
 
 class Request(wrappers.Request):
