@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -501,3 +502,24 @@ def test_uploaded_files_are_closed() -> None:
         picture = context.request.files["picture"]
         assert not picture.stream.closed
     assert picture.stream.closed
+
+
+def test_replaced_headers_are_searched() -> None:
+    request = Request(create_environ(headers={"Cookie": "a=1"}))
+    request.headers = Headers({"Cookie": "a=2"})
+    assert request.cookies["a"] == "2"
+
+
+def test_mutable_keys_are_not_cached() -> None:
+    key = bytearray(b"one")
+    serializer = shortcuts.signing_serializer([key], "salt", None)
+    assert serializer.loads(serializer.dumps([1])) == [1]
+
+
+def test_shortcuts_can_be_left_out() -> None:
+    program = (
+        "from werkzeug import routing, wrappers; from schlenk import Flask, shortcuts; app = Flask('plain');"
+        "assert shortcuts.ResponseBase is wrappers.Response; assert type(app.url_map) is routing.Map"
+    )
+    environ = {**os.environ, "SCHLENK_SHORTCUTS": "0"}
+    subprocess.run([sys.executable, "-c", program], env=environ, check=True)

@@ -251,3 +251,9 @@ def test_discard_removes_only_top(stack: LocalStack[Any]) -> None:
     assert stack.discard(second) is True
     assert stack.discard(first) is True
     assert list(stack._local) == []
+
+
+def test_withdraw_finds_nothing(stack: LocalStack[Any]) -> None:
+    stack.push(object())
+    assert stack.withdraw(object()) is False
+    stack.pop()

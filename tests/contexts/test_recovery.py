@@ -1,0 +1,151 @@
+"""Pushes and pops that fail half-way, and contexts of other classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, g, request, stream_with_context
+from schlenk.ctx import RequestContext
+from tests.support.contexts import NOTHING, RecordingApp, tops
+from tests.support.execution import in_thread
+
+
+class Failure(Exception):
+    pass
+
+
+def test_popped_stack_in_teardown_is_noticed(app: RecordingApp) -> None:
+    app.teardown_appcontext(lambda error: _app_ctx_stack.pop())
+    with app.app_context():
+        pass
+    assert tops() == NOTHING
+
+
+def test_failed_push_pops_application_context(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(context: Any) -> Any:
+        raise Failure
+
+    monkeypatch.setattr(_request_ctx_stack, "push", fail)
+    with pytest.raises(Failure):
+        app.test_request_context().push()
+    assert tops() == NOTHING
+    assert [what for what, _ in app.torn] == ["app"]
+
+
+def test_interrupted_push_leaves_no_context(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    push = _request_ctx_stack.push
+
+    def fail(context: Any) -> Any:
+        push(context)
+        raise Failure
+
+    monkeypatch.setattr(_request_ctx_stack, "push", fail)
+    with pytest.raises(Failure):
+        app.test_request_context().push()
+    assert tops() == NOTHING
+
+
+def failing_app(preserve: bool) -> Flask:
+    class Context(RequestContext):
+        def auto_pop(self, exc: BaseException | None) -> None:
+            self.preserved = preserve
+            raise Failure
+
+    app = Flask("failing")
+    app.request_context = lambda environ: Context(app, environ)  # type: ignore[method-assign]
+    app.add_url_rule("/", "index", lambda: "index")
+    return app
+
+
+def test_failed_end_leaves_no_context() -> None:
+    with pytest.raises(Failure):
+        failing_app(preserve=False).test_client().get("/")
+    assert tops() == NOTHING
+
+
+def test_failed_end_keeps_preserved_context() -> None:
+    with pytest.raises(Failure):
+        failing_app(preserve=True).test_client().get("/")
+    assert request.path == "/"
+    _request_ctx_stack.top.pop()
+    assert tops() == NOTHING
+
+
+class OwnContext:
+    """A context with no more than Flask 1.1.4 asked of one, and with no place for anything else."""
+
+    __slots__ = ("_after_request_functions", "app", "app_context", "preserved", "request", "session", "url_adapter")
+
+    def __init__(self, app: Flask, environ: Any) -> None:
+        self.app, self.request, self.preserved = app, app.request_class(environ), False
+        self.session: Any = {}
+        self._after_request_functions: list[Any] = []
+        self.url_adapter = app.create_url_adapter(self.request)
+
+    def push(self) -> None:
+        self.app_context = self.app.app_context()
+        self.app_context.push()
+        _request_ctx_stack.push(self)  # type: ignore[arg-type]
+        self.request.url_rule, self.request.view_args = self.url_adapter.match(return_rule=True)  # type: ignore
+
+    def auto_pop(self, error: Any) -> None:
+        self.app.do_teardown_request(error)
+        _request_ctx_stack.pop()
+        self.app_context.pop(error)
+
+
+def test_own_context_class_is_served(app: RecordingApp) -> None:
+    app.request_context = lambda environ: OwnContext(app, environ)  # type: ignore
+    app.session_interface = Flask("plain").session_interface
+    app.add_url_rule("/", "index", lambda: g.get("user", "nobody"))
+    app.add_url_rule("/fail", "fail", lambda: 1 / 0)
+    app.session_interface.is_null_session = lambda session: True  # type: ignore
+    client = app.test_client()
+    assert client.get("/").text == "nobody"
+    assert client.get("/fail").status_code == 500
+    assert tops() == NOTHING
+    assert [what for what, _ in app.torn] == ["request", "app"] * 2
+    del app.session_interface.is_null_session
+
+
+def test_own_push_is_popped() -> None:
+    class Context(RequestContext):
+        def push(self) -> None:
+            app_context = self.app.app_context()
+            app_context.push()
+            self._implicit_app_ctx_stack.append(app_context)
+            _request_ctx_stack.push(self)
+            self.session = self.app.session_interface.make_null_session(self.app)
+            self.match_request()
+
+    app = RecordingApp("own")
+    app.request_context = lambda environ: Context(app, environ)  # type: ignore[method-assign]
+    app.add_url_rule("/", "index", lambda: 1 / 0)
+    assert app.test_client().get("/").status_code == 500
+    assert [what for what, _ in app.torn] == ["request", "app"]
+    assert tops() == NOTHING
+
+
+def test_stream_reports_that_it_was_taken_off(app: RecordingApp) -> None:
+    with app.app_context():
+        outer = Flask("outer").test_request_context()
+        outer.push()
+        with app.test_request_context():
+            stream = stream_with_context(iter("ab"))
+        _request_ctx_stack.entries().remove(
+            next(context for context in _request_ctx_stack.entries() if context is not outer)
+        )
+        with pytest.raises(AssertionError, match="taken off"):
+            stream.close()  # type: ignore[attr-defined]
+        outer.pop()
+
+
+def test_stream_shares_outer_application_context(app: RecordingApp) -> None:
+    with app.app_context() as outer:
+        with app.test_request_context():
+            stream = stream_with_context(iter("ab"))
+        in_thread(stream.close)  # type: ignore[attr-defined]
+        assert tops() == (None, outer)
+    assert [what for what, _ in app.torn] == ["request", "app"]
