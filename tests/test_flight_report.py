@@ -278,7 +278,7 @@ LIBRARY = flight._LIBRARIES[0]
 def test_relevant_frames_are_shown(frames: str, shown: str) -> None:
     context: Any = types.SimpleNamespace(app=types.SimpleNamespace(import_name="shop.main"))
     owner = flight._Owner(1, [flight.Pushed(context, None, None, None)], [])
-    found = [(module, frame(module, f"{LIBRARY}{module}.py", "f").f_code, 1) for module in frames.split()]
+    found = [(module, frame("made_up", f"{LIBRARY}{module}.py", "f").f_code, 1) for module in frames.split()]
     assert [module for module, _, _ in flight._relevant(found, owner)] == shown.split()
 
 

@@ -161,6 +161,19 @@ def test_stack_pops_what_was_pushed() -> None:
 
 
 @needs_flask
+def test_stack_discards_only_its_top() -> None:
+    under(
+        """
+        stack = flask._request_ctx_stack
+        stack.push(1)
+        assert not stack.discard(2)
+        assert stack.discard(1)
+        assert stack.top is None
+        """
+    )
+
+
+@needs_flask
 def test_leaving_out_of_order_is_recovered() -> None:
     under("""
         own = schlenk.Flask("own")

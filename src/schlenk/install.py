@@ -229,8 +229,7 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
         for name in ("_app_ctx_stack", "_request_ctx_stack"):
             setattr(flask, name, getattr(sys.modules["flask.globals"], name))
     except BaseException:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "flask"]:
-            del sys.modules[name]
+        list(map(sys.modules.pop, [name for name in sys.modules if name.partition(".")[0] == "flask"]))
         for stack in stacks:
             stack.__class__ = LocalStack
             stack.__ident_func__ = get_ident

@@ -149,3 +149,17 @@ def test_stream_shares_outer_application_context(app: RecordingApp) -> None:
         in_thread(stream.close)  # type: ignore[attr-defined]
         assert tops() == (None, outer)
     assert [what for what, _ in app.torn] == ["request", "app"]
+
+
+def test_stream_survives_emptied_stack(app: RecordingApp) -> None:
+    with app.test_request_context():
+
+        def parts() -> Any:
+            yield "a"
+            _app_ctx_stack.entries().clear()
+            yield "b"
+
+        stream = stream_with_context(parts())
+    with pytest.raises(AssertionError, match="taken off"):
+        list(stream)
+    assert tops() == NOTHING
