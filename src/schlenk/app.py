@@ -326,6 +326,8 @@ class Flask(Scaffold):
         b'HELLO'
         """
         try:
+            # Werkzeug's responses need it.
+            environ["REQUEST_METHOD"]
             context = self.request_context(environ)
         except Exception:
             return self._reject_environ(environ, start_response)
