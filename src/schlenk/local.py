@@ -233,11 +233,15 @@ class LocalStack(Generic[T]):
                 return object.__getattribute__(proxy, name)
             storage = self.__storage
             try:
-                return getattr(storage.values[storage.ident_func()]["stack"][-1], name)
+                top = storage.values[storage.ident_func()]["stack"][-1]
+            except (KeyError, IndexError):
+                top = None
+            if top is None:
+                return read_own_attribute(proxy, name, _empty())
+            try:
+                return getattr(top, name)
             except Exception:
-                if self.top is not None:
-                    return read_own_attribute(proxy, name)
-            return read_own_attribute(proxy, name, _empty())
+                return read_own_attribute(proxy, name)
 
         return proxy_class(read)
 
@@ -265,22 +269,26 @@ class LocalStack(Generic[T]):
                 return object.__getattribute__(proxy, name)
             storage = self.__storage
             try:
-                return getattr(get(storage.values[storage.ident_func()]["stack"][-1]), name)
+                top = storage.values[storage.ident_func()]["stack"][-1]
+            except (KeyError, IndexError):
+                top = None
+            if top is None:
+                # Not raised above: the KeyError refers to the greenlet, which the error would keep alive.
+                return read_own_attribute(proxy, name, outside())
+            try:
+                return getattr(get(top), name)
             except Exception:
-                if self.top is not None:
-                    return read_own_attribute(proxy, name)
-            # Not raised above: the KeyError has the greenlet, which would be kept alive by an error it has caught.
-            return read_own_attribute(proxy, name, outside())
+                return read_own_attribute(proxy, name)
 
         def write(proxy: LocalProxy[Any], name: str, value: Any) -> None:
             storage = self.__storage
             try:
-                setattr(get(storage.values[storage.ident_func()]["stack"][-1]), name, value)
-                return
-            except Exception:
-                if self.top is not None:
-                    raise
-            raise outside()
+                top = storage.values[storage.ident_func()]["stack"][-1]
+            except (KeyError, IndexError):
+                top = None
+            if top is None:
+                raise outside()
+            setattr(get(top), name, value)
 
         proxy = proxy_class(read, __setattr__=write, __class__=property(lambda proxy: _ClaimedClass))(lookup)
         resolve_by(proxy, resolve)

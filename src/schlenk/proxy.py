@@ -13,6 +13,7 @@ import math
 import operator
 import sys
 import types
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Callable, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -153,7 +154,7 @@ class LocalProxy(Generic[T]):
 
         :raises RuntimeError: there is none.
         """
-        return self.__find()  # type: ignore[no-any-return]
+        return _finder(self)()  # type: ignore[no-any-return]
 
     @property
     def __wrapped__(self) -> Any:
@@ -315,6 +316,10 @@ class LocalProxy(Generic[T]):
             cls.__getattribute__ = _read_from_subclass  # type: ignore[method-assign, assignment]
         if "__getattr__" in vars(cls) and not issubclass(cls, _Forwarding):
             cls.__bases__ = (*cls.__bases__, _Forwarding)
+        # Views of the dictionaries, which show what is added to a class later.
+        cls.__own_classes = tuple(vars(base) for base in cls.__mro__ if base not in (LocalProxy, Generic, object))
+
+    __own_classes: tuple[Mapping[str, Any], ...]
 
 
 class _Forwarding:
@@ -335,6 +340,7 @@ def _is_subclass(cls: type) -> bool:
 
 
 _resolver: Callable[[LocalProxy[Any]], Resolver] = vars(LocalProxy)["_LocalProxy__resolve"].__get__
+_finder: Callable[[LocalProxy[Any]], Resolver] = vars(LocalProxy)["_LocalProxy__find"].__get__
 OWN_NAMES: frozenset[str] = vars(LocalProxy)["_LocalProxy__own_names"]
 
 
@@ -342,18 +348,13 @@ def _read_from_subclass(proxy: LocalProxy[Any], name: str) -> Any:
     """Read an attribute of the subclass, by its ``__getattr__`` if it defines one, or else of the object."""
     if name in OWN_NAMES:
         return object.__getattribute__(proxy, name)
-    for base in type(proxy).__mro__:
-        if base not in _BASES:
-            names = base.__dict__
-            if name in names or ("__getattr__" in names and name not in _FORWARDED_BY_NAME):
-                return object.__getattribute__(proxy, name)
+    for names in type(proxy)._LocalProxy__own_classes:  # type: ignore[attr-defined]
+        if name in names or ("__getattr__" in names and name not in _FORWARDED_BY_NAME):
+            return object.__getattribute__(proxy, name)
     try:
         return getattr(_resolver(proxy)(), name)
     except Exception:
         return read_own_attribute(proxy, name)
-
-
-_BASES = frozenset([LocalProxy, Generic, object])
 
 
 # The attributes by which inspect, asyncio and unittest.mock recognize a function, a method or a coroutine function.
@@ -372,9 +373,10 @@ def read_own_attribute(proxy: LocalProxy[Any], name: str, unbound: RuntimeError 
     attributes = object.__getattribute__(proxy, "__dict__")
     if name in attributes:
         return attributes[name]
-    error = unbound or sys.exc_info()[1]
-    if isinstance(error, RuntimeError) and name in _INTROSPECTION:
-        raise AttributeError(f"{name!r} cannot be read: {error}") from None
+    if name in _INTROSPECTION:
+        error = unbound or sys.exc_info()[1]
+        if isinstance(error, RuntimeError):
+            raise AttributeError(f"{name!r} cannot be read: {error}") from None
     if unbound is not None:
         raise unbound from None
     raise
