@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import BadRequest, BadRequestKeyError, HTTPException, InternalServerError, SecurityError
 from werkzeug.routing import BuildError, MapAdapter, RequestRedirect, RoutingException
+from werkzeug.sansio.utils import get_host
 from werkzeug.wrappers import Response as BaseResponse
 
 from . import recovery, shortcuts
@@ -28,7 +29,7 @@ from .helpers import get_debug_flag, get_env, get_load_dotenv
 from .json import JSONDecoder, JSONEncoder, jsonify
 from .local import get_ident
 from .logging import create_logger
-from .missing import ADVICE, ATTRIBUTES_OF_FLASK
+from .missing import MissingAttributes
 from .scaffold import Scaffold
 from .sessions import SecureCookieSessionInterface, SessionInterface
 from .signals import (
@@ -71,7 +72,7 @@ class FormDataRoutingRedirect(AssertionError):
         )
 
 
-class Flask(Scaffold):
+class Flask(Scaffold, MissingAttributes):
     """An application: a WSGI callable whose requests each have contexts of their own.
 
     :param import_name: the name of the module that creates it: ``__name__``.
@@ -143,14 +144,6 @@ class Flask(Scaffold):
         lambda value: value if isinstance(value, timedelta) else timedelta(seconds=value),
     )
     """The lifetime of a permanent session: a :class:`~datetime.timedelta`, or a number of seconds."""
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            if name in ATTRIBUTES_OF_FLASK:
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}: {ADVICE}")
-            # Looked up again, for the error that a property may have raised.
-            return super().__getattribute__(name)
 
     def __init__(
         self,
@@ -403,40 +396,29 @@ class Flask(Scaffold):
                 script_name=self.config["APPLICATION_ROOT"],
                 url_scheme=self.config["PREFERRED_URL_SCHEME"],
             )
-        self._check_host(request)
+        trusted_hosts = self.config.get("TRUSTED_HOSTS")
+        if trusted_hosts is not None:
+            request.trusted_hosts = trusted_hosts
+        if request.trusted_hosts:
+            _check_trusted(request)
+        environ = request.environ
+        if (environ.get("SCRIPT_NAME") or "/")[0] != "/":
+            # In a URL, it would become a part of the host.
+            raise BadRequest("SCRIPT_NAME is malformed: it does not start with a slash.")
+        if server_name is not None:
+            _check_host(environ)
         subdomain = None if self.subdomain_matching else self.url_map.default_subdomain or None
-        try:
-            return self.url_map.bind_to_environ(request.environ, server_name=server_name, subdomain=subdomain)
-        finally:
+        adapter = self.url_map.bind_to_environ(environ, server_name=server_name, subdomain=subdomain)
+        if server_name is not None:
             # Werkzeug warns of each host that is not SERVER_NAME, and Python remembers each of these warnings.
             for module in (globals(), vars(shortcuts)):
                 warnings = module.get("__warningregistry__", {})
                 if len(warnings) > 100:
                     warnings.clear()
-
-    def _check_host(self, request: Request) -> None:
-        """Reject a request if URLs built for it would lead to a host that the client made up."""
-        environ = request.environ
-        trusted_hosts = self.config.get("TRUSTED_HOSTS")
-        if trusted_hosts is not None:
-            request.trusted_hosts = trusted_hosts
-        if request.trusted_hosts:
-            try:
-                trusted = bool(request.host)
-            except SecurityError:
-                # Hooks run before the response is sent, and must not see the host.
-                vars(request)["host"] = ""
-                trusted = False
-            if not trusted:
-                raise SecurityError("The Host header names a host that is not trusted.")
-        else:
-            host = environ.get("HTTP_HOST")
-            scheme = environ.get("wsgi.url_scheme", "http")
-            if host and not shortcuts.get_host(scheme, host) and not _unusual_host.fullmatch(host):
-                raise BadRequest("The Host header is malformed.")
-        if (environ.get("SCRIPT_NAME") or "/")[0] != "/":
-            # In a URL, it would become a part of the host.
-            raise BadRequest("SCRIPT_NAME is malformed: it does not start with a slash.")
+        elif not adapter.server_name:
+            # Werkzeug reads no name from a malformed header, and none from some that are only unusual.
+            _check_host(environ)
+        return adapter
 
     def full_dispatch_request(self) -> Response:
         """Return the response to the current request: run the hooks and the view, and handle their errors."""
@@ -761,6 +743,24 @@ class Flask(Scaffold):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
+
+
+def _check_trusted(request: Request) -> None:
+    """Reject a request whose host is not one of its ``trusted_hosts``."""
+    try:
+        if request.host:
+            return
+    except SecurityError:
+        # Hooks run before the response is sent, and must not see the host.
+        vars(request)["host"] = ""
+    raise SecurityError("The Host header names a host that is not trusted.")
+
+
+def _check_host(environ: WSGIEnvironment) -> None:
+    """Reject a malformed ``Host`` header: URLs built for the request would lead to a host that the client made up."""
+    host = environ.get("HTTP_HOST")
+    if host and not get_host(environ.get("wsgi.url_scheme", "http"), host) and not _unusual_host.fullmatch(host):
+        raise BadRequest("The Host header is malformed.")
 
 
 def _current_request() -> Request:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dis
 import sys
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 ADVICE = (
     "schlenk has Flask's contexts and a minimal application, without templates, blueprints, static files and the"
@@ -27,7 +27,17 @@ def missing_from(module: str) -> Callable[[str], Any]:
     return __getattr__
 
 
-ATTRIBUTES_OF_FLASK = frozenset(
+class MissingAttribute:
+    """An attribute that an application has in Flask 1.1 but not here: reading it raises ``AttributeError``."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        raise AttributeError(f"{owner.__name__!r} object has no attribute {self.name!r}: {ADVICE}")
+
+
+_attributes = (
     "add_template_filter add_template_global add_template_test auto_find_instance_path cli context_processor"
     " create_global_jinja_loader create_jinja_environment get_send_file_max_age instance_path iter_blueprints jinja_env"
     " jinja_environment jinja_options make_shell_context open_instance_resource open_resource register_blueprint"
@@ -35,4 +45,12 @@ ATTRIBUTES_OF_FLASK = frozenset(
     " shell_context_processors template_context_processors template_filter template_folder template_global"
     " template_test templates_auto_reload update_template_context".split()
 )
-"""The attributes that an application has in Flask 1.1 but not here."""
+
+if TYPE_CHECKING:
+
+    class MissingAttributes:
+        """The attributes that an application has in Flask 1.1 but not here."""
+
+else:
+    # A __getattr__ would do, but up to Python 3.11 it slows down every read of an attribute that exists.
+    MissingAttributes = type("MissingAttributes", (), {name: MissingAttribute(name) for name in _attributes})

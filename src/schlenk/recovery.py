@@ -4,8 +4,7 @@ In normal life contexts are popped in the reverse order of their pushes, and :mo
 module handles the rest. When a context ends, another one can be in one of three states:
 
 * **leaked**: it was pushed above by a bare ``push()`` and not popped. Nobody is left to pop it, so it is removed, and
-  an
-  ``AssertionError`` reports it. Its teardown functions do not run: its work was never finished.
+  an ``AssertionError`` reports it. Its teardown functions do not run: its work was never finished.
 * **missing**: it was taken off the stack while it was in use. It is put back, so that its teardown functions run in its
   own context; then an ``AssertionError`` reports it.
 * **kept**: it stays on the stack on purpose. A *preserved* context stays until the next push, for a test or a debugger
