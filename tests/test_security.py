@@ -258,7 +258,7 @@ def test_removed_fallback_key_is_rejected(app: Flask, visits: FlaskClient) -> No
 @pytest.mark.parametrize("key", ["old", b"old", bytearray(b"old")])
 def test_fallback_key_outside_list_is_refused(app: Flask, key: Any) -> None:
     app.config["SECRET_KEY_FALLBACKS"] = key
-    with pytest.raises(TypeError, match="put it into a list"):
+    with pytest.raises(TypeError, match="Put it into a list"):
         app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
 
 

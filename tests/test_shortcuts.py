@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from hashlib import sha1
 from io import BytesIO
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from itsdangerous import Signer
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, NotFound, default_exceptions
 from werkzeug.routing import BaseConverter, IntegerConverter, Map, MapAdapter, Rule, Submount
-from werkzeug.test import create_environ
+from werkzeug.test import create_environ, run_wsgi_app
 from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -512,8 +514,48 @@ def test_replaced_headers_are_searched() -> None:
 
 def test_mutable_keys_are_not_cached() -> None:
     key = bytearray(b"one")
-    serializer = shortcuts.signing_serializer([key], "salt", None)
+    serializer = shortcuts.signing_serializer((key,), "salt", None, "hmac", sha1)
     assert serializer.loads(serializer.dumps([1])) == [1]
+
+
+def called_by(function: Callable[[], Any]) -> set[Any]:
+    """Return the code of each Python function that ``function`` calls. Patching them would turn the shortcuts off."""
+    called = set()
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, argument: called.add(frame.f_code))
+    try:
+        function()
+    finally:
+        sys.setprofile(before)
+    return called
+
+
+@caching
+@pytest.mark.parametrize(
+    "bypassed",
+    [
+        WerkzeugResponse.__init__,
+        WerkzeugResponse.__call__,
+        WerkzeugRequest.close,
+        MapAdapter.match,
+        Map.bind_to_environ,
+        Signer.derive_key,
+    ],
+)
+def test_requests_take_the_shortcuts(app: Flask, bypassed: Any) -> None:
+    app.secret_key = "key"
+    app.add_url_rule("/", "index", lambda: "hello")
+
+    def request() -> None:
+        run_wsgi_app(app, create_environ("/"), buffered=True)
+
+    request()
+    assert bypassed.__code__ not in called_by(request)
+
+
+@caching
+def test_error_pages_take_the_shortcut(app: Flask) -> None:
+    assert HTTPException.__call__.__code__ not in called_by(lambda: run_wsgi_app(app, create_environ("/missing")))
 
 
 def test_shortcuts_can_be_left_out() -> None:

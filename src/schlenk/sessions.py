@@ -275,28 +275,28 @@ class SecureCookieSessionInterface(SessionInterface):
     """The class used for sessions."""
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
-        """Return what signs and checks cookies, or ``None`` where ``app`` has no secret key.
+        """Return the serializer that signs and verifies cookies, or ``None`` if ``app`` has no secret key.
 
-        It signs with the secret key, and takes what was signed with one of ``SECRET_KEY_FALLBACKS`` too.
+        It signs with the secret key, and also accepts signatures made with one of ``SECRET_KEY_FALLBACKS``.
 
-        :raises TypeError: these are a string, not a list of strings.
+        :raises TypeError: ``SECRET_KEY_FALLBACKS`` is a single key instead of a list.
         """
         secret_key = app.secret_key
         if not secret_key:
             return None
-        fallbacks = app.config.get("SECRET_KEY_FALLBACKS") or ()
+        fallbacks = app.config.get("SECRET_KEY_FALLBACKS")
         if isinstance(fallbacks, (str, bytes, bytearray)):
             raise TypeError(
-                "SECRET_KEY_FALLBACKS is one key, of which each letter would be taken for a key: put it into a list."
+                "SECRET_KEY_FALLBACKS is a single key, so each of its letters would become a key. Put it into a list."
             )
         return signing_serializer(
-            # The last one signs, all of them check. An empty one, as from a variable that is not set, would let anyone
-            # sign.
-            [*filter(None, fallbacks), secret_key],
+            # The last key signs, and all of them verify. An empty one, as from a variable that is not set, would let
+            # anyone sign.
+            (*filter(None, fallbacks), secret_key) if fallbacks else (secret_key,),
             self.salt,
             self.serializer,
-            key_derivation=self.key_derivation,
-            digest_method=self.digest_method,
+            self.key_derivation,
+            self.digest_method,
         )
 
     def open_session(self, app: Flask, request: Request) -> SessionMixin | None:

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from copy import copy
 from functools import lru_cache
 from http import HTTPStatus
 from operator import attrgetter
@@ -56,7 +57,7 @@ class _Body(list[bytes]):
 
 
 # What is bypassed when a response is created, when it is called, and when one is made of an HTTP error.
-_creating = attrgetter("set_data", "status", "status_code", "automatically_set_content_length", "__setattr__")
+_creating = attrgetter("status", "status_code", "automatically_set_content_length", "__setattr__")
 _calling = attrgetter(
     "get_wsgi_response", "get_wsgi_headers", "get_app_iter", "iter_encoded", "is_sequence", "status", "status_code"
 )
@@ -88,6 +89,8 @@ class Response(wrappers.Response):
     """
 
     _is_plain = _is_known
+    plain_set_data = wrappers.Response.set_data
+    """The ``set_data`` that stores text as this class does. A subclass with such a method of its own assigns it."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -105,7 +108,14 @@ class Response(wrappers.Response):
         if type(response) is str and headers is None and content_type is None and not direct_passthrough:
             plain_type = self.default_mimetype if mimetype is None else mimetype
             code = self.default_status if status is None else status
-            if type(code) is int and plain_type and self._is_plain and _creating(type(self)) == _created:
+            cls = type(self)
+            if (
+                type(code) is int
+                and plain_type
+                and cls._is_plain
+                and cls.set_data is cls.plain_set_data
+                and _creating(cls) == _created
+            ):
                 attributes, defaults = _blank(plain_type, code)
                 data = response.encode()
                 own = vars(self)
@@ -192,8 +202,7 @@ class Map(routing.Map):
     """Caches the server name of each host, and the rule and the values of each URL until a rule is added.
 
     Values are cached only if all converters are Werkzeug's own. Stands back for an application that is not at the root
-    of
-    its host, or that matches hosts or subdomains.
+    of its host, or that matches hosts or subdomains.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -235,19 +244,7 @@ class Map(routing.Map):
 
 @lru_cache(maxsize=_MOST)
 def _server_name(scheme: str, host: str) -> str:
-    return routing.Map().bind(get_host(scheme, host).lower()).server_name
-
-
-_cached_host = lru_cache(maxsize=_MOST)(utils.get_host)
-
-
-def get_host(scheme: str, host: str) -> str:
-    """Return what :func:`werkzeug.sansio.utils.get_host` makes of a ``Host`` header: ``""`` if it is malformed.
-
-    >>> get_host("http", "localhost:80"), get_host("http", "a b")
-    ('localhost', '')
-    """
-    return (_cached_host if ENABLED and len(host) <= _LONGEST else utils.get_host)(scheme, host)
+    return routing.Map().bind(utils.get_host(scheme, host).lower()).server_name
 
 
 class Adapter(routing.MapAdapter):
@@ -310,48 +307,66 @@ class _Signer(TimestampSigner):
 
 
 class _Serializer(URLSafeTimedSerializer):
-    """Uses the signer of ``original``, which has the same secrets, until one of its attributes is changed."""
+    """A copy of a cached serializer, made without the work of making one, and with the signer of the original."""
 
-    original: tuple[dict[str, Any], Signer] | None = None
+    def __init__(self, original: URLSafeTimedSerializer, signer: Signer) -> None:
+        self.original = original
+        self.original_signer = signer
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.original, name)
+        if isinstance(value, (list, dict)):
+            # The copy may be changed, and the original must not be.
+            value = copy(value)
+            setattr(self, name, value)
+        return value
 
     def make_signer(self, salt: str | bytes | None = None) -> Signer:
-        if self.original is not None and salt in (None, self.salt):
-            attributes, signer = self.original
-            own = vars(self)
-            if all(own.get(name) == value for name, value in attributes.items()):
-                return signer
+        own, original = vars(self), vars(self.original)
+        if salt in (None, original["salt"]) and all(
+            own.get(name, original[name]) == original[name] for name in _signing
+        ):
+            return self.original_signer
         return super().make_signer(salt)
 
 
+# The attributes that a serializer makes its signer from.
+_signing = ("salt", "secret_keys", "signer", "signer_kwargs")
+
+
 @lru_cache(maxsize=64)
-def _cached_serializer(secret_keys: tuple[Any, ...], salt: Any, serializer: Any, *options: tuple[str, Any]) -> Any:
-    made = _Serializer([*secret_keys], salt=salt, serializer=serializer, signer=_Signer, signer_kwargs=dict(options))
-    attributes = {name: getattr(made, name) for name in ("salt", "secret_keys", "signer", "signer_kwargs")}
-    return vars(made), (attributes, made.make_signer())
+def _cached_serializer(
+    secret_keys: tuple[Any, ...], salt: Any, serializer: Any, key_derivation: Any, digest_method: Any
+) -> tuple[URLSafeTimedSerializer, Signer]:
+    options = {"key_derivation": key_derivation, "digest_method": digest_method}
+    made = URLSafeTimedSerializer([*secret_keys], salt, serializer, signer=_Signer, signer_kwargs=options)
+    return made, made.make_signer()
 
 
-def signing_serializer(secret_keys: list[Any], salt: Any, serializer: Any, **options: Any) -> URLSafeTimedSerializer:
+def signing_serializer(
+    secret_keys: tuple[Any, ...], salt: Any, serializer: Any, key_derivation: Any, digest_method: Any
+) -> URLSafeTimedSerializer:
     """Return a serializer that signs with the last of the keys and accepts the signatures of all.
 
     :param salt: distinguishes the signatures from others made with the same keys.
     :param serializer: turns values into text and back.
-    :param options: for :class:`itsdangerous.Signer`.
+    :param key_derivation: for :class:`itsdangerous.Signer`, as is ``digest_method``.
 
-    The serializer is new each time, but has the signer of an earlier one. Stands back for keys that are
-    neither ``str`` nor ``bytes``.
+    The serializer is new each time, but has the signer of an earlier one. Stands back if an argument is not hashable.
 
-    >>> signing_serializer(["secret"], "cookie", None).loads(signing_serializer(["secret"], "cookie", None).dumps([1]))
+    >>> import hashlib
+    >>> signer = signing_serializer(("secret",), "cookie", None, "hmac", hashlib.sha1)
+    >>> signer.loads(signer.dumps([1]))
     [1]
     """
-    if not ENABLED or not all(isinstance(key, (str, bytes)) for key in secret_keys):
-        return URLSafeTimedSerializer(secret_keys, salt=salt, serializer=serializer, signer_kwargs=options)
-    attributes, original = _cached_serializer(tuple(secret_keys), salt, serializer, *options.items())
-    made = _Serializer.__new__(_Serializer)
-    vars(made).update(attributes)
-    made.secret_keys = [*made.secret_keys]
-    made.signer_kwargs = {**made.signer_kwargs}
-    made.original = original
-    return made
+    if ENABLED:
+        try:
+            return _Serializer(*_cached_serializer(secret_keys, salt, serializer, key_derivation, digest_method))
+        except TypeError:
+            # Not hashable, or invalid: then itsdangerous raises the error below.
+            pass
+    options = {"key_derivation": key_derivation, "digest_method": digest_method}
+    return URLSafeTimedSerializer([*secret_keys], salt, serializer, signer_kwargs=options)
 
 
 if TYPE_CHECKING or ENABLED:

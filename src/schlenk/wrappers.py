@@ -247,6 +247,9 @@ class Response(ResponseBase):
         """Set the body to ``value``. A ``bytearray`` is copied, because servers accept only bytes."""
         super().set_data(bytes(value) if isinstance(value, bytearray) else value)
 
+    # For text, it does the same as Werkzeug's.
+    plain_set_data = set_data
+
     @property
     def max_cookie_size(self) -> int:  # type: ignore[override]
         """The setting ``MAX_COOKIE_SIZE``, in bytes. Setting a longer cookie emits a warning."""
