@@ -72,20 +72,11 @@ def _find_app() -> Flask:
 
 
 # The casts make `request.method` complete in an editor: to a type checker, a proxy has the type of its object.
-current_app = cast("Flask", _app_ctx_stack.attribute_proxy(lambda context: context.app, _find_app, _no_application))
-g = cast(
-    "_AppCtxGlobals",
-    _app_ctx_stack.attribute_proxy(lambda context: context.g, partial(_lookup_app_object, "g"), _no_application),
-)
+current_app = cast("Flask", _app_ctx_stack.attribute_proxy("app", _find_app, _no_application))
+g = cast("_AppCtxGlobals", _app_ctx_stack.attribute_proxy("g", partial(_lookup_app_object, "g"), _no_application))
 request = cast(
-    "Request",
-    _request_ctx_stack.attribute_proxy(
-        lambda context: context.request, partial(_lookup_req_object, "request"), _no_request
-    ),
+    "Request", _request_ctx_stack.attribute_proxy("request", partial(_lookup_req_object, "request"), _no_request)
 )
 session = cast(
-    "SessionMixin",
-    _request_ctx_stack.attribute_proxy(
-        lambda context: context.session, partial(_lookup_req_object, "session"), _no_request
-    ),
+    "SessionMixin", _request_ctx_stack.attribute_proxy("session", partial(_lookup_req_object, "session"), _no_request)
 )

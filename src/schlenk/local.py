@@ -246,11 +246,12 @@ class LocalStack(Generic[T]):
         return proxy_class(read)
 
     def attribute_proxy(
-        self, get: Callable[[Any], Any], lookup: Callable[[], Any], outside: Callable[[], RuntimeError]
+        self, attribute: str, lookup: Callable[[], Any], outside: Callable[[], RuntimeError]
     ) -> LocalProxy[Any]:
         """Return a proxy to an attribute of the object on top, equal to ``LocalProxy(lookup)`` but faster.
 
-        :param get: returns the attribute of the object it is called with.
+        :param attribute: the name of the attribute.
+        :param lookup: returns it, or raises an error.
         :param outside: returns the error to raise if the stack is empty.
         """
 
@@ -262,7 +263,7 @@ class LocalStack(Generic[T]):
                 top = None
             if top is None:
                 raise outside()
-            return get(top)
+            return getattr(top, attribute)
 
         def read(proxy: LocalProxy[Any], name: str) -> Any:
             if name in OWN_NAMES:
@@ -276,7 +277,7 @@ class LocalStack(Generic[T]):
                 # Not raised above: the KeyError refers to the greenlet, which the error would keep alive.
                 return read_own_attribute(proxy, name, outside())
             try:
-                return getattr(get(top), name)
+                return getattr(getattr(top, attribute), name)
             except Exception:
                 return read_own_attribute(proxy, name)
 
@@ -288,7 +289,7 @@ class LocalStack(Generic[T]):
                 top = None
             if top is None:
                 raise outside()
-            setattr(get(top), name, value)
+            setattr(getattr(top, attribute), name, value)
 
         proxy = proxy_class(read, __setattr__=write, __class__=property(lambda proxy: _ClaimedClass))(lookup)
         resolve_by(proxy, resolve)

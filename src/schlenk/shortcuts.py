@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from copy import copy
 from functools import lru_cache
 from http import HTTPStatus
 from operator import attrgetter
@@ -317,21 +316,17 @@ class _Serializer(URLSafeTimedSerializer):
         value = getattr(self.original, name)
         if isinstance(value, (list, dict)):
             # The copy may be changed, and the original must not be.
-            value = copy(value)
-            setattr(self, name, value)
+            value = vars(self)[name] = value.copy()
         return value
 
     def make_signer(self, salt: str | bytes | None = None) -> Signer:
-        own, original = vars(self), vars(self.original)
-        if salt in (None, original["salt"]) and all(
-            own.get(name, original[name]) == original[name] for name in _signing
-        ):
+        if salt in (None, self.original.salt) and _signing.isdisjoint(vars(self)):
             return self.original_signer
         return super().make_signer(salt)
 
 
 # The attributes that a serializer makes its signer from.
-_signing = ("salt", "secret_keys", "signer", "signer_kwargs")
+_signing = frozenset(("salt", "secret_keys", "signer", "signer_kwargs"))
 
 
 @lru_cache(maxsize=64)
