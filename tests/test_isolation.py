@@ -138,7 +138,8 @@ def test_threads_are_isolated() -> None:
 
 def test_fast_switching_threads_are_isolated() -> None:
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
+    # With 1e-6, an interpreter under coverage may switch before it has run a single instruction, and never end.
+    sys.setswitchinterval(1e-5)
     try:
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(lambda number: list(use_alone(number, turns=100)), range(16)))
