@@ -257,6 +257,9 @@ class _Span:
     def lift(self) -> None:
         if self.entries is self.stack.entries() and self.entries[-1] is self.last:
             return
+        if self.shared and not getattr(self.first, "_refcnt", True):
+            # Its work has ended, so the stream runs without it.
+            return
         end = _position(self.entries, self.last)
         start = None if end is None else _position(self.entries[: end + 1], self.first)
         if start is None or end is None:

@@ -12,7 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import create_environ
 
-from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, g, has_request_context, request, stream_with_context
+from schlenk import (
+    Flask,
+    _app_ctx_stack,
+    _request_ctx_stack,
+    g,
+    has_app_context,
+    has_request_context,
+    request,
+    stream_with_context,
+)
 from tests.support.contexts import NOTHING, RecordingApp, tops
 from tests.support.execution import in_greenlet, in_thread
 
@@ -83,6 +92,19 @@ def test_application_context_around_is_shared(app: RecordingApp) -> None:
         stream = get(app, "/stream/ada")
         assert b"".join(get(app, "/user")) == b"ada"
         stream.close()
+
+
+def test_stream_runs_without_ended_application_context(app: RecordingApp) -> None:
+    def parts() -> Iterator[bool]:
+        for _ in range(2):
+            yield has_app_context()
+
+    with app.test_request_context() as context:
+        with context.copy():
+            stream = stream_with_context(parts())
+        assert next(stream)
+    assert not next(stream)
+    stream.close()
 
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])

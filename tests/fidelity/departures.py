@@ -12,8 +12,8 @@ modelled    A stream holds the context of a request that has ended: contexts in 
 ended       Such a stream goes on, and is not on top: it brings its contexts to the top. Or a request begins while its
             application context is on top: it does not share that.
 ended       The end of a request fails before its context is popped, in an override: it stays there, and is removed
-here. modelled    If the context of a request can't be pushed, because the preserved one before it can't be torn down,
-that
+            here.
+modelled    If the context of a request can't be pushed, because the preserved one before it can't be torn down, that
             error is raised. The reference handled it without a context, which failed with another error.
 modelled    An application context whose push fails is not on the stack. The reference left it there.
 levelled    ``Vary: Cookie`` also for empty sessions and refreshed cookies: compared only where Flask 1.1.4 went by
@@ -109,6 +109,7 @@ def modelled(side: Side, run: Run) -> Iterator[None]:
         if (
             top is not None
             and streamed(top)
+            and apps.top is not None
             and apps.top in top._implicit_app_ctx_stack
             and apps.top.app is context.app
         ):
@@ -149,14 +150,14 @@ def modelled(side: Side, run: Run) -> Iterator[None]:
             auto_pop(context, error)
 
     def wsgi_app(app: Any, wsgi_app: Any, *arguments: Any) -> Any:
-        below = len(getattr(requests._local, "stack", ()))
+        before = list(getattr(requests._local, "stack", ()))
         try:
             return wsgi_app(app, *arguments)
         except Unpushed as unpushed:
             run.muted = False
             raise unpushed.args[0] from None
         except BaseException:
-            left = getattr(requests._local, "stack", [])[below:]
+            left = [context for context in getattr(requests._local, "stack", ()) if context not in before]
             if any(not context.preserved and not streamed(context) for context in left):
                 run.depart()
             raise
