@@ -1,0 +1,5 @@
+"""A pytest plugin that installs schlenk under Flask before a conftest imports it: ``pytest -p under_flask``."""
+
+import schlenk
+
+schlenk.install_under_flask()
