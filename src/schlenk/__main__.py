@@ -1,0 +1,129 @@
+"""The command line: ``python -m schlenk trace module:app /path`` makes a request and prints its way."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, Callable, NoReturn
+
+from .globals import _app_ctx_stack
+from .install import install_under_flask
+from .trace import trace
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code.
+
+    :param arguments: the arguments; default: those of the process.
+    :raises SystemExit: the arguments are wrong or the application can't be imported (2), or help was asked for (0).
+    """
+    parser = argparse.ArgumentParser(prog="python -m schlenk", description="Tools for applications of schlenk.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser(
+        "trace",
+        help="make a request, and print each step of it",
+        description="Make a request to an application, without a server. Print each step: when it began and how long "
+        "it took (in ms), the application and request stacks after it, and what it returned or raised.",
+    )
+    command.add_argument(
+        "app", metavar="MODULE:APP", help="the application, or a function that returns it: shop:create_app()"
+    )
+    command.add_argument("path", metavar="PATH", help="the path and query string, or a URL")
+    command.add_argument("--method", help="the method (default: GET, or POST if there is --data)")
+    command.add_argument(
+        "--header", action="append", default=[], type=_header, metavar="'NAME: VALUE'", help="may be repeated"
+    )
+    command.add_argument("--data", help="the body, a form unless there is a Content-Type header")
+    command.add_argument("--json", action="store_true", help="print the record as JSON")
+    command.add_argument(
+        "--repeat", type=_positive, default=1, metavar="N", help="make N requests, and keep cookies between them"
+    )
+    command.add_argument("--under-flask", action="store_true", help="call install_under_flask() first")
+    return _trace(parser.parse_args(arguments), command.error)
+
+
+def _trace(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> int:
+    if not options.path.startswith(("/", "http://", "https://")):
+        refuse(f"the path {options.path!r} does not start with a slash")
+    if options.under_flask:
+        try:
+            install_under_flask()
+        except RuntimeError as error:
+            refuse(str(error))
+    app = _load(options.app, refuse)
+    if options.data is not None and not any(name.lower() == "content-type" for name, _ in options.header):
+        options.header.append(("Content-Type", "application/x-www-form-urlencoded"))
+    method = options.method or ("GET" if options.data is None else "POST")
+    client = app.test_client()
+    failure = None
+    with trace() as way:
+        try:
+            for _ in range(options.repeat):
+                client.open(options.path, method=method, headers=options.header, data=options.data, buffered=True)
+        except Exception as error:
+            failure = error
+    text = way.to_json() if options.json else str(way)
+    encoding = sys.stdout.encoding
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    if failure is not None:
+        traceback.print_exception(type(failure), failure, failure.__traceback__)
+        return 1
+    return 0
+
+
+def _load(place: str, refuse: Callable[[str], NoReturn]) -> Any:
+    """Import the application."""
+    module_name, _, name = place.partition(":")
+    if not module_name or not name:
+        refuse(f"{place!r} does not name an application: write it as module:app or module:create_app()")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            traceback.print_exc()
+        refuse(f"the module {module_name!r} can't be imported: {error}")
+    except Exception as error:
+        traceback.print_exc()
+        refuse(f"the module {module_name!r} can't be imported: {type(error).__name__}: {error}")
+    factory = name.endswith("()")
+    name = name[:-2] if factory else name
+    if not hasattr(module, name):
+        refuse(f"the module {module_name!r} has no {name!r}")
+    app = getattr(module, name)
+    if factory:
+        try:
+            app = app()
+        except Exception as error:
+            traceback.print_exc()
+            refuse(f"{place} failed: {type(error).__name__}: {error}")
+    if not hasattr(app, "wsgi_app") or not hasattr(app, "test_client"):
+        hint = f": if it returns one, write {place}()" if callable(app) and not factory else ""
+        refuse(f"{place} is a {type(app).__name__}, which is not an application{hint}")
+    if _is_of_flask(app) and getattr(sys.modules["flask"], "_app_ctx_stack", None) is not _app_ctx_stack:
+        refuse(f"{place} is an application of Flask: add --under-flask")
+    return app
+
+
+def _is_of_flask(app: Any) -> bool:
+    return any(base.__module__ == "flask.app" for base in type(app).__mro__)
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 'Name: value'")
+    return name.strip(), value.strip()
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

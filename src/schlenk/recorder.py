@@ -1,0 +1,542 @@
+"""The recorder of :mod:`schlenk.trace`: a profile function that recognizes the steps of a request.
+
+It uses :func:`sys.setprofile`, which calls a function at each call and return, and needs no change to the application.
+It works in the same way on all Pythons, follows greenlets, and leaves :func:`sys.settrace` to debuggers and coverage.
+:mod:`sys.monitoring` would need Python 3.12, and a second engine for older ones. It would be faster, which a request
+that is recorded does not need.
+
+A step is recognized by its code object, at the moment of the call. Methods are looked up in the classes and instances
+of the applications and contexts that appear, so overridden and patched ones are found. Hooks, views and error handlers
+are looked up in the registries of the application, but only while the method that calls them is the innermost call that
+is known: a view that calls one of them directly does not call a hook.
+
+A profile function is not told which exception ends a call. It is found later, when an ``except`` or ``finally`` block
+handles it: its traceback contains the frame of the call.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from dis import opmap
+from time import perf_counter
+from types import CodeType, FrameType, GeneratorType
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, ref
+
+from .globals import _app_ctx_stack, _request_ctx_stack
+from .storage import get_ident
+
+__all__ = ["Owner", "Recorder", "Step"]
+
+T = TypeVar("T")
+
+# The kind of the step that each method is. Methods without a kind are no steps, but they call hooks.
+_KINDS = {
+    "wsgi_app": "request",
+    "full_dispatch_request": "other",
+    "try_trigger_before_first_request_functions": None,
+    "preprocess_request": "other",
+    "dispatch_request": "other",
+    "handle_user_exception": "error handler",
+    "handle_http_exception": "error handler",
+    "handle_exception": "error handler",
+    "make_response": "response",
+    "process_response": "response",
+    "do_teardown_request": None,
+    "do_teardown_appcontext": None,
+    "push": "push",
+    "open_session": "session",
+    "match_request": "match",
+    "copy": "copy",
+    "_preserve": "preserved",
+    "save_session": "session",
+    "pop": "pop",
+}
+# Methods that are called before the classes of the application and its contexts are known.
+_ENTRANCES = frozenset(("__call__", "wsgi_app", "push", "pop"))
+# What each method calls: kind, name, and the attribute of the application (or of the context, if it begins with an
+# underscore) in which the functions are registered.
+_HANDLERS = [("error handler", "errorhandler", "error_handler_spec")]
+_HOOKS = {
+    "try_trigger_before_first_request_functions": [("hook", "before_first_request", "before_first_request_funcs")],
+    "preprocess_request": [
+        ("hook", "url_value_preprocessor", "url_value_preprocessors"),
+        ("hook", "before_request", "before_request_funcs"),
+    ],
+    "dispatch_request": [("view", "view", "view_functions")],
+    "handle_user_exception": _HANDLERS,
+    "handle_http_exception": _HANDLERS,
+    "handle_exception": _HANDLERS,
+    "process_response": [
+        ("hook", "after_this_request", "_after_request_functions"),
+        ("hook", "after_request", "after_request_funcs"),
+    ],
+    "do_teardown_request": [("teardown", "teardown_request", "teardown_request_funcs")],
+    "do_teardown_appcontext": [("teardown", "teardown_appcontext", "teardown_appcontext_funcs")],
+}
+# The instructions at which a call stops that returns, and at which a generator stops that goes on later. A call that
+# stops at any other instruction was ended by an exception.
+_RETURNED = frozenset(opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in opmap)
+_YIELDED = frozenset(opmap[name] for name in ("YIELD_VALUE", "RESUME") if name in opmap)
+_RAISE = opmap["RAISE_VARARGS"]
+_APPLICATIONS_AND_CONTEXTS = frozenset(("schlenk.app", "schlenk.ctx", "flask.app", "flask.ctx"))
+# The functions that copy_current_request_context() and stream_with_context() return.
+_COPIES = frozenset((("schlenk.ctx", "in_context"), ("flask.ctx", "wrapper")))
+_STREAMS = frozenset((("schlenk.helpers", "stream"), ("flask.helpers", "generator")))
+_LONGEST = 200
+
+
+class Owner:
+    """A thread or greenlet: its name, and the calls that it has not finished."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.calls: list[_Call] = []
+
+
+class Step:
+    """A step. :attr:`schlenk.trace.Way.record` describes the attributes; these times are of :func:`perf_counter`."""
+
+    end: float | None = None
+    result: str | None = None
+    error: str | None = None
+    function: str | None = None
+    where: str | None = None
+
+    def __init__(self, owner: Owner, kind: str, name: str, note: str | None) -> None:
+        parents = [call.step for call in owner.calls if call.step is not None]
+        self.owner = owner
+        self.parent = parents[-1] if parents else None
+        self.depth = len(parents)
+        self.kind = kind
+        self.name = name
+        self.note = note
+        self.app_stack: list[str] = []
+        self.request_stack: list[str] = []
+        self.begin = perf_counter()
+
+
+class _Call:
+    """A call that has begun: the name of the method, its object, and the step that it is, if any."""
+
+    def __init__(self, owner: Owner, name: str, obj: Any, step: Step | None) -> None:
+        self.owner = owner
+        self.name = name
+        self.obj = obj
+        self.step = step
+
+
+class Recorder:
+    """Records steps from :meth:`start` to :meth:`stop`. Afterwards it has no references to the application.
+
+    Flask has no such class.
+    """
+
+    def __init__(self) -> None:
+        self.title = self.app = ""
+        self.owners: list[Owner] = []
+        self.steps: list[Step] = []
+        self.began = perf_counter()
+        self.ended: float | None = None
+        self.failed = False
+        # Weak, because a greenlet ends when the application drops it.
+        self.running: Any = {} if isinstance(get_ident(), int) else WeakKeyDictionary()
+        self.calls: dict[FrameType, _Call] = {}
+        self.methods: dict[CodeType, list[tuple[str, Any]]] = {}
+        # Generators that are response bodies, and copied contexts.
+        self.streams: list[ref[Any]] = []
+        self.copies: list[ref[Any]] = []
+        # Steps that an exception has ended which is not known yet, with the id and the code of their frames.
+        self.unexplained: list[tuple[int, CodeType, Step]] = []
+
+    def start(self) -> None:
+        """Install the profile function, in this thread and in those that are started from now on."""
+        self.previous = sys.getprofile()
+        self.previous_in_threads: Any = getattr(threading, "_profile_hook", None)
+        threading.setprofile(self.enter_thread)
+        sys.setprofile(functools.partial(self.observe, self.previous))
+
+    def stop(self) -> None:
+        """Restore the previous profile functions, in each thread at the next event, which is here the next line."""
+        self.ended = perf_counter()
+        self.explain()
+        if getattr(threading, "_profile_hook", None) == self.enter_thread:
+            threading.setprofile(self.previous_in_threads)
+        for kept in (self.running, self.calls, self.methods, self.streams, self.copies, self.unexplained):
+            kept.clear()
+
+    def enter_thread(self, frame: FrameType, event: str, arg: Any) -> None:
+        # A new thread may have the ident of one that has ended.
+        self.running.pop(get_ident(), None)
+        previous = self.previous_in_threads
+        if previous is not None:
+            previous(frame, event, arg)
+            if sys.getprofile() != self.enter_thread:
+                # It has been called for the same reason, and has installed the function to call from now on.
+                previous = sys.getprofile()
+        sys.setprofile(functools.partial(self.observe, previous))
+        self.observe(None, frame, event, arg)
+
+    def observe(self, previous: Any, frame: FrameType, event: str, arg: Any) -> None:
+        if callable(previous):
+            previous(frame, event, arg)
+        if self.ended is not None:
+            _restore(previous)
+            return
+        try:
+            if self.unexplained and event != "return":
+                self.explain()
+            if event == "call":
+                self.begin(frame)
+            elif event == "return" and frame in self.calls:
+                self.end(frame, arg)
+        except Exception as error:
+            # The application must not fail because some part of it can't be described.
+            if not self.failed and self.ended is None:
+                self.failed = True
+                self.add(self.owner(), "other", "a step that could not be recorded", None).error = _error(error)
+
+    def owner(self) -> Owner:
+        ident = get_ident()
+        owner: Owner | None = self.running.get(ident)
+        if owner is None:
+            if getattr(ident, "parent", None) is None:
+                name = threading.current_thread().name
+            else:
+                name = str(getattr(ident, "name", None) or f"greenlet-{len(self.owners)}")
+            owner = self.running[ident] = Owner(name)
+            self.owners.append(owner)
+        return owner
+
+    def begin(self, frame: FrameType) -> None:
+        if frame in self.calls:
+            # A coroutine that goes on.
+            return
+        code = frame.f_code
+        module = frame.f_globals.get("__name__")
+        known: Owner | None = self.running.get(get_ident())
+        caller = known.calls[-1] if known and known.calls else None
+        if code.co_name in _ENTRANCES and _is_part(_first_argument(frame)):
+            self.learn(_first_argument(frame))
+        if code in self.methods:
+            self.begin_method(frame, caller)
+        elif caller and (module, code.co_name) == ("blinker.base", "send"):
+            signal = _first_argument(frame)
+            if signal.receivers:
+                self.call(frame, "signal", f"signal {signal.name}")
+        elif caller and caller.name in _HOOKS:
+            self.begin_hook(frame, caller)
+        elif (module, code.co_name) in _COPIES:
+            function = frame.f_locals["f"]
+            self.call(frame, "copy", f"in a copied context: {_name(function)}", function)
+        elif code.co_flags & inspect.CO_GENERATOR:
+            if any(getattr(body(), "gi_frame", None) is frame for body in self.streams):
+                self.begin_stream(frame)
+        elif code.co_flags & inspect.CO_COROUTINE and not caller:
+            # Flask runs asynchronous views and hooks in another thread, which has nothing else to record.
+            for waiting in list(self.calls.values()):
+                if waiting.name in _HOOKS and self.begin_hook(frame, waiting):
+                    break
+
+    def learn(self, obj: Any) -> None:
+        """Look the methods of a context and its application, or of an application, up in their classes."""
+        app = getattr(obj, "app", obj)
+        for part in (obj, app, getattr(app, "session_interface", None)):
+            for scope in (getattr(part, "__dict__", {}), *map(vars, type(part).__mro__)):
+                for name in scope.keys() & _KINDS.keys():
+                    code = _code(scope[name])
+                    methods = self.methods.setdefault(code, []) if code else []
+                    if all(function is not scope[name] for _, function in methods):
+                        methods.append((name, scope[name]))
+
+    def begin_method(self, frame: FrameType, caller: _Call | None) -> None:
+        name, function = _running(self.methods[frame.f_code], frame)
+        obj = _first_argument(frame)
+        if not _is_part(obj):
+            obj = None
+        if caller and caller.name == name and (caller.obj is obj or None in (caller.obj, obj)):
+            # An override has called the method that it overrides.
+            return
+        kind = _KINDS[name]
+        if kind is None:
+            self.enter(frame, name, obj, None)
+            return
+        label, note = name, None
+        if kind in ("push", "pop", "preserved"):
+            label = f"{name.strip('_')} {type(obj).__name__}"
+        if name == "wsgi_app":
+            environs = (value for value in frame.f_locals.values() if type(value) is dict)
+            note = next((_target(environ) for environ in environs if "REQUEST_METHOD" in environ), None)
+        elif kind == "push" and any(copy() is obj for copy in self.copies):
+            note = "a copy"
+        elif kind == "push" and any(
+            entry is obj for entry in (*_request_ctx_stack.entries(), *_app_ctx_stack.entries())
+        ):
+            note = "pushed again"
+        elif kind == "pop" and getattr(obj, "preserved", False):
+            note = "preserved until now"
+        self.call(frame, kind, label, function, note, name, obj)
+
+    def begin_hook(self, frame: FrameType, caller: _Call) -> bool:
+        """Record the call of a function that is registered with the application, and return whether it is one."""
+        context = _request_ctx_stack.top
+        app: Any = caller.obj or getattr(_app_ctx_stack.top, "app", None)
+        functions = []
+        for kind, label, attribute in _HOOKS[caller.name]:
+            registry = getattr(context if attribute[0] == "_" else app, attribute, ())
+            functions += [((kind, label), f) for f in _functions(registry) if _code(f) is frame.f_code]
+        if not functions:
+            return False
+        (kind, label), function = _running(functions, frame)
+        name = _name(function)
+        if kind == "view":
+            # The functions of several endpoints may have the same name.
+            name = getattr(getattr(context, "request", None), "endpoint", name)
+        note = _received(frame) if kind in ("teardown", "error handler") else None
+        self.call(frame, kind, f"{label} {name}", function, note)
+        return True
+
+    def begin_stream(self, frame: FrameType) -> None:
+        running: FrameType | None = frame
+        if (frame.f_globals.get("__name__"), frame.f_code.co_name) in _STREAMS:
+            # The application's generator, whose parts it passes on.
+            inner = frame.f_locals.get("iterator", frame.f_locals.get("gen"))
+            running = getattr(inner, "gi_frame", None)
+        step = self.call(frame, "stream", f"stream {running.f_code.co_name if running else ''}".rstrip())
+        if running:
+            step.function = f"{running.f_globals.get('__name__')}.{running.f_code.co_name}"
+            step.where = _where(running.f_code)
+
+    def call(
+        self,
+        frame: FrameType,
+        kind: str,
+        label: str,
+        function: Any = None,
+        note: str | None = None,
+        name: str = "",
+        obj: Any = None,
+    ) -> Step:
+        step = self.add(self.owner(), kind, label, note)
+        code = _code(inspect.unwrap(function)) if function is not None else None
+        if code is not None:
+            module, name_in_module = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+            step.function = f"{module}.{name_in_module or _name(function)}"
+            step.where = _where(code)
+        self.enter(frame, name, obj, step)
+        return step
+
+    def enter(self, frame: FrameType, name: str, obj: Any, step: Step | None) -> None:
+        owner = self.owner()
+        call = self.calls[frame] = _Call(owner, name, obj, step)
+        owner.calls.append(call)
+
+    def add(self, owner: Owner, kind: str, name: str, note: str | None) -> Step:
+        step = Step(owner, kind, name, note)
+        self.look(step)
+        self.steps.append(step)
+        return step
+
+    def look(self, step: Step) -> None:
+        """Note what is on both stacks."""
+        apps: list[Any] = _app_ctx_stack.entries()
+        requests: list[Any] = _request_ctx_stack.entries()
+        step.app_stack = [_app_label(context) for context in apps]
+        step.request_stack = [_request_label(context) for context in requests]
+        if apps and not self.app:
+            self.app = step.app_stack[0]
+        if requests and not self.title:
+            environ = getattr(getattr(requests[0], "request", None), "environ", None)
+            self.title = _target(environ) if environ else ""
+
+    def end(self, frame: FrameType, result: Any) -> None:
+        code = frame.f_code
+        instruction = code.co_code[frame.f_lasti]
+        call = self.calls[frame]
+        step = call.step
+        returned = result is not None or instruction in _RETURNED
+        if step and code.co_flags & inspect.CO_COROUTINE and instruction not in _RETURNED:
+            # It waits, or an exception was raised, in which case explain() ends it.
+            if not returned:
+                self.unexplained.append((id(frame), code, step))
+            return
+        self.leave(frame)
+        if step is None:
+            return
+        if not returned and not (step.kind == "stream" and instruction in _YIELDED):
+            step.error, step.result = "an exception", None
+            if instruction == _RAISE and code.co_code[frame.f_lasti + 1] == 0 and frame.f_back:
+                # A `raise` without an exception does not add its frame to the traceback.
+                frame = frame.f_back
+            self.unexplained.append((id(frame), frame.f_code, step))
+            return
+        step.result = step.result or _describe(result)
+        if call.name == "copy":
+            self.copies = [copy for copy in self.copies if copy() is not None]
+            self.copies.append(ref(result))
+        elif call.name == "process_response":
+            body = getattr(result, "response", None)
+            if isinstance(body, GeneratorType):
+                self.streams = [stream for stream in self.streams if stream() is not None]
+                self.streams.append(ref(body))
+        elif call.name in ("full_dispatch_request", "handle_exception") and step.parent:
+            # What wsgi_app() itself returns is only the body.
+            step.parent.result = step.result
+
+    def leave(self, frame: FrameType) -> None:
+        call = self.calls.pop(frame)
+        # Including calls inside it, whose ends were not noticed.
+        del call.owner.calls[call.owner.calls.index(call) :]
+        if call.step is not None:
+            call.step.end = perf_counter()
+            self.look(call.step)
+
+    def explain(self) -> None:
+        """Find the exceptions that ended steps, if one of them is being handled."""
+        error = sys.exc_info()[1]
+        # An exception handled during another one is its context. Ten are enough, and the chain may have a loop.
+        for _ in range(10):
+            if error is None:
+                return
+            traceback = error.__traceback__
+            while traceback is not None:
+                frame = traceback.tb_frame
+                for entry in list(self.unexplained):
+                    number, code, step = entry
+                    if number == id(frame) and code is frame.f_code:
+                        self.unexplained.remove(entry)
+                        step.error = _error(error)
+                        if step.end is None:
+                            self.leave(frame)
+                traceback = traceback.tb_next
+            error = error.__context__
+
+
+def _restore(previous: Any) -> None:
+    """Install the profile function that was installed before."""
+    if previous is None or callable(previous):
+        sys.setprofile(previous)
+    else:
+        # cProfile up to Python 3.11: a profiler written in C.
+        previous.enable()
+
+
+def _first_argument(frame: FrameType) -> Any:
+    code = frame.f_code
+    return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+
+
+def _is_part(obj: Any) -> bool:
+    """Return whether ``obj`` is an application or a context, of schlenk or of Flask."""
+    kind = type(obj)
+    return any(base.__module__ in _APPLICATIONS_AND_CONTEXTS for base in kind.__mro__) and (
+        hasattr(kind, "push") or hasattr(kind, "wsgi_app")
+    )
+
+
+def _function(function: Any) -> Any:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+def _code(function: Any) -> CodeType | None:
+    """Return the code that a call of ``function`` runs, if it is written in Python."""
+    function = _function(function)
+    function = getattr(function, "__func__", function)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        code = getattr(inspect.getattr_static(type(function), "__call__", None), "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def _running(functions: list[tuple[T, Any]], frame: FrameType) -> tuple[T, Any]:
+    """Return the function that ``frame`` runs. Several have the same code if they were made by the same decorator."""
+
+    def is_running(function: Any) -> bool:
+        if not inspect.isfunction(function):
+            # A bound method, or an object that can be called.
+            return _first_argument(frame) is getattr(function, "__self__", function)
+        cells = zip(frame.f_code.co_freevars, function.__closure__ or ())
+        return all(frame.f_locals.get(name) is cell.cell_contents for name, cell in cells)
+
+    running = [entry for entry in functions if len(functions) == 1 or is_running(_function(entry[1]))]
+    return (running or functions)[0]
+
+
+def _functions(registry: Any) -> Iterator[Any]:
+    """Go through a registry of functions: a list, or a dictionary of functions, lists and dictionaries."""
+    if isinstance(registry, (dict, list, tuple)):
+        for part in list(registry.values() if isinstance(registry, dict) else registry):
+            yield from _functions(part)
+    else:
+        yield registry
+
+
+def _name(function: Any) -> str:
+    function = _function(function)
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _where(code: CodeType) -> str:
+    """Return file and line of a function. The file is relative to the folder that it can be imported from."""
+    file = os.path.abspath(code.co_filename)
+    folders = (os.path.join(os.path.abspath(folder), "") for folder in sys.path)
+    longest = max((folder for folder in folders if file.startswith(folder)), key=len, default="")
+    return f"{file[len(longest) :]}:{code.co_firstlineno}"
+
+
+def _target(environ: Any) -> str:
+    """Return the method, path and query string of a request."""
+    path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}".encode("latin1", "replace")
+    query = environ.get("QUERY_STRING")
+    target = path.decode(errors="replace") + (f"?{query}" if query else "")
+    return _short(f"{environ.get('REQUEST_METHOD')} {target}")
+
+
+def _app_label(context: Any) -> str:
+    name = getattr(getattr(context, "app", None), "name", None)
+    return type(context).__name__ if name is None else _short(str(name))
+
+
+def _request_label(context: Any) -> str:
+    request = getattr(context, "request", None)
+    path = getattr(request, "path", None)
+    return type(context).__name__ if path is None else _short(f"{getattr(request, 'method', None)} {path}")
+
+
+def _received(frame: FrameType) -> str:
+    """Describe the exception that a teardown function or error handler is called with."""
+    code = frame.f_code
+    arguments = [frame.f_locals.get(name) for name in code.co_varnames[: code.co_argcount]]
+    error = next((argument for argument in arguments if isinstance(argument, BaseException)), None)
+    return "without an error" if error is None else f"with {_error(error)}"
+
+
+def _error(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return _short(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def _describe(value: Any) -> str | None:
+    """Describe what a step has returned, without calling methods of the application."""
+    if value is None:
+        return None
+    if type(value) in (str, bytes, int, float, bool):
+        return _short(repr(value))
+    if type(value) is tuple:
+        return _short(f"({', '.join(_describe(part) or 'None' for part in value)})")
+    status = getattr(value, "status", None)
+    return _short(type(value).__name__ + (f" {status}" if type(status) is str else ""))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
