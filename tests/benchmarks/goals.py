@@ -19,6 +19,8 @@ class Goal(NamedTuple):
     """The limit on newer Pythons, where it is another."""
     against: str | None = None
     """The peer's work, where it is another."""
+    ours: str = "schlenk"
+    """Which peer the goal is for."""
 
 
 GOALS = [
@@ -48,6 +50,21 @@ GOALS = [
     Goal("error handler", "Flask", 0.5),
     Goal("404", "Flask", 0.6),
     Goal("404", "Werkzeug", 1.2),
+    *(
+        Goal(work, "Flask", limit, newer, ours="Flask on schlenk")
+        for work, limit, newer in [
+            ("request.method", 0.30, 0.55),
+            ("current_app.name", 0.30, 0.55),
+            ("g.user", 0.30, 0.55),
+            ("g.user = 1", 0.7, None),
+            ("request context", 1.05, None),
+            ("hello", 1.03, None),
+            ("hooks", 1.03, None),
+            ("40 proxy reads", 0.82, None),
+            ("session read and write", 1.03, None),
+            ("404", 1.03, None),
+        ]
+    ),
 ]
 FLAT = 1.2
 """What a request may cost beside many others, to what it costs beside one."""
@@ -71,12 +88,11 @@ def outcomes(results: dict[str, Any], python: str) -> Iterator[Outcome]:
     ours = peers.get("schlenk", {})
     for goal in GOALS:
         theirs = peers.get(goal.peer, {}).get("times", {}).get(goal.against or goal.work)
-        mine = ours.get("times", {}).get(goal.work)
+        mine = peers.get(goal.ours, {}).get("times", {}).get(goal.work)
         if mine is not None and theirs is not None:
             limit = goal.newer if newer and goal.newer is not None else goal.limit
-            yield Outcome(
-                goal.work, f"{goal.peer}, {goal.against}" if goal.against else goal.peer, limit, mine / theirs
-            )
+            work = goal.work if goal.ours == "schlenk" else f"{goal.ours}: {goal.work}"
+            yield Outcome(work, f"{goal.peer}, {goal.against}" if goal.against else goal.peer, limit, mine / theirs)
     for among in ("threads", "greenlets"):
         costs = {int(count): cost for count, cost in ours.get("scale", {}).get(among, {}).items()}
         for count in sorted(costs)[1:]:

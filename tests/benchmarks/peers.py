@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 REQUIREMENTS = {
     "schlenk": ["--editable", str(ROOT), "blinker"],
     "flask": ["flask", "greenlet"],
+    "flask-on-schlenk": ["--editable", str(ROOT), "flask"],
     "flask-1.1.4": [
         "flask==1.1.4", "werkzeug==1.0.1", "jinja2<3", "markupsafe<2.1", "itsdangerous<2", "greenlet", "blinker"
     ],
@@ -42,6 +43,7 @@ PEERS = {
         Peer("dictionary", "werkzeug", "dictionary", "werkzeug"),
         Peer("Werkzeug", "werkzeug", "werkzeug", "werkzeug"),
         Peer("Flask", "flask", "flask", "flask"),
+        Peer("Flask on schlenk", "flask-on-schlenk", "flask_on_schlenk", "flask"),
         Peer("Flask 1.1.4", "flask-1.1.4", "flask", "flask"),
         Peer("Flask 1.1.4 without blinker", "flask-1.1.4", "flask", "flask", blinker=False),
         Peer("Bottle", "bottle", "bottle", "bottle"),

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from tests.benchmarks.goals import Outcome
-from tests.benchmarks.work import LOCALS, PLACE, REQUESTS, ROUTES
+from tests.benchmarks.work import CONTEXTS, GLOBALS, LOCALS, PLACE, REQUESTS, ROUTES
 
 Results = dict[str, Any]
 
@@ -40,6 +40,7 @@ TABLES = [
         ("threading.local", "ContextVar", "gevent.local", "asgiref.local"),
     ),
     Table("Whole requests", REQUESTS, "schlenk", ("Werkzeug", "Flask", "Flask 1.1.4", "Bottle")),
+    Table("Flask on schlenk", (*GLOBALS, *CONTEXTS, *REQUESTS), "Flask on schlenk", ("Flask",)),
     Table(
         "Whole requests, without blinker",
         REQUESTS,

@@ -159,6 +159,14 @@ def flask(name: str) -> Works:
         yield work, answer(calls[work])
 
 
+def flask_on_schlenk(name: str) -> Works:
+    """Work of Flask on schlenk's stacks. The locals and proxies that it does not use are left out."""
+    importlib.import_module("schlenk").install_under_flask()
+    for work, how in flask(name):
+        if work not in PROXIES and work not in PLACE:
+            yield work, how
+
+
 def dictionary(name: str) -> Works:
     """The floor under the locals and proxies."""
     from greenlet import getcurrent
@@ -217,6 +225,6 @@ def context_variable(name: str) -> Works:
 KINDS: dict[str, Callable[[str], Works]] = {
     function.__name__: function
     for function in (
-        flask, dictionary, werkzeug, bottle, threading_local, gevent_local, asgiref_local, context_variable
+        flask, flask_on_schlenk, dictionary, werkzeug, bottle, threading_local, gevent_local, asgiref_local, context_variable
     )
 }  # fmt: skip
