@@ -225,6 +225,7 @@ def context_variable(name: str) -> Works:
 KINDS: dict[str, Callable[[str], Works]] = {
     function.__name__: function
     for function in (
-        flask, flask_on_schlenk, dictionary, werkzeug, bottle, threading_local, gevent_local, asgiref_local, context_variable
+        flask, flask_on_schlenk, dictionary, werkzeug, bottle, threading_local, gevent_local, asgiref_local,
+        context_variable,
     )
 }  # fmt: skip
