@@ -1,0 +1,52 @@
+"""Records as :mod:`schlenk.trace` makes them, for tests of what is drawn of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def step(name: str = "view cart", **changes: Any) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "depth": 0,
+        "parent": None,
+        "owner": 0,
+        "kind": "view",
+        "name": name,
+        "function": None,
+        "where": None,
+        "begin": 0.001,
+        "end": 0.003,
+        "result": None,
+        "error": None,
+        "app_stack": [],
+        "request_stack": [],
+        "note": None,
+    }
+    assert changes.keys() <= made.keys() | {"app_stack_before", "request_stack_before"}
+    return {**made, **changes}
+
+
+def record(*steps: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    made = {
+        "title": "GET /cart?id=1",
+        "app": "shop",
+        "python": "3.11.7",
+        "schlenk": "0.1.0",
+        "seconds": 0.004,
+        "owners": ["MainThread"],
+        "steps": list(steps),
+    }
+    assert changes.keys() <= made.keys()
+    return {**made, **changes}
+
+
+def hostile(text: str) -> dict[str, Any]:
+    """Return a record in which every text is the same one, in an error as well as beside a result."""
+    of_client = dict.fromkeys(("name", "function", "where", "result", "note"), text)
+    stacks = {key: [text, text] for key in ("app_stack", "request_stack", "request_stack_before")}
+    return record(
+        step(**of_client, **stacks),
+        step(**{**of_client, "error": text}, owner=1, depth=1, parent=0),
+        **dict.fromkeys(("title", "app", "python", "schlenk"), text),
+        owners=[text, text],
+    )
