@@ -144,7 +144,7 @@ def modelled(side: Side, run: Run) -> Iterator[None]:
         kept = context.request.environ.get("flask._preserve_context") or (
             error is not None and context.app.preserve_context_on_exception
         )
-        if wrong(context) and not (kept and getattr(requests.top, "preserved", False)):
+        if wrong(context) and (streamed(context) or not (kept and getattr(requests.top, "preserved", False))):
             run.depart()
         if not run.muted:
             auto_pop(context, error)
