@@ -1,1 +1,1 @@
-"""What schlenk costs beside its peers: ``python -m tests.benchmarks``."""
+"""The time and memory of schlenk and of its peers: ``python -m tests.benchmarks``."""

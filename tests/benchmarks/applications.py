@@ -1,4 +1,4 @@
-"""The same web applications on each framework, and the requests that they are asked."""
+"""The same web applications on each framework, and the requests that are sent to them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ ROUTES = 200
 
 
 class Call(NamedTuple):
-    """A request to an application, and what it has to answer."""
+    """A request to an application, and the expected response."""
 
     application: Callable[..., Any]
     environ: dict[str, Any]
     status: int
     body: bytes | None = None
-    """None where each framework has a page of its own."""
+    """None if the frameworks have different pages."""
     sent: bytes = b""
     paths: Iterator[str] | None = None
-    """What to ask for instead of the environ's path, another each time."""
+    """Paths to request in turn, instead of the path in the environ."""
 
 
 def environ(path: str = "/", method: str = "GET", **more: Any) -> dict[str, Any]:
-    """What a server says of a request by a browser, the same for every framework."""
+    """Return the environ of a browser's request. It is the same for every framework."""
     return {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
@@ -59,7 +59,7 @@ def environ(path: str = "/", method: str = "GET", **more: Any) -> dict[str, Any]
 
 
 def place_calls(application: Callable[..., Any]) -> dict[str, Call]:
-    """One of many routes with a variable, at a URL that is asked for often and at such as are asked for once."""
+    """One of many routes with a variable, requested at the same URL each time, and at a new URL each time."""
     place = f"/place{ROUTES * 3 // 4}/"
     often = Call(application, environ(f"{place}7"), 200, b"number 7")
     return {
@@ -75,7 +75,7 @@ def posted() -> dict[str, Any]:
 
 
 def ask(call: Call) -> tuple[int, dict[str, str], bytes]:
-    """Be the server for one request."""
+    """Serve one request."""
     answer: list[Any] = []
     about = {**call.environ, "wsgi.input": BytesIO(call.sent)}
     body = call.application(about, lambda status, headers, error=None: answer.extend((status, headers)))
@@ -88,7 +88,7 @@ def ask(call: Call) -> tuple[int, dict[str, str], bytes]:
 
 
 def flask_calls(name: str) -> dict[str, Call]:
-    """Work for what has the interface of Flask: ``name`` is the module's."""
+    """The requests for a module with the interface of Flask, which is called ``name``."""
     flask: Any = importlib.import_module(name)
 
     def application() -> Any:
@@ -175,7 +175,7 @@ def flask_calls(name: str) -> dict[str, Call]:
 
 
 def werkzeug_calls() -> dict[str, Call]:
-    """Work for a bare Werkzeug application, which has no contexts: what it needs is handed along."""
+    """The requests for a bare Werkzeug application. It has no contexts, so the request is passed as an argument."""
     from werkzeug.exceptions import HTTPException
     from werkzeug.routing import Map, Rule
     from werkzeug.utils import redirect
@@ -242,7 +242,7 @@ def werkzeug_calls() -> dict[str, Call]:
 
 
 def bottle_calls() -> dict[str, Call]:
-    """Work for Bottle: what it has a counterpart of."""
+    """The requests for Bottle, as far as it has the feature."""
     import bottle
 
     def application(view: Callable[..., Any], rule: str = "/", method: str = "GET") -> Any:

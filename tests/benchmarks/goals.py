@@ -1,4 +1,4 @@
-"""How far schlenk is to be ahead. A goal that is missed is shown, never an error: times are not for tests."""
+"""The goals for schlenk's speed. A missed goal is shown and is not an error, because times vary too much for tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tests.benchmarks.work import ROUTES
 
 NEWER = (3, 12)
-"""Since this Python a missing attribute is cheap, so the newest Flask's proxies are."""
+"""From this Python on, a failed lookup of an attribute is cheap, and so are the proxies of the newest Flask."""
 
 
 class Goal(NamedTuple):
@@ -16,11 +16,11 @@ class Goal(NamedTuple):
     peer: str
     limit: float
     newer: float | None = None
-    """The limit on newer Pythons, where it is another."""
+    """The limit on newer Pythons, if it differs."""
     against: str | None = None
-    """The peer's work, where it is another."""
+    """The peer's work, if it differs."""
     ours: str = "schlenk"
-    """Which peer the goal is for."""
+    """The peer that the goal is for."""
 
 
 GOALS = [
@@ -67,7 +67,7 @@ GOALS = [
     ),
 ]
 FLAT = 1.2
-"""What a request may cost beside many others, to what it costs beside one."""
+"""The limit for the time of a request beside many others, divided by its time beside one."""
 
 
 class Outcome(NamedTuple):
@@ -82,7 +82,7 @@ class Outcome(NamedTuple):
 
 
 def outcomes(results: dict[str, Any], python: str) -> Iterator[Outcome]:
-    """Hold what was measured against the goals; what wasn't measured is left out."""
+    """Compare the results with the goals. Goals without results are left out."""
     newer = tuple(map(int, python.split(".")[:2])) >= NEWER
     peers = results["peers"]
     ours = peers.get("schlenk", {})

@@ -1,4 +1,4 @@
-"""Measures one peer, in a process and an environment of its own.
+"""Measures one peer, in its own process and environment.
 
 ``python -m tests.benchmarks.measure PEER WHAT SETTINGS`` prints what it found as JSON. The least time counts: whatever
 else the machine does only ever adds to it. The garbage collector stays on, as in a server; what it does is part of the
@@ -30,7 +30,7 @@ Settings = dict[str, Any]
 
 
 def loop(work: Work) -> Callable[[int], int]:
-    """Return a function that does the work so many times over and tells the nanoseconds it took.
+    """Return a function that does the work ``count`` times and returns the nanoseconds it took.
 
     What the statement names is global to it, as ``request`` is to a view.
     """
@@ -43,7 +43,7 @@ def loop(work: Work) -> Callable[[int], int]:
 
 
 def least(work: Work, batch: float, repeats: int) -> float:
-    """Return the nanoseconds of doing it once, in the best of ``repeats`` batches of about ``batch`` seconds."""
+    """Return the nanoseconds of doing the work once, in the best of ``repeats`` batches of about ``batch`` seconds."""
     run = loop(work)
     count = 1
     while run(count) < batch * 1e9 / 2:
@@ -53,7 +53,7 @@ def least(work: Work, batch: float, repeats: int) -> float:
 
 
 def times(peer: Peer, settings: Settings) -> dict[str, float]:
-    """Nanoseconds of each piece of work."""
+    """Return the nanoseconds of each piece of work."""
     return {
         name: least(work, settings["batch"], settings["repeats"])
         for name, work in KINDS[peer.kind](peer.module)
@@ -62,7 +62,7 @@ def times(peer: Peer, settings: Settings) -> dict[str, float]:
 
 
 def instructions(peer: Peer, settings: Settings) -> list[tuple[str, int]]:
-    """Do each piece of work between marks that callgrind counts from and to; return each, and how often it was done.
+    """Do each piece of work between marks for callgrind. Return its name and how often it was done.
 
     Between the marks it is done for a number of times, then for three times that number: the difference between the
     two is free of what surrounds it. Collections would come at any time, so there are none.
@@ -83,12 +83,12 @@ def instructions(peer: Peer, settings: Settings) -> list[tuple[str, int]]:
 
 
 def mark() -> None:
-    """Call a function of the C library that nothing else here calls."""
+    """Call a function of the C library that nothing else calls."""
     os.getpgid(0)
 
 
 def scale(peer: Peer, settings: Settings) -> dict[str, Any]:
-    """What a request costs while others have contexts open, how many bytes each of these takes; and the import."""
+    """Return the time of a request beside open contexts, the bytes of an open context, and the time of the import."""
     if peer.kind == "werkzeug":
         hello = werkzeug_calls()["hello"]
         return {"threads": {count: in_threads(hello, nullcontext, count, settings) for count in settings["threads"]}}
@@ -108,7 +108,7 @@ def scale(peer: Peer, settings: Settings) -> dict[str, Any]:
 def in_threads(
     call: Call, inside: Callable[[], AbstractContextManager[Any]], threads: int, settings: Settings
 ) -> float:
-    """Nanoseconds of a request where that many threads answer at the same time, each inside what ``inside`` returns.
+    """Return the nanoseconds of a request while ``threads`` threads serve requests, each in the context ``inside()``.
 
     It takes too long to find the machine idle all the while, so the processor's time is taken instead of the clock's.
     What a thread's first requests take goes to the thread.
@@ -136,7 +136,7 @@ def in_threads(
 
 @contextmanager
 def greenlets(count: int, body: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
-    """Have greenlets that are each inside what ``body`` returns."""
+    """Run ``count`` greenlets, each in the context that ``body`` returns."""
     from greenlet import getcurrent, greenlet
 
     here = getcurrent()
@@ -154,13 +154,13 @@ def greenlets(count: int, body: Callable[[], AbstractContextManager[Any]]) -> It
 
 
 def beside_greenlets(call: Call, count: int, settings: Settings) -> float:
-    """Nanoseconds of a request where that many greenlets have a context open."""
+    """Return the nanoseconds of a request while ``count`` greenlets have an open context."""
     with greenlets(count, lambda: call.application.request_context(environ())):
         return least(answer(call), settings["batch"], settings["repeats"])
 
 
 def bytes_of_a_context(call: Call, count: int) -> float:
-    """What each of many open contexts takes, apart from the greenlet that it is in and the environ."""
+    """Return the bytes of an open context, without its greenlet and its environ."""
 
     def traced(body: Callable[[Any], AbstractContextManager[Any]]) -> int:
         environs = iter([environ() for _ in range(count)])
@@ -175,7 +175,7 @@ def bytes_of_a_context(call: Call, count: int) -> float:
 
 
 def import_time(module: str) -> float:
-    """Nanoseconds of the processor's time for importing ``module`` in a new interpreter."""
+    """Return the processor time for importing ``module`` in a new interpreter, in nanoseconds."""
     source = f"from time import process_time_ns as clock; begin = clock(); import {module}; print(clock() - begin)"
     return float(subprocess.check_output([sys.executable, "-I", "-c", source], text=True))
 
@@ -195,7 +195,7 @@ WHATS: dict[str, Callable[[Peer, Settings], Any]] = {what.__name__: what for wha
 def main(name: str, what: str, settings: str) -> None:
     peer = PEERS[name]
     if not peer.blinker:
-        # None in its place makes its import fail, as it would if it weren't installed.
+        # None makes its import fail, as if it were not installed.
         sys.modules["blinker"] = None  # type: ignore[assignment]
     json.dump({"versions": versions(peer), what: WHATS[what](peer, json.loads(settings))}, sys.stdout)
 

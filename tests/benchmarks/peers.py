@@ -1,4 +1,4 @@
-"""Who is measured, and the environments they are installed in."""
+"""The libraries that are measured, and the environments that they are installed in."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ NEWEST_PYTHON = {"flask-1.1.4": (3, 11)}
 
 
 class Peer(NamedTuple):
-    """Something that can do some of the work."""
+    """A library that can do some of the work."""
 
     name: str
     environment: str
     kind: str
-    """Which function of :mod:`tests.benchmarks.work` makes its work."""
+    """The name of the function of :mod:`tests.benchmarks.work` that returns its work."""
     module: str
     blinker: bool = True
 
@@ -56,9 +56,9 @@ PEERS = {
 
 
 def environment(name: str, directory: Path, python: str) -> str | None:
-    """Return the interpreter of the environment ``name``, which is made if need be, or None if it can't be.
+    """Return the interpreter of the environment ``name``, or None if this Python is too new for it.
 
-    Newest means newest when it was made: delete the directory for newer ones.
+    The environment is created if it is missing. Delete it to install newer releases.
     """
     identify = "import json, sys; print(json.dumps([sys.implementation.cache_tag, *sys.version_info[:3]]))"
     tag, *version = json.loads(subprocess.check_output([python, "-I", "-c", identify], text=True))

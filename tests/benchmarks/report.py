@@ -1,4 +1,4 @@
-"""Shows what was measured: tables, as Markdown, and a bar chart, as SVG."""
+"""The results as tables in Markdown and as a bar chart in SVG."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ COLOURS = {
 
 
 def label(peer: str, results: Results) -> str:
-    """Name a peer with its version, where it has one of its own."""
+    """Return the name of a peer, with its version if it has one."""
     version = results["peers"][peer]["versions"].get(peer.lower())
     return peer if version is None or peer == "schlenk" else f"{peer} {version}"
 
 
 def markdown(rows: Iterable[Iterable[str]]) -> str:
-    """Align rows, the first of which is the head; all columns but the first are numbers."""
+    """Align rows. The first is the head, and all columns but the first are numbers."""
     cells = [list(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells)]
     cells.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
@@ -77,7 +77,7 @@ def number(value: float) -> str:
 
 
 def compare(table: Table, results: Results, what: str) -> str | None:
-    """Return the table, with what each peer took and in brackets what we took of that; None if there is nothing."""
+    """Return a table with the time of each peer, and schlenk's time divided by it in brackets; None if it is empty."""
     measured = {name: peer[what] for name, peer in results["peers"].items() if peer.get(what)}
     ours = measured.get(table.ours, {})
     theirs = [peer for peer in table.theirs if any(work in measured.get(peer, ()) for work in table.works)]
@@ -93,7 +93,7 @@ def compare(table: Table, results: Results, what: str) -> str | None:
 
 
 def scale(results: Results) -> str | None:
-    """Return the table of what requests cost beside many others, of memory and of the import."""
+    """Return a table of requests beside many others, of memory, and of the import."""
     measured = {name: peer["scale"] for name, peer in results["peers"].items() if "scale" in peer}
     if not measured:
         return None
@@ -141,7 +141,7 @@ def page(text: str, python: str, measured: str) -> str:
 
 
 def chart(results: Results) -> str:
-    """Draw the times of each peer as bars, in proportion to the newest Flask's."""
+    """Draw the times of each peer as bars, divided by those of the newest Flask."""
     times = {name: peer["times"] for name, peer in results["peers"].items() if "times" in peer}
     works = [work for work in CHART if work in times.get("Flask", ())]
     bars = [

@@ -1,4 +1,4 @@
-"""Measures the peers in turn, several times over, and keeps the least of each number."""
+"""Measures the peers in turn, several times, and keeps the smallest of each number."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def command(interpreter: str, peer: str, what: str, settings: dict[str, Any]) ->
 
 
 def measure(interpreter: str, peer: str, what: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Measure a peer in a process of its own."""
+    """Measure a peer in a new process."""
     told = subprocess.run(command(interpreter, peer, what, settings), cwd=ROOT, check=True, stdout=subprocess.PIPE)
     found: dict[str, Any] = json.loads(told.stdout)
     return found
 
 
 def merge(found: Any, again: Any) -> Any:
-    """Take the least of each number, and of all else the newest."""
+    """Merge results: of numbers the smallest, of everything else the newest."""
     if isinstance(found, dict):
         return {**found, **{key: merge(found[key], again[key]) if key in found else again[key] for key in again}}
     return min(found, again) if isinstance(found, (float, int)) else again
@@ -46,7 +46,7 @@ def rounds(
     times: dict[str, Any] = TIMES,
     scale: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return what was measured of each peer whose interpreter is given."""
+    """Return the results of each peer in ``interpreters``."""
     peers: dict[str, Any] = {}
     for number in range(1, count + 1):
         for peer, interpreter in interpreters.items():
@@ -63,7 +63,7 @@ def tell(progress: str) -> None:
 
 
 def instructions(interpreter: str, peer: str, settings: dict[str, Any] = COUNTED) -> dict[str, float]:
-    """Count the instructions of each piece of work with callgrind, which writes down a part at each mark.
+    """Count the instructions of each piece of work with callgrind, which writes a part at each mark.
 
     :raises FileNotFoundError: valgrind isn't installed.
     """

@@ -1,4 +1,4 @@
-"""What is measured: the work, how each peer does it, and how far schlenk wants to get with it.
+"""The work that is measured, for each peer.
 
 A piece of work is a statement and what its names stand for. A peer that has no counterpart to a piece leaves it out.
 """
@@ -21,7 +21,7 @@ class Work(NamedTuple):
     statement: str
     names: dict[str, Any]
     unrolled: int = 10
-    """How often the statement stands in the body of the loop, so that the loop costs next to nothing."""
+    """How often the loop's body repeats the statement, so that the time of the loop itself is negligible."""
 
 
 Works = Iterator[tuple[str, Work]]
@@ -50,7 +50,7 @@ GLOBALS = {
     "g.user = 1": "g.user = 1",
     "session.get": "session.get('user')",
 }
-# What each of them comes to when a dictionary by greenlet is used directly: the floor under them.
+# The same on a dictionary by greenlet, written out: no implementation can be faster.
 WRITTEN_OUT = {
     "proxy read": "thing[getcurrent()]['stack'][-1].x",
     "proxy write": "thing[getcurrent()]['stack'][-1].x = 1",
@@ -100,7 +100,7 @@ THINGS = {"thing": Thing(), "function": lambda: None, "mapping": {"x": 1}, "sequ
 
 
 def answer(call: Call) -> Work:
-    """Answer a request as a server has it done: each has an environ of its own."""
+    """Return the work of serving a request, with a new environ each time."""
     status, _, body = ask(call)
     if status != call.status or call.body not in (None, body):
         raise ValueError(
@@ -113,7 +113,7 @@ def answer(call: Call) -> Work:
 
 
 def finish(body: Any) -> None:
-    """Read an answer and close it, as a server does."""
+    """Read a response and close it, as a server does."""
     for _ in body:
         pass
     close = getattr(body, "close", None)
@@ -132,7 +132,7 @@ def request_at_hand(flask: Any) -> Iterator[dict[str, Any]]:
 
 
 def flask(name: str) -> Works:
-    """Work of what has the interface of Flask, or is built like it."""
+    """The work of a module with the interface of Flask."""
     module = importlib.import_module(name)
     local: Any = importlib.import_module("werkzeug.local" if name == "flask" else f"{name}.local")
     with request_at_hand(module) as names:
@@ -160,7 +160,7 @@ def flask(name: str) -> Works:
 
 
 def flask_on_schlenk(name: str) -> Works:
-    """Work of Flask on schlenk's stacks. The locals and proxies that it does not use are left out."""
+    """The work of Flask on schlenk's stacks, without the locals and proxies that Flask does not use."""
     importlib.import_module("schlenk").install_under_flask()
     for work, how in flask(name):
         if work not in PROXIES and work not in PLACE:
@@ -168,7 +168,7 @@ def flask_on_schlenk(name: str) -> Works:
 
 
 def dictionary(name: str) -> Works:
-    """The floor under the locals and proxies."""
+    """The work of a dictionary, the lower limit for locals and proxies."""
     from greenlet import getcurrent
     from werkzeug.wrappers import Request
 
@@ -185,7 +185,7 @@ def dictionary(name: str) -> Works:
 
 
 def werkzeug(name: str) -> Works:
-    """The floor under whole requests."""
+    """The work of bare Werkzeug, the lower limit for requests."""
     for work, call in werkzeug_calls().items():
         yield work, answer(call)
 

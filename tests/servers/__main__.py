@@ -1,4 +1,4 @@
-"""Serve the application with every server there is, and see whether any request gets what belongs to another.
+"""Serve the application with each server, and check that no request sees what belongs to another.
 
 ``python -m tests.servers`` makes an environment for each server from PyPI, with schlenk as it is in this checkout,
 tries one server after the other, and prints what came of it. It fails if anything was not as it has to be.
@@ -22,13 +22,13 @@ from tests.servers.trial import Result, under_load
 
 MARK = "<!-- python -m tests.servers -->\n"
 SECONDS = 1800
-"""How long a load may take."""
+"""The longest time for a load, in seconds."""
 
 Row = dict[str, object]
 
 
 def environment(server: Server, directory: Path) -> Path:
-    """Return the interpreter of an environment in which the server and schlenk, as it is now, are installed."""
+    """Return the interpreter of an environment with the server and the current schlenk."""
     major, minor = sys.version_info[:2]
     python = directory / f"{'-'.join(server.packages)}-{major}.{minor}" / "bin" / "python"
     if not python.exists():
@@ -40,7 +40,7 @@ def environment(server: Server, directory: Path) -> Path:
 
 
 def release(server: Server, python: Path) -> str:
-    """Return the server's name and the version of it that is installed."""
+    """Return the name of the server and its installed version."""
     program = "import sys; from importlib.metadata import version; print(version(sys.argv[1]))"
     said = subprocess.run([str(python), "-c", program, server.packages[0]], check=True, capture_output=True, text=True)
     return f"{server.name}, {server.packages[0]} {said.stdout.strip()}"
@@ -52,7 +52,7 @@ def requests(processes: Iterable[Process]) -> str:
 
 
 def load_row(name: str, result: Result) -> Row:
-    """Return what a server did under load."""
+    """Return the result of a server under load."""
     did = result.load.did
     return {
         "server": name,
@@ -72,7 +72,7 @@ def load_row(name: str, result: Result) -> Row:
 
 
 def kill_row(name: str, result: Result) -> Row:
-    """Return what became of a worker that was killed, and of the answers."""
+    """Return the result of a server with a worker that was killed."""
     number = result.killed.number
     return {
         "server": name,
@@ -100,7 +100,7 @@ def table(rows: list[Row], width: int = 5) -> str:
 
 
 def record(page: Path, text: str) -> None:
-    """Put ``text`` between the two marks of the page."""
+    """Replace the text between the two marks of the page."""
     before, _, after = page.read_text(encoding="utf-8").split(MARK)
     page.write_text(f"{before}{MARK}\n{text}\n{MARK}{after}", encoding="utf-8")
 

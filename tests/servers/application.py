@@ -1,4 +1,4 @@
-"""The application that is served: it answers with what it saw through every proxy, at every place a request gets to.
+"""The application that is served. Its responses say what each proxy showed at each place of a request.
 
 A request carries one token in its query, a header, a cookie and its body; whoever sent it knows what the answer has to
 be, to the letter. Contexts are entered in the journal when they are there and crossed off when they are torn down.
@@ -45,10 +45,10 @@ other = Flask("other")
 journal = Journal(os.environ["JOURNAL"], (_request_ctx_stack, _app_ctx_stack))
 
 if os.environ.get("EVERYBODY_IS_THE_SAME"):
-    # The mistake that all this is there to find.
+    # The mistake that these tests must find.
     _request_ctx_stack.__ident_func__ = _app_ctx_stack.__ident_func__ = lambda: "everybody"
 
-# Where gevent serves without having patched Python, only its own sleep lets another request run.
+# If gevent serves without having patched Python, only its own sleep lets another request run.
 let_others_run = partial(sys.modules["gevent"].sleep if "gevent" in sys.modules else time.sleep, 0.001)
 
 
@@ -77,7 +77,7 @@ def welcome() -> None:
 
 
 def look(place: str) -> dict[str, Any]:
-    """Return what is to be seen from here through every proxy, and how deep the two stacks are."""
+    """Return what each proxy shows here, and the depth of both stacks."""
     return {
         "place": place,
         "query": request.args["token"],
@@ -92,7 +92,7 @@ def look(place: str) -> dict[str, Any]:
 
 
 def look_twice(place: str, let_others_run: Callable[[], Any]) -> list[dict[str, Any]]:
-    """Look around in a copy of the request's context, which has a ``g`` of its own."""
+    """Return what is seen in a copy of the request's context, which has its own ``g``."""
     begin("copy")
     before = look(place)
     g.token = place
@@ -152,5 +152,5 @@ def stream() -> Response:
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer as ``app`` does, and take stock when the answer has been closed."""
+    """Respond like ``app``, and write to the journal when the response has been closed."""
     return ClosingIterator(app(environ, start_response), journal.rest)

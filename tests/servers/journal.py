@@ -1,4 +1,4 @@
-"""What the processes of a server began and ended, written down as it happens.
+"""A journal of the requests that the processes of a server have begun and ended.
 
 Every process appends lines to one file. A line is with the kernel as soon as it is written, so the journal knows of
 processes that have ended, that were forked for one request, or that were killed in the middle of one.
@@ -15,7 +15,7 @@ from typing import Any
 
 
 def resident() -> int:
-    """Return how much memory this process has, in KiB, or 0 where the system doesn't say."""
+    """Return the memory of this process in KiB, or 0 if the system does not report it."""
     try:
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
@@ -24,7 +24,7 @@ def resident() -> int:
 
 
 class Journal:
-    """The writing end: which contexts are there, and what is left when a request has been closed.
+    """Writes the contexts that exist, and what is left after a request has been closed.
 
     :param path: the file, which all processes of a server write to.
     :param stacks: the two stacks of contexts.
@@ -49,7 +49,7 @@ class Journal:
         self.write(f"ended {self.there.pop(context, 'unknown')}")
 
     def rest(self) -> None:
-        """Note how many owners the two storages have, and how much memory the process had lately, in KiB.
+        """Write the number of owners in both storages, and the memory of the process in KiB.
 
         The number is taken before they are looked at, and tells which line was last: whoever has a lower one was
         closed by then. A lock would have threads queue here for as long as all else they do.
@@ -63,19 +63,19 @@ class Journal:
 
 @dataclass
 class Process:
-    """What one process wrote."""
+    """The journal of one process."""
 
     begun: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
     cut: int = 0
-    """Streams that were closed before they had been read."""
+    """How many streams were closed before they had been read."""
     most: int = 0
-    """The most requests that were there at the same time."""
+    """The largest number of requests at the same time."""
     last: int = -1
     owners: tuple[int, int] = (0, 0)
-    """How many owners the storages of the two stacks had when the last request was closed."""
+    """How many owners both storages had when the last request was closed."""
     memory: list[int] = field(default_factory=list)
-    """How much memory the process had, in KiB, as each request was closed."""
+    """The memory of the process in KiB, when each request was closed."""
 
     def read(self, event: str, *values: str) -> None:
         if event == "begun":
@@ -101,7 +101,7 @@ class Process:
 
 
 class Record:
-    """The reading end, which may be read while it is being written."""
+    """Reads the journal, also while it is being written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -109,7 +109,7 @@ class Record:
         self.processes: dict[int, Process] = {}
 
     def read(self) -> dict[int, Process]:
-        """Return what each process, by its number, has written so far."""
+        """Return the journal of each process so far, by process id."""
         with self.path.open("rb") as file:
             file.seek(self.position)
             for line in file:

@@ -1,4 +1,4 @@
-"""The clients: they know what each answer has to be, and some of them are slow, or leave before they have it.
+"""The clients, which check each response. Some are slow, or disconnect early.
 
 ``Load`` is what all of them do together, bounded in count and in time.
 """
@@ -18,20 +18,20 @@ from collections.abc import Iterator
 from typing import Any
 
 LINES = 8
-"""How many lines a stream has."""
+"""The number of lines of a stream."""
 MANY_LINES = 400
-"""How many lines a stream has that its client is going to leave: more than have been sent by then."""
+"""The number of lines of a stream that its client leaves: more than have been sent by then."""
 
-# What a client does, and how often.
+# The actions of a client, and their frequencies.
 BEHAVIOURS = {"view": 70, "stream": 24, "slow": 1, "leave the request": 2, "leave the stream": 3}
 
 
 class Broken(Exception):
-    """The connection ended before the answer did."""
+    """The connection was closed before the response was complete."""
 
 
 def expected(token: str, client: str, visits: int, greenlets: bool = True) -> list[dict[str, Any]]:
-    """Return what ``/view`` has to answer."""
+    """Return the expected response of ``/view``."""
 
     def seen(place: str, **otherwise: Any) -> dict[str, Any]:
         same = dict.fromkeys(("query", "header", "cookie", "body", "g"), token)
@@ -58,13 +58,13 @@ def expected(token: str, client: str, visits: int, greenlets: bool = True) -> li
 
 
 def expected_lines(token: str, client: str, visits: int) -> list[dict[str, Any]]:
-    """Return what ``/stream`` has to answer, line by line."""
+    """Return the expected lines of ``/stream``."""
     view = expected(token, client, visits)[0]
     return [{**view, "place": f"line {number}"} for number in range(LINES)]
 
 
 class Client:
-    """One of many: it has a name, one connection at a time, and the session cookie of its last answer.
+    """A client with a name, one connection at a time, and the session cookie of its last response.
 
     :param ports: where it asks, one after the other in turn.
     :param greenlets: whether the server has greenlets to look around in.
@@ -85,7 +85,7 @@ class Client:
         self.wrong: list[str] = []
 
     def act(self) -> bool:
-        """Do one of the things a client does, and return whether there was an answer to it."""
+        """Do one action, and return whether there was a response."""
         (behaviour,) = self.random.choices(list(BEHAVIOURS), BEHAVIOURS.values())
         token = f"{self.name}-{self.random.getrandbits(48):x}"
         try:
@@ -102,7 +102,7 @@ class Client:
         return not behaviour.startswith("leave")
 
     def ask(self, token: str, behaviour: str = "view") -> None:
-        """Send a request, and hold the answer against what it has to be."""
+        """Send a request and check the response."""
         path = "stream" if behaviour == "stream" else "view"
         pieces = [token[:3], token[3:]] if behaviour == "slow" else [token]
         response = self._answer(path, token, pieces)
@@ -116,7 +116,7 @@ class Client:
         self.judge(token, path, body)
 
     def judge(self, token: str, path: str, body: bytes) -> None:
-        """Hold an answer against what it has to be."""
+        """Check a response."""
         self.visits += 1
         if path == "view":
             right, seen = expected(token, self.name, self.visits, self.greenlets), json.loads(body)
@@ -124,14 +124,14 @@ class Client:
             right = expected_lines(token, self.name, self.visits)
             seen = [json.loads(line) for line in body.splitlines()]
             if len(seen) < len(right) and seen == right[: len(seen)]:
-                # Some servers end a stream properly when the worker that sent it is gone.
+                # Some servers end a stream properly after its worker has died.
                 raise http.client.IncompleteRead(body)
         if seen != right:
             differing = [pair for pair in itertools.zip_longest(seen, right) if pair[0] != pair[1]]
             self.wrong.append(f"{token} saw {differing[0][0]}, which should be {differing[0][1]}")
 
     def _answer(self, path: str, token: str, pieces: list[str]) -> http.client.HTTPResponse:
-        """Ask, and ask again where the server had closed a connection that it had kept alive until then."""
+        """Send a request, and send it again if the server has closed a connection that it had kept alive."""
         kept = self.connection is not None
         try:
             self._send(path, token, pieces)
@@ -155,7 +155,7 @@ class Client:
             self.connection.putheader(header, value)
         self.connection.endheaders()
         for piece in pieces:
-            # Being slow is the point: everything else in the server has to go on meanwhile.
+            # The client is slow on purpose. The server must go on with everything else.
             time.sleep(0.05 if len(pieces) > 1 else 0)
             self.connection.send(piece.encode())
 
@@ -178,7 +178,7 @@ class Client:
         self.close(abruptly=self.random.random() < 0.5, response=response)
 
     def close(self, abruptly: bool = False, response: http.client.HTTPResponse | None = None) -> None:
-        """Hang up; ``abruptly`` so that what the server sends next is refused."""
+        """Close the connection; if ``abruptly``, what the server sends next is rejected."""
         if self.connection is None:
             return
         if abruptly and self.connection.sock is not None:
@@ -190,7 +190,7 @@ class Client:
 
 
 class Load:
-    """Many clients at once, each in a thread, until they have had a number of answers.
+    """Many clients, each in a thread, until they have received a number of responses.
 
     :param ports: where they ask.
     :param requests: how many answers they want, all together; requests they leave come on top.
@@ -209,7 +209,7 @@ class Load:
         self.broken: list[str] = []
         self.lock = threading.Lock()
         self.half = threading.Event()
-        """Set when half of the answers are there."""
+        """Set after half of the responses."""
         self.threads = [threading.Thread(target=self._run, args=(client,)) for client in self.clients]
 
     def start(self) -> None:
@@ -246,12 +246,12 @@ class Load:
 
     @property
     def did(self) -> Counter[str]:
-        """How often the clients did what."""
+        """How often the clients did each action."""
         return sum((client.did for client in self.clients), Counter())
 
     @property
     def wrong(self) -> list[str]:
-        """What was not as it has to be."""
+        """The responses that were wrong."""
         missing = self.requests - self.answered
         wrong = [f"{missing} answers are missing"] if missing > 0 else []
         return wrong + [found for client in self.clients for found in client.wrong]

@@ -1,4 +1,4 @@
-"""Serve the application with what has no command of its own: ``python -m tests.servers.serve HOW PORT``."""
+"""Serve the application with servers that have no command: ``python -m tests.servers.serve HOW PORT``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def run_simple(port: int, **options: Any) -> None:
         protocol_version = "HTTP/1.1"
 
         def log_request(self, *args: Any) -> None:
-            """Say nothing: there are thousands."""
+            """Do not log the thousands of requests."""
 
     werkzeug.serving.run_simple("127.0.0.1", port, application, request_handler=Quiet, **options)
 
 
 def pywsgi(port: int) -> None:
-    # Before the application, which asks whether gevent is there.
+    # Before the application, which checks whether gevent is imported.
     from gevent.pywsgi import WSGIServer
 
     from tests.servers.application import application
@@ -30,7 +30,7 @@ def pywsgi(port: int) -> None:
 
 
 def patched_pywsgi(port: int) -> None:
-    # Before anything else that is imported.
+    # Before any other import.
     from gevent.monkey import patch_all
 
     patch_all()

@@ -1,4 +1,4 @@
-"""The servers that the application is tried under, and one of them while it is running."""
+"""The servers that are tested, and a running server."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tests.servers.journal import Process, Record
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60
-"""How long a server may take to start, to come to rest and to stop, in seconds."""
+"""The longest time for starting, finishing all requests and stopping, in seconds."""
 LIFE = 3600
-"""When a server ends by itself, in seconds, should nobody be left to stop it."""
+"""After this time, in seconds, a server exits on its own if nothing has stopped it."""
 
 Command = Callable[[Path, int], "list[str]"]
 
 
 @dataclass(frozen=True)
 class Server:
-    """How to start a server.
+    """The command that starts a server.
 
     :param packages: what it needs, the one whose version counts in front.
     :param command: gives the command for an interpreter and a port.
@@ -60,7 +60,7 @@ def _waitress(python: Path, port: int) -> list[str]:
 
 
 def _uwsgi(*options: str) -> Command:
-    # Its threads and Python's end don't go together: left to end Python, a worker dies of a segmentation fault.
+    # Its threads do not survive the end of the interpreter: a worker that ends normally crashes.
     return lambda python, port: [
         str(python.with_name("uwsgi")), "--virtualenv", str(python.parents[1]), "--module", "tests.servers.application",
         "--http", f"127.0.0.1:{port}", "--http-keepalive", "--http-auto-chunked", "--http-timeout", "3",
@@ -91,7 +91,7 @@ SERVERS = {
 
 
 class Running:
-    """A server for as long as a ``with`` block lasts, and its journal.
+    """A server that runs during a ``with`` block, and its journal.
 
     :param directory: where its journal and what it says are written; has to exist, and be its own.
     :param python: the interpreter that it is started with.
@@ -109,12 +109,12 @@ class Running:
         self.said = directory / "said"
         self.record = Record(directory / "journal")
         self.record.path.touch()
-        # A server that is killed has no use for measuring what it covers.
+        # A server that is killed cannot write its coverage.
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
         self.environment.update(
             PYTHONPATH=str(ROOT), JOURNAL=str(self.record.path), **{"SECRET_KEY": "a secret", **environment}
         )
-        # An alarm is still set in the program that takes this one's place.
+        # An alarm stays set in the program that replaces this one.
         alarm = "import os, signal, sys; signal.alarm(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
         self.command = [sys.executable, "-c", alarm, str(life), *server.command(python, self.port)]
 
@@ -141,16 +141,16 @@ class Running:
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            # The session was made for this server, so that nothing else is in it.
+            # The session was created for this server and contains no other process.
             os.killpg(self.process.pid, SIGKILL)
             self.process.wait()
 
     def processes(self) -> dict[int, Process]:
-        """Return what its processes have written by now."""
+        """Return what its processes have written so far."""
         return self.record.read()
 
     def busiest(self) -> tuple[int, int]:
-        """Wait for a process to be in the middle of something; return its number and how many requests it has."""
+        """Wait until a process is handling requests. Return its id and their number."""
         counts: dict[int, int] = {}
 
         def busy() -> bool:
@@ -161,7 +161,7 @@ class Running:
         return max(counts.items(), key=lambda item: item[1])
 
     def come_to_rest(self, without: int | None = None) -> dict[int, Process]:
-        """Wait until all that was begun has ended, or nothing more happens; return what its processes have written.
+        """Wait until all requests have ended, or nothing more happens. Return what the processes have written.
 
         :param without: the number of a process that was killed, and will end nothing any more.
         """
@@ -191,9 +191,9 @@ class Running:
         while not until():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{self.server.name} does not {what}:\n{self.tail()}")
-            # There is no event of another process to wait for; this only keeps the loop from spinning.
+            # There is no event to wait for in another process. This keeps the loop from spinning.
             time.sleep(0.05)
 
     def tail(self) -> str:
-        """Return the last of what the server said."""
+        """Return the end of the server's output."""
         return self.said.read_text(errors="replace")[-3000:]

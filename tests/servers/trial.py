@@ -1,4 +1,4 @@
-"""One server under one load: what happened, and what of it must not."""
+"""One server under one load, and the faults that were found."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ TOLERANCE = 8.0
 That is 1,600 contexts with their requests, of the 5,000 and more that come in between in the long form.
 """
 ENOUGH = 2000
-"""How many requests a process has to have answered for its memory to tell anything."""
+"""How many requests a process must have handled for its memory to be compared."""
 
 
 @dataclass
 class Killed:
-    """A worker that was sent a signal while it was answering."""
+    """A worker that received a signal while it was handling requests."""
 
     number: int
     in_flight: int
@@ -34,7 +34,7 @@ class Killed:
 
 @dataclass
 class Result:
-    """What came of a load."""
+    """The result of a load."""
 
     server: Server
     load: Load
@@ -43,32 +43,32 @@ class Result:
 
     @property
     def lost(self) -> int | None:
-        """The number of the process that could not finish what it was doing, if there is one."""
+        """The id of the process that was killed while it was handling requests, if any."""
         return self.killed.number if self.killed and self.killed.signal == SIGKILL else None
 
     @property
     def finished(self) -> list[Process]:
-        """The processes that could finish what they were doing."""
+        """The processes that finished their requests."""
         return [process for number, process in self.processes.items() if number != self.lost]
 
     @property
     def begun(self) -> Counter[str]:
-        """How many contexts of each kind there were."""
+        """How many contexts of each kind were pushed."""
         return sum((process.begun for process in self.finished), Counter())
 
     @property
     def ended(self) -> Counter[str]:
-        """How many contexts of each kind were torn down, each time being counted."""
+        """How often contexts of each kind were torn down."""
         return sum((process.ended for process in self.finished), Counter())
 
     @property
     def owners(self) -> int:
-        """How many owners both storages of all processes had at the end."""
+        """How many owners the storages of all processes had at the end."""
         return sum(sum(process.owners) for process in self.finished)
 
     @property
     def most(self) -> int:
-        """The most requests that one process was answering at the same time."""
+        """The largest number of requests that one process handled at the same time."""
         return max((process.most for process in self.processes.values()), default=0)
 
     @property
@@ -78,13 +78,13 @@ class Result:
 
     @property
     def memory(self) -> list[tuple[float, float]]:
-        """The most memory of each process that answered enough, in the first and the last quarter of its requests."""
+        """The largest memory of each process with enough requests, in the first and last quarter of them."""
         series = [process.memory for process in self.finished if len(process.memory) >= ENOUGH]
         quarters = [(memory[: len(memory) // 4], memory[-len(memory) // 4 :]) for memory in series]
         return [(max(first) / 1024, max(last) / 1024) for first, last in quarters]
 
     def problems(self) -> list[str]:
-        """Return what must not be, each in a sentence."""
+        """Return a sentence for each fault."""
         found = list(self.load.wrong)
         if self.killed is None:
             found += self.load.broken
@@ -110,7 +110,7 @@ def under_load(
     greenlets: bool = True,
     **environment: str,
 ) -> Result:
-    """Start the server, put it under load, wait until it is at rest again, and stop it.
+    """Start the server, put it under load, wait until all requests have ended, and stop it.
 
     :param python: an interpreter that has the server and schlenk.
     :param kill: the signal to send to a worker when half of the answers are there.
