@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from copy import copy, deepcopy
 from hashlib import sha1
 from io import BytesIO
 from typing import Any
@@ -13,10 +14,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from itsdangerous import Signer
+from itsdangerous import BadSignature, Signer
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, NotFound, default_exceptions
 from werkzeug.routing import BaseConverter, IntegerConverter, Map, MapAdapter, Rule, Submount
+from werkzeug.routing.matcher import StateMachineMatcher
 from werkzeug.test import create_environ, run_wsgi_app
 from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -115,6 +117,38 @@ def test_changed_werkzeug_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert not Ours._is_plain
     assert list(Ours("made").headers) == list(Response("made").headers)
+
+
+@pytest.mark.parametrize("name", ["headers", "response"])
+def test_later_property_makes_response(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ours(Response):
+        pass
+
+    def write(response: Any, value: Any) -> None:
+        vars(response)["written"] = value
+
+    monkeypatch.setattr(Ours, name, property(lambda response: copy(vars(response)["written"]), write), raising=False)
+    response = Ours("made")
+    assert name not in vars(response)
+    assert list(getattr(response, name)) == list(getattr(Html("made"), name))[: len(vars(response)["written"])]
+    assert vars(response).keys() == vars(Html("made")).keys() - {name} | {"written"}
+
+
+@pytest.mark.parametrize("name", ["__init__", "__call__", "set_data", "get_wsgi_headers"])
+def test_patched_werkzeug_is_called(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    original = getattr(WerkzeugResponse, name)
+
+    def patched(*arguments: Any, **keywords: Any) -> Any:
+        called.append(name)
+        return original(*arguments, **keywords)
+
+    monkeypatch.setattr(WerkzeugResponse, name, patched)
+    told(Response("made"), "GET")
+    once = called.copy()
+    called.clear()
+    told(Html("made"), "GET")
+    assert once == called == [name]
 
 
 # Calling responses
@@ -216,6 +250,14 @@ def test_error_page_becomes_response_class() -> None:
         assert type(app.make_response(NotFound())) is Ours
 
 
+def test_error_page_is_no_sequence(app: Flask) -> None:
+    """As after running the error as an application, which functions of ``after_request`` can see."""
+    with app.test_request_context():
+        page = app.make_response(NotFound())
+    assert not page.is_sequence
+    assert page.is_streamed
+
+
 def test_custom_error_response_is_called() -> None:
     class Calling(NotFound):
         def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
@@ -256,7 +298,7 @@ def values(app: Flask, path: str) -> Any:
 @pytest.mark.parametrize(("path", "answer"), [("/page", "page"), ("/user/7", "user 7")])
 def test_rule_is_matched_once(app: Flask, path: str, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert body(app, path) == answer
-    monkeypatch.setattr(Map, "update", lambda self: pytest.fail("looked for again"))
+    monkeypatch.setattr(StateMachineMatcher, "match", lambda *arguments: pytest.fail("looked for again"))
     assert body(app, path) == answer
 
 
@@ -286,6 +328,13 @@ def test_current_rule_defaults_are_used(app: Flask) -> None:
     assert body(app, "/user") == "user 1"
     defaults["number"] = 2
     assert body(app, "/user") == "user 2"
+
+
+def test_other_rule_may_get_defaults(app: Flask) -> None:
+    app.add_url_rule("/first", "user", defaults={"number": 1})
+    assert body(app, "/user/7") == "user 7"
+    next(rule for rule in app.url_map.iter_rules("user") if rule.rule == "/first").defaults["number"] = 7  # type: ignore[index]
+    assert app.test_client().get("/user/7").status_code == 308
 
 
 def test_redirect_defaults_can_be_enabled(app: Flask) -> None:
@@ -453,7 +502,7 @@ assert asked == ["7", "7"], asked
 @caching
 def test_static_rules_ignore_custom_converters(app: Flask) -> None:
     app.url_map.converters["own"] = BaseConverter
-    app.add_url_rule("/<own:value>", "page")
+    app.add_url_rule("/<own:value>", "own")
     body(app, "/page"), body(app, "/user/7")
     assert remembered(app) == ["/page"]
 
@@ -556,6 +605,16 @@ def test_requests_take_the_shortcuts(app: Flask, bypassed: Any) -> None:
 @caching
 def test_error_pages_take_the_shortcut(app: Flask) -> None:
     assert HTTPException.__call__.__code__ not in called_by(lambda: run_wsgi_app(app, create_environ("/missing")))
+
+
+@pytest.mark.parametrize("duplicate", [copy, deepcopy])
+def test_serializer_can_be_copied(duplicate: Callable[[Any], Any]) -> None:
+    serializer = shortcuts.signing_serializer(("key",), "salt", None, "hmac", sha1)
+    copied = duplicate(serializer)
+    copied.salt = b"other"
+    assert serializer.loads(serializer.dumps([1])) == [1]
+    with pytest.raises(BadSignature):
+        serializer.loads(copied.dumps([1]))
 
 
 def test_shortcuts_can_be_left_out() -> None:

@@ -16,8 +16,8 @@ Shortcut                     Replaces                                           
 :func:`signing_serializer`   making a serializer and deriving its key                1 µs, not 19 µs
 ===========================  ======================================================  ===================
 
-Each shortcut stands back if a class, an instance or a later patch overrides one of the methods that it bypasses; the
-class or function names them.
+Each shortcut stands back if a class, an instance or a later patch overrides one of the methods that it bypasses. The
+exceptions are patches of Werkzeug's and itsdangerous's own helpers; ``docs/fidelity.md`` lists them.
 """
 
 from __future__ import annotations
@@ -55,16 +55,22 @@ class _Body(list[bytes]):
     close: Callable[[], None]
 
 
-# What is bypassed when a response is created, when it is called, and when one is made of an HTTP error.
-_creating = attrgetter("status", "status_code", "automatically_set_content_length", "__setattr__")
-_calling = attrgetter(
-    "get_wsgi_response", "get_wsgi_headers", "get_app_iter", "iter_encoded", "is_sequence", "status", "status_code"
-)
+# What is bypassed when a response is created, when it is called, and when one is made of an HTTP error: by calling the
+# error, which calls a response.
+_in_creating = ("status", "status_code", "automatically_set_content_length", "__setattr__")
+_in_calling = ("get_wsgi_response", "get_wsgi_headers", "get_app_iter", "iter_encoded", "is_sequence")
+_creating = attrgetter(*_in_creating)
+_calling = attrgetter(*_in_calling, "status", "status_code")
 _describing = attrgetter("__call__", "get_response")
+_answering = attrgetter(*_in_creating, *_in_calling, "__init__", "__call__", "set_data", "close")
 _created, _called = _creating(wrappers.Response), _calling(wrappers.Response)
-_described = _describing(HTTPException)
+_described, _answered = _describing(HTTPException), _answering(wrappers.Response)
+# Werkzeug's versions of the methods that the shortcuts override, which may be patched later.
+_initialize, _call, _set_data = wrappers.Response.__init__, wrappers.Response.__call__, wrappers.Response.set_data
+_close, _cookies = wrappers.Request.close, wrappers.Request.cookies
 # The attributes of a response. A Werkzeug that has others may do something else with them.
 _attributes = {"headers", "response", "direct_passthrough", "_status", "_status_code", "_on_close"}
+_environ_headers = len(vars(EnvironHeaders({})))
 _is_known = vars(Headers()) == {"_list": []} and vars(wrappers.Response("")).keys() == _attributes
 # Responses with these statuses, and all below 200, have no body.
 _without_body = frozenset((204, 304))
@@ -75,16 +81,17 @@ _page_headers = [("Content-Type", "text/html; charset=utf-8")]
 
 @lru_cache(maxsize=64)
 def _blank(mimetype: str, status: int) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Return the attributes and the headers of a response without a body."""
-    response = wrappers.Response(status=status, mimetype=mimetype)
-    return vars(response), response.headers.to_wsgi_list()
+    """Return what all responses with this type and status share: attributes, and headers."""
+    attributes = vars(wrappers.Response(status=status, mimetype=mimetype))
+    del attributes["response"]
+    return attributes, attributes.pop("headers").to_wsgi_list()
 
 
 class Response(wrappers.Response):
     """Creates and sends a response of one string without going through Werkzeug's general case.
 
     Stands back for a class that overrides one of the methods in ``_creating`` or ``_calling``, at any time, or has a
-    property called ``headers`` or ``response``; and for an instance with attributes of its own.
+    property called ``headers`` or ``response``; and for an instance, or headers, with additional attributes.
     """
 
     _is_plain = _is_known
@@ -114,33 +121,44 @@ class Response(wrappers.Response):
                 and cls._is_plain
                 and cls.set_data is cls.plain_set_data
                 and _creating(cls) == _created
+                and wrappers.Response.__init__ is _initialize
+                and wrappers.Response.set_data is _set_data
             ):
                 attributes, defaults = _blank(plain_type, code)
                 data = response.encode()
                 own = vars(self)
                 own.update(attributes)
                 own["_on_close"] = []
-                own["response"] = [data]
-                own["headers"] = made = Headers.__new__(Headers)
+                made = Headers.__new__(Headers)
                 vars(made)["_list"] = [*defaults, ("Content-Length", str(len(data)))]
-                return
+                self.headers = made
+                self.response = body = [data]
+                # Otherwise, the class was given properties of these names after it had been made.
+                if self.headers is made and self.response is body:
+                    return
         super().__init__(response, status, headers, mimetype, content_type, direct_passthrough)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         own = vars(self)
-        if self._is_plain and len(own) == len(_attributes) and _calling(type(self)) == _called:
-            body, code = own["response"], own["_status_code"]
+        if (
+            self._is_plain
+            and len(own) == len(_attributes)
+            and _calling(type(self)) == _called
+            and wrappers.Response.__call__ is _call
+        ):
+            body, code, given = self.response, own["_status_code"], self.headers
             if (
                 type(body) is list
                 and len(body) == 1
                 and type(body[0]) is bytes
-                and type(own["headers"]) is Headers
-                and not own["direct_passthrough"]
+                and type(given) is Headers
+                and len(vars(given)) == 1
+                and not self.direct_passthrough
                 and code >= 200
                 and code not in _without_body
                 and environ.get("REQUEST_METHOD") != "HEAD"
             ):
-                headers: list[tuple[str, str]] = [*vars(own["headers"])["_list"]]
+                headers: list[tuple[str, str]] = [*vars(given)["_list"]]
                 names = {name.lower() for name, _ in headers}
                 if "content-length" in names and names.isdisjoint(_locations):
                     parts = _Body(body)
@@ -160,12 +178,19 @@ class Response(wrappers.Response):
             and environ.get("REQUEST_METHOD") != "HEAD"
             and "get_response" not in vars(response)
             and _describing(type(response)) == _described
+            and _answering(wrappers.Response) == _answered
+            and not hasattr(wrappers.Response, "headers")
+            and not hasattr(wrappers.Response, "response")
         ):
             # The response that the error would create and call: running it and reading the result would take 30 µs.
-            if response.get_headers(environ) == _page_headers:
-                response = Response(response.get_body(environ), response.code, mimetype="text/html")
+            headers = response.get_headers(environ, None)
+            body = response.get_body(environ, None)
+            if headers == _page_headers:
+                response = Response(body, response.code, mimetype="text/html")
             else:
-                response = response.get_response(environ)
+                response = wrappers.Response(body, response.code, headers)
+            # The result of running an application is not a sequence.
+            response.response = iter(response.response)
         return super().force_type(cast(Any, response), environ)
 
 
@@ -178,13 +203,19 @@ class Request(wrappers.Request):
     @cached_property
     def cookies(self) -> ImmutableMultiDict[str, str]:
         """The cookies that were sent, by name."""
-        if type(self.headers) is EnvironHeaders and self.headers.environ is self.environ:
+        headers = self.headers
+        if (
+            type(headers) is EnvironHeaders
+            and headers.environ is self.environ
+            and len(vars(headers)) == _environ_headers
+            and wrappers.Request.cookies is _cookies
+        ):
             cookie = self.environ.get("HTTP_COOKIE")
             return parse_cookie(cookie, self.dict_storage_class)  # type: ignore[return-value]
         return super().cookies
 
     def close(self) -> None:
-        if "files" in vars(self):
+        if "files" in vars(self) or wrappers.Request.close is not _close:
             super().close()
 
 
@@ -194,18 +225,22 @@ _converters = {
     for name, converter in routing.Map.default_converters.items()
     if converter.__module__ == routing.BaseConverter.__module__
 }
+_bind, _bind_to_environ, _iter_rules = routing.Map.bind, routing.Map.bind_to_environ, routing.Map.iter_rules
 _match = routing.MapAdapter.match
+# What decides whether a rule matches, besides its methods and defaults, which may be changed in place.
+_facts = attrgetter("endpoint", "strict_slashes", "redirect_to", "websocket", "alias")
 
 
 class Map(routing.Map):
     """Caches the server name of each host, and the rule and the values of each URL until a rule is added.
 
-    Values are cached only if all converters are Werkzeug's own. Stands back for an application that is not at the root
-    of its host, or that matches hosts or subdomains.
+    Values are cached only if all converters are Werkzeug's own. Stands back for a subclass, and for an application that
+    is not at the root of its host, or that matches hosts or subdomains.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.cache: dict[Any, tuple[routing.Rule, dict[str, Any]]] = {}
+        # The rule, its facts when it matched, and the values.
+        self.cache: dict[Any, tuple[routing.Rule, tuple[Any, ...], dict[str, Any]]] = {}
         self.has_plain_converters = True
         super().__init__(*args, **kwargs)
 
@@ -223,7 +258,15 @@ class Map(routing.Map):
         server_name: str | None = None,
         subdomain: str | None = None,
     ) -> routing.MapAdapter:
-        if server_name is None and subdomain is None and not self.host_matching and type(environ) is dict:
+        if (
+            server_name is None
+            and subdomain is None
+            and not self.host_matching
+            and type(environ) is dict
+            and type(self) is Map
+            and routing.Map.bind is _bind
+            and routing.Map.bind_to_environ is _bind_to_environ
+        ):
             host, path, method = environ.get("HTTP_HOST"), environ.get("PATH_INFO"), environ.get("REQUEST_METHOD")
             scheme, query = environ.get("wsgi.url_scheme"), environ.get("QUERY_STRING", "")
             if (
@@ -266,29 +309,27 @@ class Adapter(routing.MapAdapter):
         cache = self.map.cache
         key = self.path_info, self.default_method, self.subdomain, self.websocket, self.map.redirect_defaults
         cached = cache.get(key)
-        if cached is not None and _is_cacheable(cached[0]) and self.default_method in (cached[0].methods or ()):
-            return cached[0], cached[1].copy()
+        if cached is not None:
+            found, facts, known = cached
+            if _facts(found) == facts and not found.defaults and self.default_method in (found.methods or ()):
+                return found, known.copy()
         rule, values = super().match(return_rule=True)
         if (
-            _is_cacheable(rule)
+            type(rule) is routing.Rule
+            and rule.redirect_to is None
+            and not rule.websocket
+            and not rule.defaults
+            and not rule.alias
+            and rule.methods
+            # The rules of the endpoint that come first would be asked for a redirect to their defaults.
+            and not (self.map.redirect_defaults and next(_iter_rules(self.map, rule.endpoint)) is not rule)
             and len(self.path_info) <= _LONGEST
             and (self.map.has_plain_converters or not rule.arguments)
         ):
             if len(cache) >= _MOST:
                 cache.clear()
-            cache[key] = rule, dict(values)
+            cache[key] = rule, _facts(rule), dict(values)
         return rule, values
-
-
-def _is_cacheable(rule: routing.Rule) -> bool:
-    return (
-        type(rule) is routing.Rule
-        and rule.redirect_to is None
-        and not rule.websocket
-        and not rule.defaults
-        and not rule.alias
-        and bool(rule.methods)
-    )
 
 
 class _Signer(TimestampSigner):
@@ -313,6 +354,9 @@ class _Serializer(URLSafeTimedSerializer):
         self.original_signer = signer
 
     def __getattr__(self, name: str) -> Any:
+        # Without this, copy() would look for the methods of pickle on an instance that has no original yet.
+        if name.startswith("__"):
+            raise AttributeError(name)
         value = getattr(self.original, name)
         if isinstance(value, (list, dict)):
             # The copy may be changed, and the original must not be.

@@ -1,0 +1,21 @@
+"""Programs that override what the shortcuts bypass see the same with and without the shortcuts.
+
+``python -m tests.overrides SEED NUMBER`` runs more of them.
+"""
+
+from __future__ import annotations
+
+from tests.overrides.compare import differences
+from tests.overrides.programs import run
+
+
+def test_overrides_are_honored() -> None:
+    assert differences(0, 300) == {}
+
+
+def test_programs_reach_their_overrides() -> None:
+    """The test above relies on this."""
+    seen = [event for seed in range(100) for event in run(seed)]
+    functions = {event.split()[-1] for event in seen if isinstance(event, str) and " instance " in event}
+    assert len(functions) > 5
+    assert {event[0] for event in seen if isinstance(event, tuple)} >= {"200 OK", "404 NOT FOUND", "view"}
