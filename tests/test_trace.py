@@ -742,6 +742,25 @@ def test_way_keeps_nothing_alive(app: Flask) -> None:
     assert [known() for known in requests] == [None, None]
 
 
+def test_failed_request_is_freed(app: Flask) -> None:
+    class Shop(Flask):
+        def handle_user_exception(self, e: Exception) -> Any:
+            try:
+                return super().handle_user_exception(e)
+            finally:
+                del e
+
+    app.__class__ = Shop
+    requests = []
+    app.before_request(lambda: requests.append(weakref.ref(request._get_current_object())))  # type: ignore[attr-defined]
+    gc.disable()
+    try:
+        get(app, "/fails")
+        assert [known() for known in requests] == [None]
+    finally:
+        gc.enable()
+
+
 def test_trace_is_not_imported() -> None:
     run("import schlenk, sys; assert not {'schlenk.trace', 'schlenk.recorder'} & {*sys.modules}")
 

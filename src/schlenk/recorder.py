@@ -259,11 +259,10 @@ class Recorder:
         obj = _first_argument(frame)
         if not _is_part(obj):
             obj = None
-        if caller and caller.name == name and (caller.obj is obj or None in (caller.obj, obj)):
-            # An override has called the method that it overrides.
-            return
         kind = _KINDS[name]
-        if kind is None:
+        # An override that calls the method which it overrides is one step.
+        overridden = caller and caller.name == name and (caller.obj is obj or None in (caller.obj, obj))
+        if kind is None or overridden:
             self.enter(frame, name, obj, None)
             return
         label, note = name, None
@@ -390,6 +389,9 @@ class Recorder:
 
     def leave(self, frame: FrameType) -> None:
         call = self.calls.pop(frame)
+        # Up to Python 3.12, this updates the dictionary that begin() has read. Otherwise it would keep objects alive
+        # whose variables the function has deleted, such as an exception whose traceback refers to the frame.
+        frame.f_locals.get("")
         # Including calls inside it, whose ends were not noticed.
         del call.owner.calls[call.owner.calls.index(call) :]
         if call.step is not None:
