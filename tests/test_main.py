@@ -99,6 +99,18 @@ def test_repeat_keeps_cookies(capsys: pytest.CaptureFixture[str]) -> None:
     assert views(capsys, "--repeat", "3") == [f"'GET no None {visit}'" for visit in (1, 2, 3)]
 
 
+def test_page_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    page = tmp_path / "cart.html"
+    assert main(["trace", "shop:app", "/cart", "--html", str(page)]) == 0
+    assert "view cart" in capsys.readouterr().out
+    assert "view cart" in page.read_text(encoding="utf-8")
+
+
+def test_page_that_cannot_be_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    err = refused(capsys, "shop:app", "/cart", "--html", str(tmp_path))
+    assert "the page can't be written: " in err.splitlines()[-1]
+
+
 def test_error_of_application_is_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     import shop  # type: ignore[import-not-found]
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import schlenk
-from schlenk import Flask, Response, abort, copy_current_request_context, request, session, stream_with_context
+from schlenk import Flask, Response, abort, copy_current_request_context, drawing, request, session, stream_with_context
 from schlenk.testing import FlaskClient
 from schlenk.trace import Way, trace
 from tests.support.execution import in_thread
@@ -161,6 +161,14 @@ def test_stacks_after_each_step(app: Flask) -> None:
         ("push AppContext", ["shop"], []),
     ]
     assert stacks[-2:] == [("pop RequestContext", [], []), ("pop AppContext", [], [])]
+
+
+def test_stacks_before_each_step(app: Flask) -> None:
+    way = get(app)
+    pop = step(way, name="pop RequestContext")
+    assert (pop["app_stack_before"], pop["request_stack_before"]) == (["shop"], ["GET /cart"])
+    push = step(way, name="push AppContext")
+    assert (push["app_stack_before"], push["request_stack_before"]) == ([], [])
 
 
 def test_parents_contain_children(app: Flask) -> None:
@@ -607,6 +615,8 @@ def test_signals_without_receivers(app: Flask) -> None:
 
     app.view_functions["cart"] = view
     assert names(get(app), kind="signal") == []
+    with schlenk.message_flashed.connected_to(lambda sender: None, sender=Flask("other")):
+        assert names(get(app), kind="signal") == []
 
 
 # Threads, greenlets and coroutines.
@@ -886,6 +896,13 @@ def test_c_profiler_continues(app: Flask) -> None:
 def test_json_is_the_record(app: Flask) -> None:
     way = get(app, "/fails")
     assert json.loads(way.to_json()) == way.record
+
+
+def test_pictures_are_of_the_record(app: Flask) -> None:
+    way = get(app)
+    # Read again, it would have the same times, as the block has ended.
+    assert way.to_html() == drawing.html(way.record)
+    assert way.to_svg() == drawing.svg(way.record)
 
 
 def test_text_is_a_timeline(app: Flask) -> None:

@@ -7,6 +7,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Callable, NoReturn
 
 from .globals import _app_ctx_stack
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     command.add_argument("--data", help="the body, a form unless there is a Content-Type header")
     command.add_argument("--json", action="store_true", help="print the record as JSON")
+    command.add_argument("--html", metavar="FILE", help="write a page that shows the steps and the stacks")
     command.add_argument(
         "--repeat", type=_positive, default=1, metavar="N", help="make N requests, and keep cookies between them"
     )
@@ -68,6 +70,11 @@ def _trace(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> in
     text = way.to_json() if options.json else str(way)
     encoding = sys.stdout.encoding
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    if options.html:
+        try:
+            Path(options.html).write_text(way.to_html(), encoding="utf-8")
+        except OSError as error:
+            refuse(f"the page can't be written: {error}")
     if failure is not None:
         traceback.print_exception(type(failure), failure, failure.__traceback__)
         return 1

@@ -117,7 +117,9 @@ class Step:
         self.name = name
         self.note = note
         self.app_stack: list[str] = []
+        self.app_stack_before: list[str] = []
         self.request_stack: list[str] = []
+        self.request_stack_before: list[str] = []
         self.begin = perf_counter()
 
 
@@ -226,8 +228,9 @@ class Recorder:
         if code in self.methods:
             self.begin_method(frame, caller)
         elif caller and (module, code.co_name) == ("blinker.base", "send"):
-            signal = _first_argument(frame)
-            if signal.receivers:
+            signal, sender = _first_argument(frame), frame.f_locals.get("sender")
+            # A tuple before blinker 1.8.
+            if any(True for _ in signal.receivers_for(sender[0] if type(sender) is tuple else sender)):
                 self.call(frame, "signal", f"signal {signal.name}")
         elif caller and caller.name in _HOOKS:
             self.begin_hook(frame, caller)
@@ -338,6 +341,7 @@ class Recorder:
     def add(self, owner: Owner, kind: str, name: str, note: str | None) -> Step:
         step = Step(owner, kind, name, note)
         self.look(step)
+        step.app_stack_before, step.request_stack_before = step.app_stack, step.request_stack
         self.steps.append(step)
         return step
 

@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter
 from typing import Any
 
+from . import drawing
 from .recorder import Recorder
 
 __all__ = ["Way", "trace"]
@@ -41,7 +42,8 @@ class Way:
         * ``kind``, ``name``, and the ``function`` that ran and ``where`` it is defined,
         * ``begin`` and ``end`` in seconds (``end`` is ``None`` if it had not ended),
         * ``result`` or ``error``, and a ``note``, each ``None`` or a short text,
-        * ``app_stack`` and ``request_stack``: what was on both stacks after it, lowest first,
+        * ``app_stack`` and ``request_stack``: what was on both stacks after it, lowest first; before it, that was
+          ``app_stack_before`` and ``request_stack_before``,
         * ``owner``, an index of ``owners``; ``parent``, the index of the step that it is a part of, or ``None``; and
           ``depth``, the number of steps that it is a part of.
         """
@@ -70,7 +72,9 @@ class Way:
                     "result": step.result,
                     "error": step.error,
                     "app_stack": step.app_stack,
+                    "app_stack_before": step.app_stack_before,
                     "request_stack": step.request_stack,
+                    "request_stack_before": step.request_stack_before,
                     "note": step.note,
                 }
                 for step in steps
@@ -80,6 +84,14 @@ class Way:
     def to_json(self) -> str:
         """Return :attr:`record` as JSON."""
         return json.dumps(self.record, indent=1)
+
+    def to_html(self) -> str:
+        """Return a page that shows the steps, and both stacks after the selected one. It needs no network access."""
+        return drawing.html(self.record)
+
+    def to_svg(self) -> str:
+        """Return an SVG image of the steps and the stacks, for a document."""
+        return drawing.svg(self.record)
 
     def to_text(self, color: bool = False) -> str:
         """Return the timeline: begin and duration in milliseconds, the step, both stacks after it, and its result.
