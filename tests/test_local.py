@@ -32,7 +32,7 @@ def test_ident_is_thread_id_without_greenlet() -> None:
 def test_star_import_exports_public_names() -> None:
     names: dict[str, Any] = {}
     exec("from schlenk.local import *", names)
-    public = "Local LocalManager LocalProxy LocalStack get_ident release_local".split()
+    public = "Local LocalManager LocalProxy LocalStack context_ident get_ident release_local".split()
     assert names.keys() - {"__builtins__"} == set(public)
 
 

@@ -12,21 +12,21 @@ import importlib
 import importlib.metadata
 import sys
 from collections.abc import Iterable, Sequence
-from contextvars import ContextVar, Token
+from contextvars import Token
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from operator import attrgetter
 from time import monotonic
 from types import ModuleType
 from typing import Any, Callable
-from weakref import ref
 
 from werkzeug.local import LocalProxy as WerkzeugProxy
 
 from . import globals as own_globals
 from . import removed
-from .local import LocalStack, get_ident, storage_of
+from .local import LocalStack, contexts_of, get_ident
 from .missing import ADVICE, missing_from
-from .storage import get_thread_ident
+from .storage import Version, context_ident, get_thread_ident
 
 __all__ = ["install_as_flask", "install_under_flask"]
 
@@ -34,115 +34,18 @@ KNOWN = ("2.3", "3.0", "3.1", "3.2")
 _MISSING: Any = object()
 
 
-class _Owner:
-    """The key under which a stack is stored. Its ``below`` is the key of the stack that one push has been added to."""
-
-    __slots__ = ("below",)
-
-    def __init__(self, below: _Owner | None) -> None:
-        self.below = below
-
-
-class _Entry:
-    """The value of the ``ContextVar``: the stack after one push. Copies of the ``contextvars`` context share it.
-
-    It is not its own key, because the storage refers to the key. Only ``contextvars`` contexts refer to the entry, so
-    it is destroyed with the last of them.
-    """
-
-    __slots__ = ("__weakref__", "below", "owner", "token", "values")
-
-    def __init__(self, below: _Entry | None, values: dict[Any, Any]) -> None:
-        self.below = below
-        self.owner: _Owner = _Owner(None if below is None else below.owner)
-        self.values = values
-        self.token: Token[_Entry | None] | None = None
-
-    def __del__(self) -> None:
-        self.values.pop(self.owner, None)
-
-
-class _TravelingStack(LocalStack[Any]):
-    """A stack that is copied together with a context of ``contextvars``.
-
-    Each push stores a new list, because a context that was copied before must keep the list that it was copied with.
-    """
-
-    _entry: ContextVar[_Entry | None]
-
-    def travel(self) -> None:
-        """Change the class of a :class:`LocalStack` to this one. The stack must be empty."""
-        self.__class__ = _TravelingStack  # pyright: ignore[reportAttributeAccessIssue]
-        entry: ContextVar[_Entry | None] = ContextVar("schlenk.entry", default=None)
-        self._entry = entry
-
-        def ident() -> Any:
-            current = entry.get()
-            # Without an entry, the values of the Local belong to the greenlet or thread.
-            return get_ident() if current is None else current.owner
-
-        self.__ident_func__ = ident
-
-    def put(self, obj: Any) -> _Entry:
-        below = self._entry.get()
-        values = self._local.__storage__
-        entry = _Entry(below, values)
-        values[entry.owner] = {"stack": [*self.entries(), obj]}
-        entry.token = self._entry.set(entry)
-        return entry
-
-    def entries(self) -> list[Any]:
-        entry = self._entry.get()
-        values = self._local.__storage__
-        return [] if entry is None else values.get(entry.owner, {}).get("stack", [])
-
-    def push(self, obj: Any) -> list[Any]:
-        self.put(obj)
-        return self.entries()
-
-    def pop(self) -> Any:
-        entry = self._entry.get()
-        if entry is None:
-            return None
-        top = self.top
-        self._entry.set(entry.below)
-        return top
-
-    def discard(self, obj: Any) -> bool:
-        if self.top is not obj:
-            return False
-        self.pop()
-        return True
-
-    def snapshot(self) -> dict[Any, list[Any]]:
-        values = self._local.__storage__.copy()
-        covered = {owner.below for owner in values if isinstance(owner, _Owner)}
-        return {owner: list(kept.get("stack", ())) for owner, kept in values.items() if owner not in covered}
-
-
-class _Token:
-    """The token that :meth:`Variable.set` returns.
-
-    It does not keep the ``contextvars`` context alive. Flask's contexts refer to their tokens, and the storage refers
-    to Flask's contexts, so a stack that is never popped would otherwise never be removed.
-    """
-
-    __slots__ = ("_entry",)
-
-    def __init__(self, entry: _Entry) -> None:
-        self._entry = ref(entry)
-
-
 class Variable:
     """A replacement for one of Flask's ``ContextVar`` objects, whose value is the top of a stack.
 
     :param name: the name of Flask's variable.
-    :param stack: the stack.
+    :param stack: the stack. Its ident function is :func:`~schlenk.storage.context_ident`.
     """
 
-    def __init__(self, name: str, stack: _TravelingStack) -> None:
+    def __init__(self, name: str, stack: LocalStack[Any]) -> None:
         self.name = name
         self.stack = stack
+        self.contexts = contexts_of(stack)
+        self.version = self.contexts.version
 
     def get(self, default: Any = _MISSING) -> Any:
         """Return the context on top, or ``default``.
@@ -156,7 +59,7 @@ class Variable:
             raise LookupError(self)
         return default
 
-    def set(self, context: Any) -> _Token:
+    def set(self, context: Any) -> Token[Version]:
         """Push ``context`` and return a token for :meth:`reset`."""
         try:
             context.pushed_at = monotonic()
@@ -164,24 +67,48 @@ class Variable:
         except AttributeError:
             # A class with slots cannot store these attributes. They are optional.
             pass
-        return _Token(self.stack.put(context))
+        below = self.version.get()
+        self.stack.push(context)
+        version = self.version.get()
+        version.below = below
+        # Set once more to get a token that restores the version before the push.
+        self.version.set(below)
+        return self.version.set(version)
 
-    def reset(self, token: _Token) -> None:
+    def reset(self, token: Token[Version]) -> None:
         """Restore the stack to its state before the call of ``set()`` that returned ``token``.
 
         :raises ValueError: the token was created in another ``contextvars`` context.
         :raises RuntimeError: the token has already been used.
         """
-        entry = token._entry()
-        if entry is None:
-            raise ValueError(f"{token!r} was created in a different Context")
-        if entry.token is None:
-            raise RuntimeError(f"{token!r} has already been used once")
-        self.stack._entry.reset(entry.token)
-        entry.token = None
+        version: Version | None = self.version.get()
+        self.version.reset(token)
+        current = self.version.get()
+        # Copies of the context may still see these versions, but their contexts are not pushed any more.
+        while version is not None and version is not current:
+            self.contexts.known.discard(version.ident)
+            version = version.below
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} on {self.stack!r}>"
+
+
+class _MergedVariable(Variable):
+    """The variable of Flask 3.2, which has one kind of context. Those that have a request are on both stacks."""
+
+    def __init__(self, name: str, stack: LocalStack[Any], request_variable: Variable) -> None:
+        super().__init__(name, stack)
+        self.request_variable = request_variable
+
+    def set(self, context: Any) -> Any:
+        request_token = self.request_variable.set(context) if context.has_request else None
+        return super().set(context), request_token
+
+    def reset(self, token: Any) -> None:
+        app_token, request_token = token
+        super().reset(app_token)
+        if request_token is not None:
+            self.request_variable.reset(request_token)
 
 
 def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
@@ -224,14 +151,13 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
     sys.meta_path.insert(0, finder)
     try:
         for stack in stacks:
-            _TravelingStack.travel(stack)  # type: ignore[arg-type]
+            stack.__ident_func__ = context_ident
         flask = importlib.import_module("flask")
         for name in ("_app_ctx_stack", "_request_ctx_stack"):
             setattr(flask, name, getattr(sys.modules["flask.globals"], name))
     except BaseException:
         list(map(sys.modules.pop, [name for name in sys.modules if name.partition(".")[0] == "flask"]))
         for stack in stacks:
-            stack.__class__ = LocalStack
             stack.__ident_func__ = get_ident
         raise
     finally:
@@ -307,12 +233,12 @@ def _rest_on_stacks(module: ModuleType) -> None:
     request_stack: Any = own_globals._request_ctx_stack
     names = vars(module)
     merged = "_cv_request" not in names
-    names["_cv_app"] = Variable("flask.app_ctx", app_stack)
+    request_variable = Variable("flask.request_ctx", request_stack)
     if merged:
-        # Flask 3.2 has one kind of context. The request stack shows the contexts that have a request.
-        _MergedStack.show(request_stack, app_stack)
+        names["_cv_app"] = _MergedVariable("flask.app_ctx", app_stack, request_variable)
     else:
-        names["_cv_request"] = Variable("flask.request_ctx", request_stack)
+        names["_cv_app"] = Variable("flask.app_ctx", app_stack)
+        names["_cv_request"] = request_variable
     no_app, no_request = names["_no_app_msg"], names["_no_req_msg"]
     of_requests = app_stack if merged else request_stack
     names["app_ctx"] = _proxy(app_stack, None, no_app)
@@ -350,46 +276,11 @@ def _rest_on_stacks(module: ModuleType) -> None:
     )
 
 
-class _MergedStack(_TravelingStack):
-    """A view of another stack that shows only the contexts with a request."""
-
-    _all: _TravelingStack
-
-    def show(self, contexts: _TravelingStack) -> None:
-        self.__class__ = _MergedStack  # pyright: ignore[reportAttributeAccessIssue]
-        self._all = contexts
-        self._entry = contexts._entry
-        self._local = contexts._local
-
-    @property
-    def top(self) -> Any:
-        return next((context for context in reversed(self._all.entries()) if context.has_request), None)
-
-    def entries(self) -> list[Any]:
-        return [context for context in self._all.entries() if context.has_request]
-
-    def put(self, obj: Any) -> _Entry:
-        return self._all.put(obj)
-
-    def pop(self) -> Any:
-        """Pop the top of both stacks, unless a context without a request is above the top of this one."""
-        top = self._all.top
-        return self._all.pop() if top is not None and top.has_request else None
-
-    def snapshot(self) -> dict[Any, list[Any]]:
-        shown = {
-            ident: [context for context in contexts if context.has_request]
-            for ident, contexts in self._all.snapshot().items()
-        }
-        return {ident: contexts for ident, contexts in shown.items() if contexts}
-
-
 _OWN = frozenset(dir(object)).union(vars(WerkzeugProxy))
 
 
 def _proxy(stack: LocalStack[Any], name: str | None, unbound: str) -> Any:
     """Return a Werkzeug proxy to the top of a stack, or to the attribute ``name`` of it. It reads the stack inline."""
-    storage = storage_of(stack._local)
 
     def context() -> Any:
         top = stack.top
@@ -397,32 +288,31 @@ def _proxy(stack: LocalStack[Any], name: str | None, unbound: str) -> Any:
             raise RuntimeError(unbound)
         return top
 
-    kind = type("LocalProxy", (WerkzeugProxy,), {"__slots__": (), "__module__": WerkzeugProxy.__module__})
-    if name is not None:
-        kind.__getattribute__, kind.__setattr__ = _access(storage, name, unbound)  # type: ignore[method-assign]
+    methods = {} if name is None else _access(contexts_of(stack).version.get, name, unbound)
+    kind = type("LocalProxy", (WerkzeugProxy,), {"__slots__": (), "__module__": WerkzeugProxy.__module__, **methods})
     return kind(context, name)
 
 
-def _access(storage: Any, name: str, unbound: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    own, get = _OWN, object.__getattribute__
+def _access(version: Callable[[], Version], name: str, unbound: str) -> dict[str, Callable[..., Any]]:
+    own, own_attribute, target = _OWN, object.__getattribute__, attrgetter(name)
 
     def read(proxy: Any, attribute: str) -> Any:
         if attribute in own:
-            return get(proxy, attribute)
+            return own_attribute(proxy, attribute)
         try:
-            context = storage.values[storage.ident_func()]["stack"][-1]
+            context = version().values["stack"][-1]
         except (KeyError, IndexError):
             raise RuntimeError(unbound) from None
-        return getattr(getattr(context, name), attribute)
+        return getattr(target(context), attribute)
 
     def write(proxy: Any, attribute: str, value: Any) -> None:
         try:
-            context = storage.values[storage.ident_func()]["stack"][-1]
+            context = version().values["stack"][-1]
         except (KeyError, IndexError):
             raise RuntimeError(unbound) from None
-        setattr(getattr(context, name), attribute, value)
+        setattr(target(context), attribute, value)
 
-    return read, write
+    return {"__getattribute__": read, "__setattr__": write}
 
 
 # --- schlenk as flask

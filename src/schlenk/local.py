@@ -18,12 +18,12 @@ from werkzeug.local import LocalProxy as WerkzeugProxy
 from werkzeug.wsgi import ClosingIterator
 
 from .proxy import OWN_NAMES, LocalProxy, proxy_class, read_own_attribute, resolve_by, unbound
-from .storage import IdentFunction, Storage, get_ident
+from .storage import ContextValues, IdentFunction, Storage, context_ident, get_ident
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["Local", "LocalManager", "LocalProxy", "LocalStack", "get_ident", "release_local"]
+__all__ = ["Local", "LocalManager", "LocalProxy", "LocalStack", "context_ident", "get_ident", "release_local"]
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class Local:
 
     @property
     def __ident_func__(self) -> IdentFunction:
-        return storage_of(self).ident_func
+        return storage_of(self).public_ident
 
     @__ident_func__.setter
     def __ident_func__(self, ident_func: IdentFunction) -> None:
@@ -148,7 +148,7 @@ class Local:
         if name == "__ident_func__":
             storage.use(value)
             return
-        ident = storage.ident_func()
+        ident = storage.changing_ident()
         try:
             storage.values[ident][name] = value
         except KeyError:
@@ -157,7 +157,7 @@ class Local:
     def __delattr__(self, name: str) -> None:
         storage = storage_of(self)
         try:
-            del storage.values[storage.ident_func()][name]
+            del storage.values[storage.changing_ident()][name]
         except KeyError:
             raise AttributeError(name) from None
 
@@ -198,7 +198,7 @@ class LocalStack(Generic[T]):
 
     @property
     def __ident_func__(self) -> IdentFunction:
-        return self.__storage.ident_func
+        return self.__storage.public_ident
 
     @__ident_func__.setter
     def __ident_func__(self, ident_func: IdentFunction) -> None:
@@ -298,7 +298,7 @@ class LocalStack(Generic[T]):
     def push(self, obj: T) -> list[T]:
         """Put ``obj`` on top. Return the list of all objects on the stack, lowest first."""
         storage = self.__storage
-        ident = storage.ident_func()
+        ident = storage.stacking_ident()
         values = storage.values.get(ident)
         if values is None:
             stack = [obj]
@@ -314,7 +314,7 @@ class LocalStack(Generic[T]):
         Removing the last object releases the storage of the running ident.
         """
         storage = self.__storage
-        ident = storage.ident_func()
+        ident = storage.stacking_ident()
         try:
             stack = storage.values[ident]["stack"]
             if len(stack) > 1:
@@ -331,7 +331,7 @@ class LocalStack(Generic[T]):
         Equal to comparing ``top`` and calling ``pop()``, but looks the stack up only once.
         """
         storage = self.__storage
-        ident = storage.ident_func()
+        ident = storage.stacking_ident()
         try:
             stack = storage.values[ident]["stack"]
             if stack[-1] is not obj:
@@ -353,7 +353,8 @@ class LocalStack(Generic[T]):
         for position in range(len(entries) - 1, -1, -1):
             if entries[position] is obj:
                 above = entries[position + 1 :]
-                del entries[position + 1 :]
+                if above:
+                    del self.own_entries()[position + 1 :]
                 return above
         return []
 
@@ -363,7 +364,7 @@ class LocalStack(Generic[T]):
         The stack of the running ident is searched first, then those of all others.
         """
         storage = self.__storage
-        running = storage.ident_func()
+        running = storage.stacking_ident()
         for ident in [running, *storage.values.copy()]:
             entries = storage.values.get(ident, {}).get("stack", [])
             for position in range(len(entries) - 1, -1, -1):
@@ -400,6 +401,11 @@ class LocalStack(Generic[T]):
         values = storage.values.get(storage.ident_func())
         return [] if values is None else values.get("stack", [])
 
+    def own_entries(self) -> list[T]:
+        """Return the same as :meth:`entries`, for changing the list: no copied context has it as well."""
+        self.__storage.stacking_ident()
+        return self.entries()
+
     def snapshot(self) -> dict[Any, list[T]]:
         """Return copies of the entries of every ident, as ``{ident: [lowest, ..., top]}``.
 
@@ -407,6 +413,13 @@ class LocalStack(Generic[T]):
         """
         values_by_ident = self.__storage.values.copy()
         return {ident: list(values["stack"]) for ident, values in values_by_ident.items() if values.get("stack")}
+
+
+def contexts_of(stack: LocalStack[Any]) -> ContextValues:
+    """Return what keeps the values of ``stack`` by context. Its ident function must be :func:`context_ident`."""
+    values = storage_of(stack._local).values
+    assert isinstance(values, ContextValues)
+    return values
 
 
 # What the four globals say their class is: isinstance(request, werkzeug.local.LocalProxy) is true, since extensions

@@ -190,8 +190,8 @@ def settle(context: RequestContext) -> None:
     """Move a context that only waiting streams hold any more below those that are in use."""
     if context.preserved or not _is_waiting(context):
         return
-    requests: list[Any] = _request_ctx_stack.entries()
-    apps: list[Any] = _app_ctx_stack.entries()
+    requests: list[Any] = _request_ctx_stack.own_entries()
+    apps: list[Any] = _app_ctx_stack.own_entries()
     idle = [entry for entry in requests if _is_waiting(entry) or getattr(entry, "preserved", False)]
     idle += [app_context for entry in idle for app_context in _brought_by(entry)]
     for stream in [stream for entry in requests for stream in getattr(entry, "streams", ()) if stream.waiting]:
@@ -297,7 +297,7 @@ class _Span:
 
 def _remove_leaked(stack: LocalStack[Any], context: object, late: bool) -> list[Any]:
     """Remove and return what was leaked above ``context``; what is kept or belongs to other work stays."""
-    entries = stack.entries()
+    entries = stack.own_entries()
     holders = [entry for entry in _request_ctx_stack.entries() if _is_held(entry)]
     place = _position(entries, context)
     assert place is not None

@@ -4,6 +4,9 @@ A :class:`Storage` is one dictionary, ``{ident: {name: value}}``. An *ident* sta
 if greenlet is installed, the running thread's number if not, or whatever a chosen ident function returns. ``Local``
 and ``LocalStack`` read and write the dictionary directly; this module decides when an entry is removed.
 
+With :func:`context_ident`, the owners are contexts of :mod:`contextvars`, and a :class:`ContextValues` takes the place
+of the dictionary.
+
 Nothing here knows about stacks, proxies or HTTP.
 """
 
@@ -13,11 +16,12 @@ import _thread
 import os
 import sys
 import threading
+from collections.abc import ItemsView, Iterator, MutableMapping
 from contextvars import ContextVar
 from typing import Any, Callable
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
-__all__ = ["IdentFunction", "Storage", "get_ident", "get_thread_ident"]
+__all__ = ["ContextValues", "IdentFunction", "Storage", "Version", "context_ident", "get_ident", "get_thread_ident"]
 
 try:
     from greenlet import getcurrent as get_ident
@@ -33,6 +37,45 @@ get_thread_ident: Callable[[], int] = (
     if _gevent
     else (_eventlet.original("_thread") if _eventlet else _thread).get_ident
 )
+
+
+def context_ident() -> Any:
+    """Tell owners apart by their :mod:`contextvars` context: set it as the ``__ident_func__`` of a local or stack.
+
+    It tells asyncio tasks apart, as well as threads and greenlets. A copy of a context sees the values that were there
+    when it was copied, whatever happens to the original later. What is set, pushed or popped in a copy is seen only in
+    that copy. Asyncio copies the context for each task; asgiref and ``asyncio.to_thread`` do so for a thread. A thread
+    or greenlet without a copied context starts empty, also one of gevent; ``gevent.spawn(copy_context().run, f)`` gives
+    it a copy. The values are removed when the last context that sees them is destroyed.
+
+    It only names this behavior, and can't be called. The local then has an ident function of its own, which it shows as
+    ``__ident_func__``. The ident changes with each change of the values; in an empty context it is that of
+    ``get_ident``. Contexts keep an empty trace of each such local, as of each ``ContextVar``, so create them at the top
+    of a module.
+
+    :raises RuntimeError: it was called.
+
+    >>> import asyncio
+    >>> from schlenk.local import LocalStack
+    >>> stack = LocalStack()
+    >>> stack.__ident_func__ = context_ident
+    >>> async def task(name):
+    ...     stack.push(name)
+    ...     await asyncio.sleep(0)
+    ...     return stack.entries()
+    >>> async def tasks():
+    ...     stack.push("outer")
+    ...     return await asyncio.gather(task("one"), task("two")), stack.entries()
+    >>> asyncio.run(tasks())
+    ([['outer', 'one'], ['outer', 'two']], ['outer'])
+    >>> stack.top is None
+    True
+
+    Werkzeug 1.0 has no such function.
+    """
+    raise RuntimeError(
+        "context_ident() can't be called. Set it as the __ident_func__ of a Local or LocalStack, and call that."
+    )
 
 
 class _ThreadEnd:
@@ -63,12 +106,25 @@ class Storage:
     greenlets are removed. The number of a thread is reused, so a thread's entry is removed when the thread ends.
     """
 
-    __slots__ = ("__weakref__", "ident_func", "limit", "native_ids", "thread", "values")
+    __slots__ = (
+        "__weakref__",
+        "changing_ident",
+        "contexts",
+        "ident_func",
+        "limit",
+        "native_ids",
+        "public_ident",
+        "stacking_ident",
+        "thread",
+        "values",
+        "values_by_ident",
+    )
 
     def __init__(self) -> None:
         _storages.add(self)
-        self.ident_func: IdentFunction = get_ident
-        self.values: dict[Any, dict[str, Any]] = {}
+        self.values_by_ident: dict[Any, dict[str, Any]] = {}
+        self.contexts: ContextValues | None = None
+        self.use_idents(self.values_by_ident, get_ident)
         # At this many entries, those of dead greenlets are removed.
         self.limit = 64
         self.thread = threading.local()
@@ -80,7 +136,23 @@ class Storage:
         if type(self.thread) is not threading.local:
             # gevent has replaced both since then: its `threading.local` stores values by greenlet.
             self.thread = threading.local()
+        if ident_func is context_ident:
+            if self.contexts is None:
+                self.contexts = ContextValues()
+            self.use_idents(self.contexts, self.contexts.version.get)
+            self.changing_ident, self.stacking_ident = self.contexts.fork, self.contexts.fork_stack
+            self.public_ident = self.contexts.ident
+        else:
+            self.use_idents(self.values_by_ident, ident_func)
+
+    def use_idents(self, values: Any, ident_func: IdentFunction) -> None:
+        """Read and change ``values`` by the result of ``ident_func``."""
+        self.values: dict[Any, dict[str, Any]] = values
         self.ident_func = ident_func
+        # Called instead of `ident_func` before a value, or the list of a stack, is changed in place.
+        self.changing_ident = self.stacking_ident = ident_func
+        # `__ident_func__`.
+        self.public_ident = ident_func
 
     def add(self, ident: Any, values: dict[str, Any]) -> None:
         """Store the first values of ``ident``."""
@@ -127,6 +199,121 @@ class Storage:
             if getattr(ident, "dead", False):
                 self.values.pop(ident, None)
         self.limit = max(64, 2 * len(self.values))
+
+
+class _ContextIdent(ref["Version"]):
+    """The ident of a context and its copies, up to the next change. It does not keep their values alive."""
+
+    __slots__ = ()
+
+    @property
+    def dead(self) -> bool:
+        """Whether no context has the values any more."""
+        return self() is None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        version = self()
+        if version is None:
+            raise KeyError(self)
+        return version.values
+
+
+class Version:
+    """The values that a context sees, from one change to the next. Only contexts refer to it, and later versions."""
+
+    __slots__ = ("__weakref__", "below", "ident", "values")
+
+    def __init__(self, values: dict[str, Any], known: set[_ContextIdent]) -> None:
+        self.values = values
+        # The version that is current again after this one, if something keeps that alive.
+        self.below: Version | None = None
+        self.ident = _ContextIdent(self, known.discard)
+        known.add(self.ident)
+
+
+class ContextValues(MutableMapping[Any, dict[str, Any]]):
+    """The values of all contexts by ident, in the place of a :class:`Storage`'s dictionary.
+
+    The value of a ``ContextVar`` is the current version. Nothing tells a context from its copy, nor whether it has been
+    copied. So a version is never changed once it may have been copied: each change makes a new version in the running
+    context. The storage refers to versions weakly, so they are destroyed with their contexts, also if a value refers to
+    its own context.
+    """
+
+    def __init__(self) -> None:
+        self.known: set[_ContextIdent] = set()
+        self.empty = Version({}, set())
+        self.version: ContextVar[Version] = ContextVar("schlenk.version", default=self.empty)
+
+    def __del__(self) -> None:
+        # The contexts may exist longer than the local.
+        for version in self.versions().values():
+            version.values = {}
+
+    def ident(self) -> Any:
+        version = self.version.get()
+        return get_ident() if version is self.empty else version.ident
+
+    def fork(self) -> Version:
+        """Give the running context a version of its own, which may be changed until it returns."""
+        current = self.version.get()
+        version = Version(current.values.copy(), self.known)
+        version.below = current.below
+        self.version.set(version)
+        return version
+
+    def fork_stack(self) -> Version:
+        """Do the same as :meth:`fork`, and copy the list of a stack."""
+        version = self.fork()
+        stack = version.values.get("stack")
+        if stack is not None:
+            version.values["stack"] = stack[:]
+        return version
+
+    def versions(self) -> dict[_ContextIdent, Version]:
+        """Return the versions that have values. The set is copied in one step: other threads change it."""
+        pairs = [(ident, ident()) for ident in self.known.copy()]
+        return {ident: version for ident, version in pairs if version is not None and version.values}
+
+    def copy(self) -> dict[Any, dict[str, Any]]:
+        """Return the values of all contexts, without the versions that others stand on."""
+        versions = self.versions()
+        covered = {version.below for version in versions.values()}
+        return {ident: version.values for ident, version in versions.items() if version not in covered}
+
+    def items(self) -> ItemsView[Any, dict[str, Any]]:
+        return self.copy().items()
+
+    def __getitem__(self, ident: Any) -> dict[str, Any]:
+        try:
+            values: dict[str, Any] = ident.values
+        except AttributeError:
+            # The ident of an empty context.
+            raise KeyError(ident) from None
+        return values
+
+    def __setitem__(self, ident: Any, values: dict[str, Any]) -> None:
+        version = ident() if isinstance(ident, _ContextIdent) else ident
+        if not isinstance(version, Version):
+            raise KeyError(ident)
+        version.values = values
+
+    def __delitem__(self, ident: Any) -> None:
+        current = self.version.get()
+        if ident is current or ident is current.ident:
+            self.version.set(self.empty)
+        else:
+            self[ident] = {}
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.copy())
+
+    def __len__(self) -> int:
+        return len(self.copy())
+
+    def __repr__(self) -> str:
+        return repr(self.copy())
 
 
 def _root(greenlet: Any) -> Any:
