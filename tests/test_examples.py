@@ -1,4 +1,4 @@
-"""docs/examples/hello.py, served in its own process to several clients."""
+"""The examples of the documentation, each served in its own process to several clients."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import quote
+from urllib.error import HTTPError
+from urllib.parse import quote, urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
-HELLO = Path(__file__).parents[1] / "docs" / "examples" / "hello.py"
+EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 PATIENCE = 30
+needs_flask_login = pytest.mark.skipif(find_spec("flask_login") is None, reason="needs Flask-Login")
 
 
 class Visitor:
@@ -48,21 +53,29 @@ def wait_until_it_accepts(server: subprocess.Popen[bytes], port: int) -> None:
         try:
             return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
         except ConnectionRefusedError:
-            assert server.poll() is None, f"hello.py ended with {server.returncode}"
-            assert time.monotonic() < deadline, f"hello.py accepts no connection after {PATIENCE} s"
+            assert server.poll() is None, f"the example ended with {server.returncode}"
+            assert time.monotonic() < deadline, f"the example accepts no connection after {PATIENCE} s"
             # No event is available from another process. This keeps the loop from spinning.
             time.sleep(0.02)
 
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+@contextmanager
+def serving(example: str) -> Iterator[int]:
+    """Serve an example on the port that is returned."""
     port = free_port()
-    with subprocess.Popen([sys.executable, str(HELLO), "--port", str(port)], stdin=subprocess.DEVNULL) as server:
+    command = [sys.executable, str(EXAMPLES / example), "--port", str(port)]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as server:
         try:
             wait_until_it_accepts(server, port)
             yield port
         finally:
             server.terminate()
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with serving("hello.py") as port:
+        yield port
 
 
 def test_hello_greets_and_names_app(port: int) -> None:
@@ -95,3 +108,62 @@ def test_hello_isolates_concurrent_clients(port: int) -> None:
         [f"Hello, {name}! This is hello, and your visit number {visit}.\n" for visit in range(1, visits + 1)]
         for name in names
     ]
+
+
+class Member:
+    """A browser that logs in to notes.py: it follows redirects and has its own cookies."""
+
+    def __init__(self, port: int) -> None:
+        self.address = f"http://127.0.0.1:{port}"
+        self.browser = build_opener(HTTPCookieProcessor())
+
+    def open(self, path: str, **form: str) -> str:
+        data = urlencode(form).encode() if form else None
+        with self.browser.open(self.address + path, data, PATIENCE) as response:
+            return str(response.read().decode())
+
+
+@pytest.fixture(scope="module")
+def notes_port() -> Iterator[int]:
+    with serving("notes.py") as port:
+        yield port
+
+
+@needs_flask_login
+def test_notes_require_login(notes_port: int) -> None:
+    assert "<h1>Log in</h1>" in Member(notes_port).open("/")
+
+
+@needs_flask_login
+def test_notes_refuse_wrong_password(notes_port: int) -> None:
+    with pytest.raises(HTTPError, match="401") as refused:
+        Member(notes_port).open("/login", name="ada", password="compiler")
+    refused.value.close()
+
+
+@needs_flask_login
+def test_notes_of_members_stay_apart(notes_port: int) -> None:
+    passwords = {"ada": "engine", "grace": "compiler"}
+    together = threading.Barrier(len(passwords))
+
+    def write_notes(name: str) -> str:
+        member = Member(notes_port)
+        member.open("/login", name=name, password=passwords[name])
+        for number in range(20):
+            together.wait(PATIENCE)
+            page = member.open("/", note=f"<{name} {number}>")
+        return page
+
+    with ThreadPoolExecutor(len(passwords)) as pool:
+        pages = dict(zip(passwords, pool.map(write_notes, passwords)))
+    for name, page in pages.items():
+        assert f"<h1>Notes of {name}</h1>" in page
+        assert re.findall(r"<li>(.*)</li>", page) == [f"&lt;{name} {number}&gt;" for number in range(20)]
+
+
+@needs_flask_login
+def test_notes_log_out(notes_port: int) -> None:
+    member = Member(notes_port)
+    member.open("/login", name="ada", password="engine")
+    assert "<h1>Log in</h1>" in member.open("/logout", confirmed="yes")
+    assert "<h1>Log in</h1>" in member.open("/")
