@@ -33,7 +33,7 @@ NEEDED = {"under-flask.md": "flask", "signals.md": "blinker", "locals-and-proxie
 MODULES = ["schlenk", *(module.name for module in pkgutil.walk_packages(schlenk.__path__, "schlenk."))]
 
 RUN = {"diff", "pycon", "python"}
-NOT_RUN = {"console", "text", "{automodule}", "{eval-rst}", "{toctree}"}
+NOT_RUN = {"console", "text", "{automodule}", "{eval-rst}", "{literalinclude}", "{toctree}"}
 FENCE = re.compile(r"^```(?P<language>\S+)[^\n]*\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import http.client
 import re
-import socket
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.error import HTTPError
@@ -20,8 +16,9 @@ from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
+from tests.support.serving import PATIENCE, serving
+
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
-PATIENCE = 30
 needs_flask_login = pytest.mark.skipif(find_spec("flask_login") is None, reason="needs Flask-Login")
 
 
@@ -41,40 +38,9 @@ class Visitor:
         return response
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_until_it_accepts(server: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
-        except ConnectionRefusedError:
-            assert server.poll() is None, f"the example ended with {server.returncode}"
-            assert time.monotonic() < deadline, f"the example accepts no connection after {PATIENCE} s"
-            # No event is available from another process. This keeps the loop from spinning.
-            time.sleep(0.02)
-
-
-@contextmanager
-def serving(example: str) -> Iterator[int]:
-    """Serve an example on the port that is returned."""
-    port = free_port()
-    command = [sys.executable, str(EXAMPLES / example), "--port", str(port)]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as server:
-        try:
-            wait_until_it_accepts(server, port)
-            yield port
-        finally:
-            server.terminate()
-
-
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with serving("hello.py") as port:
+    with serving(sys.executable, str(EXAMPLES / "hello.py"), "--port", "PORT") as port:
         yield port
 
 
@@ -125,7 +91,7 @@ class Member:
 
 @pytest.fixture(scope="module")
 def notes_port() -> Iterator[int]:
-    with serving("notes.py") as port:
+    with serving(sys.executable, str(EXAMPLES / "notes.py"), "--port", "PORT") as port:
         yield port
 
 

@@ -1,4 +1,10 @@
-"""The command line: ``python -m schlenk trace module:app /path`` makes a request and prints its way."""
+"""The command line.
+
+``python -m schlenk trace module:app /path`` makes a request and prints its way.
+
+``python -m schlenk flask ARGUMENTS`` runs the ``flask`` command after :func:`~schlenk.install_under_flask`. An
+application cannot call that function under the ``flask`` command, which imports Flask first.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: the arguments; default: those of the process.
     :raises SystemExit: the arguments are wrong or the application can't be imported (2), or help was asked for (0).
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="python -m schlenk", description="Tools for applications of schlenk.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    flask_command = commands.add_parser(
+        "flask", add_help=False, help="the command line of Flask, after install_under_flask(): flask run"
+    )
+    if arguments[:1] == ["flask"]:
+        # Not parsed here, because Flask parses its own options.
+        _install(flask_command.error)
+        from flask.cli import cli
+
+        cli.main(args=list(arguments[1:]), prog_name="python -m schlenk flask")
     command = commands.add_parser(
         "trace",
         help="make a request, and print each step of it",
@@ -51,10 +67,7 @@ def _trace(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> in
     if not options.path.startswith(("/", "http://", "https://")):
         refuse(f"the path {options.path!r} does not start with a slash")
     if options.under_flask:
-        try:
-            install_under_flask()
-        except RuntimeError as error:
-            refuse(str(error))
+        _install(refuse)
     app = _load(options.app, refuse)
     if options.data is not None and not any(name.lower() == "content-type" for name, _ in options.header):
         options.header.append(("Content-Type", "application/x-www-form-urlencoded"))
@@ -79,6 +92,13 @@ def _trace(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> in
         traceback.print_exception(type(failure), failure, failure.__traceback__)
         return 1
     return 0
+
+
+def _install(refuse: Callable[[str], NoReturn]) -> None:
+    try:
+        install_under_flask()
+    except RuntimeError as error:
+        refuse(str(error))
 
 
 def _load(place: str, refuse: Callable[[str], NoReturn]) -> Any:

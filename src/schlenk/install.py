@@ -139,7 +139,8 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
             )
         raise RuntimeError(
             "install_under_flask() was called after flask had been imported, so its modules already hold the names that"
-            " it replaces. Call it before the first `import flask`, also that of an extension."
+            " it replaces. Call it before the first `import flask`, also that of an extension. Instead of the `flask`"
+            " command, which imports Flask before the application, run `python -m schlenk flask`."
         )
     version = _flask_version()
     stacks = (own_globals._app_ctx_stack, own_globals._request_ctx_stack)

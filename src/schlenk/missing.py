@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import importlib.util
 import sys
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -18,6 +19,9 @@ def missing_from(module: str) -> Callable[[str], Any]:
     def __getattr__(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        if module == __package__ and importlib.util.find_spec(f"{module}.{name}"):
+            # A module that most programs do not need, such as schlenk.flight.
+            return importlib.import_module(f"{module}.{name}")
         # For an AttributeError, `from module import name` would raise an ImportError with another message.
         caller = sys._getframe(1)
         if dis.opname[caller.f_code.co_code[caller.f_lasti]] == "IMPORT_FROM":
