@@ -205,6 +205,29 @@ def test_page_does_not_label_single_owner() -> None:
     assert 'class="owner' not in html(record(step()))
 
 
+def test_page_says_what_others_have() -> None:
+    of_worker = {"owner": 1, "app_stack": ["shop"], "request_stack": ["GET /", "GET /cart"]}
+    steps = [
+        step("before", begin=0.000, end=0.001),
+        step("during", begin=0.001, end=0.003),
+        step("push", begin=0.002, end=0.004, **of_worker, app_stack_before=[], request_stack_before=[]),
+        step("running", begin=0.005, end=None, **of_worker),
+        step("pop", begin=0.006, end=0.008, app_stack_before=["shop"]),
+        step("beside", begin=0.0061, end=0.007, owner=2),
+    ]
+    page = Page(html(record(*steps, owners=["main", "worker", "other"])))
+    details = "".join(f"<{name}>{text}" for name, text in page.texts if name in ("dt", "dd"))
+    meanwhile = [re.findall("<dt>meanwhile<dd>([^<]+)", part) for part in details.split("<dt>in<dd>")[1:]]
+    worker = "worker: shop / GET /, GET /cart"
+    assert meanwhile == [[], [], [], [], [worker], [f"{worker}; main: shop / none"]]
+
+
+def test_page_counts_most_others() -> None:
+    steps = [step(owner=owner, begin=owner, end=owner, app_stack=["shop"]) for owner in range(7)]
+    page = Page(html(record(*steps, owners=list("abcdefg"))))
+    assert page.of("dd")[-3] == "a: shop / none; b: shop / none; c: shop / none; d: shop / none; and 2 more"
+
+
 def test_page_shows_step_that_has_not_ended() -> None:
     page = Page(html(record(step(begin=0.001), step(begin=0.002, end=None))))
     assert page.of("span")[-1] == page.details["took"] == "running"

@@ -127,7 +127,7 @@ def _items(record: Mapping[str, Any]) -> Iterator[str]:
     # There is nothing to divide by if nothing took any time.
     scale = 100 / max(last - first, 1e-9)
     before = None
-    for number, step in enumerate(steps):
+    for number, (step, meanwhile) in enumerate(zip(steps, _meanwhile(record))):
         begin, end = step["begin"] - first, (last if step["end"] is None else step["end"]) - first
         owner, error = record["owners"][step["owner"]], step["error"]
         details = [
@@ -139,6 +139,7 @@ def _items(record: Mapping[str, Any]) -> Iterator[str]:
             ("result", step["result"]),
             ("raised", error),
             ("note", step["note"]),
+            ("meanwhile", meanwhile),
             *((f"{stack} contexts", ", ".join(step[f"{stack}_stack"]) or "none") for stack in _STACKS),
         ]
         shown = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in details if value)
@@ -161,11 +162,30 @@ def _items(record: Mapping[str, Any]) -> Iterator[str]:
 def _stack(step: Mapping[str, Any], stack: str) -> list[tuple[str, str]]:
     """Return what to draw of a stack, top first: labels, each with whether the step pushed or popped it."""
     after = step[f"{stack}_stack"]
-    # A record need not tell what was on the stacks before a step.
-    before = step.get(f"{stack}_stack_before", after)
+    before = step[f"{stack}_stack_before"]
     kept = [label for label, _ in takewhile(lambda both: both[0] == both[1], zip(after, before))]
     drawn = [(label, "") for label in kept] + [(label, "pushed") for label in after[len(kept) :]]
     return [(label, "popped") for label in reversed(before[len(kept) :])] + drawn[::-1]
+
+
+def _meanwhile(record: Mapping[str, Any]) -> list[str]:
+    """Describe what was on the stacks of other threads and greenlets when each step ended."""
+    moments = [(step["begin"], step, "_before") for step in record["steps"]]
+    # Of a step that has not ended, the record has the stacks from when it began.
+    moments += [(step["begin"] if step["end"] is None else step["end"], step, "") for step in record["steps"]]
+    stacks: dict[int, str] = {}
+    found = {}
+    for _, step, when in sorted(moments, key=lambda moment: moment[0]):
+        owner = step["owner"]
+        both = [step[f"{stack}_stack{when}"] for stack in _STACKS]
+        stacks.pop(owner, None)
+        if not when:
+            others = [f"{record['owners'][other]}: {text}" for other, text in stacks.items()]
+            more = [f"and {len(others) - _OTHERS} more"] if len(others) > _OTHERS else []
+            found[id(step)] = "; ".join(others[:_OTHERS] + more)
+        if any(both):
+            stacks[owner] = " / ".join(", ".join(labels) or "none" for labels in both)
+    return [found[id(step)] for step in record["steps"]]
 
 
 def _times(record: Mapping[str, Any]) -> tuple[float, float]:
@@ -209,6 +229,9 @@ def _hash(template: str, element: str) -> str:
     source = template.partition(f"<{element}>")[2].partition(f"</{element}>")[0]
     return b64encode(sha256(source.encode()).digest()).decode()
 
+
+_OTHERS = 4
+"""How many threads and greenlets are described beside a step. The others are only counted."""
 
 # Sizes in the SVG image. A character of the monospaced font is 0.6 em wide.
 _ROW = 24
