@@ -1,6 +1,10 @@
 """The Sphinx configuration: ``tox -e docs`` builds the site."""
 
+import logging
+import sys
+from importlib import import_module
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 project = "schlenk"
 author = "the schlenk authors"
@@ -39,3 +43,25 @@ html_theme = "furo"
 html_title = "schlenk"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+
+
+def write_traces(app, exception):
+    """Record the requests whose pages life-of-a-request.md links to."""
+    from schlenk.trace import trace
+
+    # The error of the failing request is expected.
+    logging.getLogger("failing").disabled = True
+    sys.path.insert(0, str(Path(app.srcdir, "examples")))
+    pages = Path(app.outdir, "traces")
+    pages.mkdir(exist_ok=True)
+    for name, path in (("hello", "/?name=Ada"), ("failing", "/cart")):
+        traced = import_module(name).app
+        # The first request takes longer than those that follow.
+        traced.test_client().get(path)
+        with trace() as way:
+            traced.test_client().get(path, buffered=True)
+        (pages / f"{name}.html").write_text(way.to_html(), encoding="utf-8")
+
+
+def setup(app):
+    app.connect("build-finished", write_traces)

@@ -10,12 +10,14 @@ import doctest
 import importlib
 import pkgutil
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from importlib.metadata import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -122,6 +124,18 @@ def test_wrong_response_in_page_is_detected() -> None:
 def test_failing_example_in_page_is_detected() -> None:
     with pytest.raises(ZeroDivisionError):
         read("```diff\n-1 / 1\n+1 / 0\n```\n", "wrong.md")
+
+
+def test_linked_traces_are_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The build makes the examples importable.
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    write_traces = runpy.run_path(str(ROOT / "docs" / "conf.py"))["write_traces"]
+    write_traces(SimpleNamespace(srcdir=ROOT / "docs", outdir=tmp_path), None)
+    links = re.findall(r'<a href="([^"]+)">', (ROOT / "docs" / "life-of-a-request.md").read_text(encoding="utf-8"))
+    pages = [(tmp_path / link).read_text(encoding="utf-8") for link in links]
+    assert len(pages) == 2
+    assert "view hello" in pages[0]
+    assert "ValueError: the cart is empty" in pages[1]
 
 
 def test_settings_page_lists_every_default() -> None:
