@@ -909,9 +909,28 @@ class Run:
         if how == "plain":
             stream: Any = generate()
         else:
-            stream = with_context(generate)() if how == "decorated" else with_context(generate())
+            kept = with_context(generate)() if how == "decorated" else with_context(generate())
+            stream = Stream(kept, resume)
         self.streams.append(stream)
         return stream
+
+
+class Stream:
+    """A stream that calls a function before it is closed, even if it has not begun."""
+
+    def __init__(self, stream: Any, before_close: Callable[[], None]) -> None:
+        self.stream = stream
+        self.before_close = before_close
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self.stream)
+
+    def close(self) -> None:
+        self.before_close()
+        self.stream.close()
 
 
 def serve(name: str) -> None:
