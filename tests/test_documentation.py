@@ -6,6 +6,7 @@ session whose output must match, and ``diff`` as the module that the change resu
 
 from __future__ import annotations
 
+import configparser
 import doctest
 import importlib
 import pkgutil
@@ -159,3 +160,10 @@ def test_api_has_a_page_for_each_module() -> None:
     pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "api").glob("*.md"))
     internal = {"schlenk", "schlenk.__main__"}
     assert set(MODULES) - internal <= set(re.findall(r"automodule:: ([\w.]+)", pages))
+
+
+def test_workflow_runs_each_environment() -> None:
+    tox = configparser.ConfigParser()
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    assert re.findall(r"env: ([\w-]+)", workflow) == tox["tox"]["env_list"].split(", ")
