@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from . import recovery
 from .globals import _app_ctx_stack, _request_ctx_stack
+from .routing import match
 from .signals import appcontext_popped, appcontext_pushed
 from .storage import get_thread_ident
 
@@ -352,7 +353,7 @@ class RequestContext:
         """Match the URL: set ``url_rule`` and ``view_args`` of the request, or its ``routing_exception``."""
         assert self.url_adapter is not None
         try:
-            self.request.url_rule, self.request.view_args = self.url_adapter.match(return_rule=True)  # type: ignore[assignment]
+            self.request.url_rule, self.request.view_args = match(self.url_adapter)
         except HTTPException as error:
             self.request.routing_exception = error
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
-from werkzeug.routing import BaseConverter, RequestRedirect
+from werkzeug.routing import BaseConverter, RequestRedirect, ValidationError
 
 from schlenk import (
     Request,
@@ -67,3 +67,64 @@ def test_bad_host_error_is_stored() -> None:
     with Strict().test_request_context() as context:
         assert type(request.routing_exception) is BadRequest
         assert context.url_adapter is None
+
+
+# Converters that reject a value
+
+
+class Known(BaseConverter):
+    def to_python(self, value: str) -> str:
+        if value != "known":
+            raise ValidationError
+        return value
+
+
+def found(app: RecordingApp, path: str, method: str = "GET") -> Any:
+    """Return the endpoint and the values for a URL, or the type of the error."""
+    with app.test_request_context(path, method=method):
+        return (request.endpoint, request.view_args) if request.url_rule else type(request.routing_exception)
+
+
+@pytest.fixture
+def choosy(app: RecordingApp) -> RecordingApp:
+    app.url_map.converters["known"] = Known
+    app.add_url_rule("/<int(max=5):number>", "small")
+    app.add_url_rule("/<int(max=50):number>", "large")
+    app.add_url_rule("/<known:name>", "known")
+    app.add_url_rule("/<name>", "name", methods=["POST"])
+    app.add_url_rule("/sub/<known:name>", "sub")
+    return app
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "answer"),
+    [
+        ("/3", "GET", ("small", {"number": 3})),
+        ("/30", "GET", ("large", {"number": 30})),
+        ("/known", "GET", ("known", {"name": "known"})),
+        ("/300", "POST", ("name", {"name": "300"})),
+        ("/300", "GET", MethodNotAllowed),
+        ("/sub/unknown", "GET", NotFound),
+    ],
+)
+def test_rejected_value_tries_next_rule(choosy: RecordingApp, path: str, method: str, answer: Any) -> None:
+    # The second answer may be from a cache.
+    assert [found(choosy, path, method) for _ in range(2)] == [answer, answer]
+
+
+def test_rejecting_rule_stays_in_map(choosy: RecordingApp) -> None:
+    assert found(choosy, "/30")[0] == "large"
+    assert found(choosy, "/4")[0] == "small"
+    choosy.add_url_rule("/<float(min=50):number>", "float")
+    assert found(choosy, "/60.5")[0] == "float"
+
+
+def test_adapter_of_another_class_decides(choosy: RecordingApp) -> None:
+    class Wrapper:
+        def __init__(self, adapter: Any) -> None:
+            self.match = adapter.match
+
+    context = choosy.test_request_context("/30")
+    context.url_adapter = Wrapper(context.url_adapter)  # type: ignore[assignment]
+    context.match_request()
+    assert type(context.request.routing_exception) is NotFound

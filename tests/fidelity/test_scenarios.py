@@ -187,6 +187,39 @@ DEPARTURES: dict[str, tuple[list[Any], list[Any]]] = {
         [["taken away", [0, 0], False, False, True]],
         [["taken away", [0, 0], True, True, True]],
     ),
+    "converter_not_asked": (
+        [["method", [0, 0], "404 NOT FOUND", None, ""], ["slash", [0, 0], "200 OK", None, "name"]],
+        [
+            ["method", [0, 0], "405 METHOD NOT ALLOWED", None, ""],
+            ["slash", [0, 0], "308 PERMANENT REDIRECT", "http://localhost/slash/10/", ""],
+        ],
+    ),
+    "slashes_beside_a_path_converter": (
+        [["merged", [0, 0], "308 PERMANENT REDIRECT", "http://localhost/a/b", ""]],
+        [["merged", [0, 0], "200 OK", None, "a//b"]],
+    ),
+    "slashes_and_methods": (
+        [
+            ["merged", [0, 0], "308 PERMANENT REDIRECT", "http://localhost/merged/a", ""],
+            ["exact", [0, 0], "404 NOT FOUND", None, ""],
+        ],
+        [
+            ["merged", [0, 0], "405 METHOD NOT ALLOWED", None, ""],
+            ["exact", [0, 0], "405 METHOD NOT ALLOWED", None, ""],
+        ],
+    ),
+    "charset_of_a_response_class": (
+        [["sent", [0, 0], "text/html; charset=latin1", 1]],
+        [["sent", [0, 0], "text/html; charset=utf-8", 2]],
+    ),
+    "stream_closed_before_its_first_part": (
+        [["closed", [0, 0], [], ["teardown_request", "teardown_appcontext"]]],
+        [["closed", [0, 0], ["closed"], ["teardown_request", "teardown_appcontext"]]],
+    ),
+    "stack_whose_list_was_emptied": (
+        [["emptied", [0, 0], None, "IndexError"]],
+        [["emptied", [0, 0], None, "NoneType"]],
+    ),
     "values_of_threads_that_ended": (
         [["most are kept", [0, 0], True, True]],
         [["most are kept", [0, 0], False, False]],

@@ -545,3 +545,90 @@ def application_context_in_use_above_a_kept_context(side: Side, trace: Trace) ->
     with trace.mute():
         while side.globals._app_ctx_stack.pop():
             pass
+
+
+def answer(trace: Trace, app: Any, path: str, method: str = "GET") -> tuple[str, str | None, str]:
+    """Return the status, where it redirects to, and the body of a response that is not an error page."""
+    with trace.mute():
+        seen = trace.serve(app, path, method)
+    location = trace.headers(seen.headers).get("Location", [None])[0]
+    return seen.status, location, seen.body.decode("latin1") if seen.status.startswith("2") else ""
+
+
+@scenario
+def converter_not_asked(side: Side, trace: Trace) -> None:
+    """Werkzeug 3 asks a rule's converter after its method and its slash, Werkzeug 1 before."""
+    app = trace.bare()
+    app.add_url_rule("/post/<int(max=5):number>", "post", lambda number: "post", methods=["POST"])
+    app.add_url_rule("/slash/<int(max=5):number>/", "slash", lambda number: "slash")
+    app.add_url_rule("/slash/<name>", "name", lambda name: "name")
+    trace("method", *answer(trace, app, "/post/10"))
+    trace("slash", *answer(trace, app, "/slash/10"))
+
+
+@scenario
+def slashes_beside_a_path_converter(side: Side, trace: Trace) -> None:
+    """Werkzeug 3 merges slashes if nothing matches without merging, Werkzeug 1 for each rule in turn."""
+    app = trace.bare()
+    app.add_url_rule("/a/b", "page", lambda: "page")
+    app.add_url_rule("/<path:rest>", "rest", lambda rest: rest)
+    trace("merged", *answer(trace, app, "/a//b"))
+
+
+@scenario
+def slashes_and_methods(side: Side, trace: Trace) -> None:
+    """Werkzeug 3 looks at the method before the slashes of a URL, Werkzeug 1 after them."""
+    app = trace.bare()
+    app.add_url_rule("/merged/a", "merged", lambda: "merged")
+    app.add_url_rule("/exact/a", "exact", lambda: "exact", merge_slashes=False)
+    trace("merged", *answer(trace, app, "/merged//a", "DELETE"))
+    trace("exact", *answer(trace, app, "/exact//a", "DELETE"))
+
+
+@scenario
+def charset_of_a_response_class(side: Side, trace: Trace) -> None:
+    """Werkzeug 3 encodes every response as UTF-8."""
+
+    class Latin(side.flask.Response):  # type: ignore[name-defined, misc]
+        charset = "latin1"
+
+    app, _ = telling(trace)
+    app.response_class = Latin
+    app.view_functions["index"] = lambda: "\xe9"
+    seen: list[Any] = []
+    with trace.mute():
+        body = b"".join(app(trace.environ("/"), lambda *arguments: seen.extend(arguments)))
+    trace("sent", dict(seen[1])["Content-Type"], len(body))
+
+
+@scenario
+def stream_closed_before_its_first_part(side: Side, trace: Trace) -> None:
+    """1.1.4 did not close the iterator of a stream that was closed before anything was read."""
+    app, ran = telling(trace)
+    closed: list[str] = []
+
+    class Parts:
+        def __iter__(self) -> Parts:
+            return self
+
+        def __next__(self) -> str:
+            return "part"
+
+        def close(self) -> None:
+            closed.append("closed")
+
+    with trace.mute():
+        with app.test_request_context("/"):
+            stream = side.flask.stream_with_context(Parts())
+        stream.close()
+    trace("closed", closed, ran)
+
+
+@scenario
+def stack_whose_list_was_emptied(side: Side, trace: Trace) -> None:
+    """1.1.4 raised an error if the list of a stack was emptied by hand and popped."""
+    stack = side.local.LocalStack()
+    stack.push("entry")
+    stack._local.stack.clear()
+    trace("emptied", stack.top, type(error_of(stack.pop)).__name__)
+    stack._local.__release_local__()

@@ -273,3 +273,14 @@ def head_requests(side: Side, trace: Trace) -> None:
 def wrong_answers_of_a_wsgi_callable(side: Side, trace: Trace) -> None:
     """A callable that isn't a WSGI application fails as the view does."""
     answers(side, trace, lambda: "not WSGI", lambda environ: [b"neither"])
+
+
+@scenario
+def statuses_without_a_body(side: Side, trace: Trace) -> None:
+    """204 and 304 have no body, and 304 no headers that describe one."""
+    app = trace.bare()
+    for status in (204, 304):
+        app.view_functions["index"] = lambda status=status: ("body", status, {"Content-Type": "text/x", "X-Sent": "1"})
+        if status == 204:
+            app.add_url_rule("/", "index")
+        trace.serve(app, "/")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from werkzeug.exceptions import NotFound
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, ValidationError
 
 from tests.fidelity.side import Side
 from tests.fidelity.trace import Boom, Trace, scenario
@@ -468,3 +468,24 @@ def rule_and_map_classes(side: Side, trace: Trace) -> None:
     app.add_url_rule("/", "index", lambda: "index")
     trace("classes", type(app.url_map), [type(rule) for rule in app.url_map.iter_rules()])
     trace("plain", side.flask.Flask.url_rule_class is Rule, side.flask.Flask.url_map_class is Map)
+
+
+@scenario
+def rejected_values(side: Side, trace: Trace) -> None:
+    """If a converter rejects a value, the next rule that fits is tried."""
+
+    class Known(BaseConverter):
+        def to_python(self, value: str) -> str:
+            if value != "known":
+                raise ValidationError
+            return value
+
+    app = trace.bare()
+    app.url_map.converters["known"] = Known
+    app.add_url_rule("/<int(max=5):number>", "small", lambda number: f"small {number}")
+    app.add_url_rule("/<int(max=50):number>", "large", lambda number: f"large {number}")
+    app.add_url_rule("/<known:name>", "known", lambda name: f"known {name}")
+    app.add_url_rule("/<name>", "name", lambda name: f"name {name}", methods=["POST"])
+    for path in ("/3", "/30", "/300", "/known", "/unknown", "/"):
+        for method in ("GET", "POST"):
+            trace.serve(app, path, method)
