@@ -338,6 +338,22 @@ def test_error_handled_in_silence(app: Flask) -> None:
     assert step(way, name="dispatch_request")["result"] == "'saved'"
 
 
+def test_error_ignored_by_caller(app: Flask) -> None:
+    @app.teardown_request
+    def close(error: BaseException | None) -> None:
+        raise KeyError("file")
+
+    with trace() as way:
+        caught = False
+        try:
+            app.test_client().get("/cart")
+        except KeyError:
+            caught = True
+    assert caught
+    failed = [step["name"] for step in steps(way, error="KeyError: 'file'")]
+    assert failed == ["wsgi_app", "pop RequestContext", "teardown_request close"]
+
+
 def test_error_handled_during_another(app: Flask) -> None:
     class Replacing(Flask):
         def dispatch_request(self) -> Any:
@@ -594,7 +610,10 @@ def test_context_pushed_again(app: Flask) -> None:
         with app.test_request_context("/cart") as context:
             with context:
                 pass
-    assert [step["note"] for step in steps(way, name="push RequestContext")] == [None, "pushed again"]
+        with context:
+            pass
+    again = [step["note"] for step in steps(way, name="push RequestContext")]
+    assert again == [None, "pushed again", "pushed again"]
 
 
 @pytest.mark.skipif(not schlenk.signals_available, reason="needs blinker")
@@ -1065,7 +1084,10 @@ def copy():
     worker = threading.Thread(target=work)
     worker.start(); worker.join()
     return ""
-assert named(get("/stream"), "stream") == ["stream parts", "stream parts"]
+streamed = get("/stream")
+assert named(streamed, "stream") == ["stream parts", "stream parts"]
+notes = [step["note"] for step in streamed if step["name"] == "push RequestContext"]
+assert notes == [None, "pushed again"], notes
 assert named(get("/copy"), "copy") == ["copy", "in a copied context: work"]
 """
     )

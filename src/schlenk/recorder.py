@@ -150,9 +150,9 @@ class Recorder:
         self.running: Any = {} if isinstance(get_ident(), int) else WeakKeyDictionary()
         self.calls: dict[FrameType, _Call] = {}
         self.methods: dict[CodeType, list[tuple[str, Any]]] = {}
-        # Generators that are response bodies, and copied contexts.
+        # Generators that are response bodies, and contexts with what to note when they are pushed.
         self.streams: list[ref[Any]] = []
-        self.copies: list[ref[Any]] = []
+        self.contexts: list[tuple[ref[Any], str]] = []
         # Steps that an exception has ended which is not known yet, with the id and the code of their frames.
         self.unexplained: list[tuple[int, CodeType, Step]] = []
 
@@ -167,9 +167,13 @@ class Recorder:
         """Restore the previous profile functions, in each thread at the next event, which is here the next line."""
         self.ended = perf_counter()
         self.explain()
+        for _, _, step in self.unexplained:
+            # Nothing was called while it was handled. Most likely it is that of the last part which failed.
+            inside = [other.error for other in self.steps if other.parent is step and other.error]
+            step.error = inside[-1] if inside else step.error
         if getattr(threading, "_profile_hook", None) == self.enter_thread:
             threading.setprofile(self.previous_in_threads)
-        for kept in (self.running, self.calls, self.methods, self.streams, self.copies, self.unexplained):
+        for kept in (self.running, self.calls, self.methods, self.streams, self.contexts, self.unexplained):
             kept.clear()
 
     def enter_thread(self, frame: FrameType, event: str, arg: Any) -> None:
@@ -274,12 +278,12 @@ class Recorder:
         if name == "wsgi_app":
             environs = (value for value in frame.f_locals.values() if type(value) is dict)
             note = next((_target(environ) for environ in environs if "REQUEST_METHOD" in environ), None)
-        elif kind == "push" and any(copy() is obj for copy in self.copies):
-            note = "a copy"
-        elif kind == "push" and any(
-            entry is obj for entry in (*_request_ctx_stack.entries(), *_app_ctx_stack.entries())
-        ):
-            note = "pushed again"
+        elif kind == "push":
+            # Still on the stack, or popped, as Flask does with the contexts of streams and of test clients.
+            if any(entry is obj for entry in (*_request_ctx_stack.entries(), *_app_ctx_stack.entries())):
+                note = "pushed again"
+            else:
+                note = next((note for context, note in reversed(self.contexts) if context() is obj), None)
         elif kind == "pop" and getattr(obj, "preserved", False):
             note = "preserved until now"
         self.call(frame, kind, label, function, note, name, obj)
@@ -380,8 +384,9 @@ class Recorder:
             return
         step.result = step.result or _describe(result)
         if call.name == "copy":
-            self.copies = [copy for copy in self.copies if copy() is not None]
-            self.copies.append(ref(result))
+            self.note(result, "a copy")
+        elif call.name == "pop" and call.obj is not None:
+            self.note(call.obj, "pushed again")
         elif call.name == "process_response":
             body = getattr(result, "response", None)
             if isinstance(body, GeneratorType):
@@ -390,6 +395,10 @@ class Recorder:
         elif call.name in ("full_dispatch_request", "handle_exception") and step.parent:
             # What wsgi_app() itself returns is only the body.
             step.parent.result = step.result
+
+    def note(self, context: Any, note: str) -> None:
+        self.contexts = [known for known in self.contexts if known[0]() is not None]
+        self.contexts.append((ref(context), note))
 
     def leave(self, frame: FrameType) -> None:
         call = self.calls.pop(frame)
