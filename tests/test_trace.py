@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -695,6 +696,33 @@ def test_greenlets_are_told_apart(app: Flask) -> None:
     ]
     assert views[0]["begin"] < views[1]["begin"] < views[0]["end"]
     assert [len(view["request_stack"]) for view in views] == [1, 1]
+
+
+@pytest.mark.skipif(find_spec("gevent") is None, reason="needs gevent")
+def test_gevent_greenlets_are_told_apart() -> None:
+    run(
+        """
+        from gevent import monkey
+        monkey.patch_all()
+        import gevent, threading, time
+        from schlenk import Flask
+        from schlenk.trace import trace
+        app = Flask("shop")
+        @app.route("/")
+        def index():
+            together.wait(30)
+            return "done"
+        together = threading.Barrier(3)
+        with trace() as way:
+            worker = threading.Thread(target=app.test_client().get, args=["/"])
+            worker.start()
+            gevent.joinall([gevent.spawn(app.test_client().get, "/") for _ in range(2)])
+            worker.join()
+        views = [step for step in way.record["steps"] if step["kind"] == "view"]
+        assert sorted(view["owner"] for view in views) == [0, 1, 2], way.to_text()
+        assert {tuple(view["request_stack"]) for view in views} == {("GET /",)}, way.to_text()
+        """
+    )
 
 
 def test_killed_greenlet_ends_steps(app: Flask) -> None:
