@@ -6,8 +6,13 @@ for a test, a class or a module with the marker ``schlenk_leaks``. The marker ta
 
 The check is :func:`schlenk.leaks.no_context_left`. It covers the test and its fixtures of function scope, and ends
 after those have been torn down, so a leak is reported as an error at the test's teardown. Contexts that are pushed by
-fixtures of a wider scope, ``setup_class`` or ``setUpClass`` belong to those and are not reported. Flask has no such
-plugin.
+fixtures of a wider scope, ``setup_class`` or ``setUpClass`` belong to those and are not reported.
+
+The setting ``schlenk_under_flask = true`` calls :func:`schlenk.install_under_flask` before pytest imports a conftest,
+in each worker of pytest-xdist as well. The check then covers Flask's contexts. A plugin that imports flask, such as
+pytest-flask, may be loaded earlier: put ``-p schlenk`` into ``addopts``, which loads this one first.
+
+Flask has no such plugin.
 """
 
 from __future__ import annotations
@@ -23,9 +28,21 @@ import pytest
 # check is enabled.
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Register the setting."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Register the settings, and install schlenk under Flask if the setting says so."""
     parser.addini("schlenk_leaks", "fail tests that leave a Flask context pushed", type="bool", default=False)
+    parser.addini("schlenk_under_flask", "call schlenk.install_under_flask() first", type="bool", default=False)
+    # This hook is called when the plugin is loaded. All later ones are called after other plugins were loaded, too.
+    config: pytest.Config | None = pluginmanager.get_plugin("pytestconfig")
+    if config is not None and config.getini("schlenk_under_flask"):
+        from schlenk import install_under_flask
+
+        try:
+            install_under_flask()
+        except RuntimeError as error:
+            raise pytest.UsageError(
+                f"schlenk_under_flask: {error} If a plugin of pytest has imported flask, put `-p schlenk` into addopts."
+            ) from error
 
 
 def pytest_configure(config: pytest.Config) -> None:

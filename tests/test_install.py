@@ -9,6 +9,12 @@ import pytest
 
 from tests.support.programs import AS, UNDER, needs_flask, refused, run, under
 
+
+def indented(lines: str) -> str:
+    """Fit lines into a program that is indented by eight."""
+    return lines.strip().replace("\n", "\n" + 8 * " ")
+
+
 # --- The names
 
 
@@ -290,6 +296,144 @@ def test_in_flight_lists_a_request_of_flask() -> None:
             assert pushed.age < 60
             return "seen"
         assert app.test_client().get("/basket").text == "seen"
+    """)
+
+
+@needs_flask
+def test_in_flight_is_by_thread_or_greenlet() -> None:
+    under("""
+        from schlenk.flight import in_flight, report
+        with app.test_request_context("/basket") as context:
+            (flight,) = in_flight()
+            assert flight.ident == schlenk.get_ident()
+            assert flight.requests[0].context is context
+            assert flight.applications[0].context.app is app
+            assert "application context of shop" in str(flight)
+            assert "GET /basket of shop, thread MainThread" in report()
+        assert in_flight() == []
+    """)
+
+
+@needs_flask
+def test_in_flight_names_who_pushed() -> None:
+    under("""
+        from schlenk.flight import in_flight
+        def work():
+            with app.test_request_context("/inner"):
+                flights = {flight.ident == here: flight for flight in in_flight()}
+                for is_here, path in [(True, "/outer"), (False, "/inner")]:
+                    assert [pushed.path for pushed in flights[is_here].requests] == [path]
+                done.append(True)
+        here, done = schlenk.get_ident(), []
+        with app.test_request_context("/outer"):
+            thread = threading.Thread(target=contextvars.copy_context().run, args=(work,))
+            thread.start()
+            thread.join()
+        assert done
+    """)
+
+
+@needs_flask
+def test_in_flight_lists_requests_of_tasks() -> None:
+    under("""
+        from schlenk.flight import in_flight
+        async def visit(path, met):
+            with app.test_request_context(path):
+                met[0] += 1
+                while met[0] < 2:
+                    await asyncio.sleep(0)
+                (flight,) = in_flight()
+                return sorted(pushed.path for pushed in flight.requests)
+        async def visit_both():
+            met = [0]
+            return await asyncio.gather(visit("/a", met), visit("/b", met))
+        assert asyncio.run(visit_both())[1] == ["/a", "/b"]
+    """)
+
+
+@needs_flask
+def test_leak_of_a_dead_greenlet_is_listed() -> None:
+    pytest.importorskip("greenlet")
+    under("""
+        import greenlet
+        from schlenk.flight import in_flight
+        copies = []
+        def leave():
+            app.app_context().push()
+            copies.append(contextvars.copy_context())
+        greenlet.greenlet(leave).switch()
+        gc.collect()
+        (flight,) = in_flight()
+        assert flight.ident.dead is False
+        assert flight.stack == []
+        del flight
+        copies.clear()
+        gc.collect()
+        assert in_flight() == []
+    """)
+
+
+LEAVING = """
+from schlenk.leaks import no_context_left
+def left(leave):
+    try:
+        with no_context_left():
+            leave()
+    except AssertionError as error:
+        return str(error)
+    return ""
+"""
+
+
+@needs_flask
+def test_leak_of_flask_is_named(tmp_path: Path) -> None:
+    (tmp_path / "leaving.py").write_text("def leave(app):\n    app.test_request_context('/basket').push()\n")
+    under(f"""
+        import sys
+        sys.path.insert(0, {str(tmp_path)!r})
+        from leaving import leave
+        {indented(LEAVING)}
+        told = left(lambda: leave(app))
+        place = "leaving.py:2, leave: app.test_request_context('/basket').push() ("
+        assert told.count(place) == 2, told
+        assert "GET /basket of shop, pushed in" in told
+        assert "application context of shop, pushed in" in told
+        assert " s ago)" in told
+        assert _request_ctx_stack.top is _app_ctx_stack.top is None
+    """)
+
+
+@needs_flask
+def test_flasks_earlier_contexts_are_no_leak() -> None:
+    under(f"""
+        {indented(LEAVING)}
+        with app.app_context() as earlier:
+            assert "GET / of shop" in left(app.test_request_context("/").push)
+            assert _app_ctx_stack._local.stack == [earlier]
+            assert left(lambda: app.test_client().get("/")) == ""
+    """)
+
+
+@needs_flask
+def test_popped_context_in_a_copy_is_no_leak() -> None:
+    under(f"""
+        {indented(LEAVING)}
+        copies = []
+        def visit():
+            with app.test_request_context("/"):
+                copies.append(contextvars.copy_context())
+        assert left(visit) == ""
+        assert copies[0].run(lambda: request.path) == "/"
+    """)
+
+
+@needs_flask
+def test_leak_in_a_copy_is_found() -> None:
+    under(f"""
+        {indented(LEAVING)}
+        copy = contextvars.copy_context()
+        told = left(lambda: copy.run(app.test_request_context("/inner").push))
+        assert "GET /inner of shop, pushed in" in told
     """)
 
 

@@ -351,3 +351,58 @@ def test_leaking():
         "-Werror",
     )
     result.assert_outcomes(passed=1, errors=1)
+
+
+# --- The setting that installs schlenk under Flask
+
+UNDER_FLASK = """
+import pytest
+import schlenk
+from flask import Flask, _request_ctx_stack, request
+from schlenk.flight import in_flight
+
+app = Flask("shop")
+
+def test_installed():
+    assert _request_ctx_stack is schlenk._request_ctx_stack
+
+@pytest.mark.parametrize("path", ["/a", "/b", "/c"])
+def test_requests(path):
+    with app.test_request_context(path):
+        (flight,) = in_flight()
+        assert [pushed.path for pushed in flight.requests] == [path]
+
+def test_leaking():
+    app.test_request_context("/basket").push()
+"""
+
+
+def under_flask(pytester: pytest.Pytester, *arguments: str, settings: str = "") -> pytest.RunResult:
+    pytest.importorskip("flask")
+    pytester.makeini(f"[pytest]\nschlenk_leaks = true\nschlenk_under_flask = true\n{settings}")
+    pytester.makeconftest("import flask\n")
+    pytester.makepyfile(UNDER_FLASK)
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
+
+
+def test_setting_installs_under_flask(pytester: pytest.Pytester) -> None:
+    result = under_flask(pytester)
+    result.assert_outcomes(passed=5, errors=1)
+    result.stdout.fnmatch_lines(["*GET /basket of shop, pushed in *test_setting_installs_under_flask.py:18, *"])
+
+
+def test_setting_installs_in_xdist_workers(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    under_flask(pytester, "-n2").assert_outcomes(passed=5, errors=1)
+
+
+def test_earlier_import_of_flask_is_an_error(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(importing="import flask\n")
+    result = under_flask(pytester, "-p", "importing")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*schlenk_under_flask: *called after flask had been imported*put `-p schlenk` into*"])
+
+
+def test_plugin_can_be_loaded_first(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(importing="import flask\n")
+    under_flask(pytester, "-p", "importing", settings="addopts = -p schlenk").assert_outcomes(passed=5, errors=1)

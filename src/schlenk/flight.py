@@ -412,8 +412,8 @@ class _Owner(NamedTuple):
 
 def _owners() -> list[_Owner]:
     # A session transaction of the test client pushes None.
-    applications: dict[Any, list[Any]] = _app_ctx_stack.snapshot()
-    requests: dict[Any, list[Any]] = _request_ctx_stack.snapshot()
+    applications: dict[Any, list[Any]] = _app_ctx_stack.snapshot_by_owner()
+    requests: dict[Any, list[Any]] = _request_ctx_stack.snapshot_by_owner()
     owners = []
     for ident in {**applications, **requests}:
         below = [Pushed.from_context(c, _app_ctx_stack) for c in applications.get(ident, ()) if c is not None]

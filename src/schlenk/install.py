@@ -81,13 +81,9 @@ class Variable:
         :raises ValueError: the token was created in another ``contextvars`` context.
         :raises RuntimeError: the token has already been used.
         """
-        version: Version | None = self.version.get()
+        version = self.version.get()
         self.version.reset(token)
-        current = self.version.get()
-        # Copies of the context may still see these versions, but their contexts are not pushed any more.
-        while version is not None and version is not current:
-            self.contexts.known.discard(version.ident)
-            version = version.below
+        self.contexts.close(version, self.version.get())
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} on {self.stack!r}>"

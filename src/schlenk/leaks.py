@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 from .flight import Pushed
 from .globals import _app_ctx_stack, _request_ctx_stack
-from .local import LocalStack
+from .local import LocalStack, get_ident
 
 _STACKS: tuple[LocalStack[Any], ...] = (_request_ctx_stack, _app_ctx_stack)
 # The packages whose frames are skipped when the report names the line that pushed a context.
@@ -86,7 +86,8 @@ class _Recorder:
 
     def __init__(self) -> None:
         self.checks: list[Entries] = []
-        self.locations: dict[tuple[object, int, int], FrameSummary] = {}
+        # By the number of the context, which would be kept alive otherwise.
+        self.locations: dict[tuple[LocalStack[Any], int], FrameSummary] = {}
         self.pushes: dict[LocalStack[Any], tuple[Any, Callable[[Any], list[Any]]]] = {}
         # Checks may start and stop in several threads at once. gevent does not replace this lock.
         self.lock = _thread.RLock()
@@ -118,7 +119,7 @@ class _Recorder:
         def recording(obj: Any) -> list[Any]:
             entries = push(obj)
             if self.checks:
-                self.locations[stack, _key(stack.__ident_func__()), len(entries)] = _caller()
+                self.locations[stack, id(obj)] = _caller()
             return entries
 
         self.pushes[stack] = vars(stack).get("push"), recording
@@ -129,7 +130,7 @@ _recorder = _Recorder()
 
 
 def _entries() -> Entries:
-    return {(stack, ident): entries for stack in _STACKS for ident, entries in stack.snapshot().items()}
+    return {(stack, ident): entries for stack in _STACKS for ident, entries in stack.snapshot_by_owner().items()}
 
 
 def _without(contexts: list[Any], removed: list[Any]) -> dict[int, Any]:
@@ -149,25 +150,25 @@ def _remove_left(allowed: Entries) -> list[str]:
     left = []
     for (stack, ident), contexts in _entries().items():
         extra = _without(contexts, allowed.get((stack, ident), []))
-        for position, context in extra.items():
-            location = _recorder.locations.get((stack, _key(ident), position + 1))
-            left.append(_describe(Pushed.from_context(context, stack), location))
-        if not extra:
-            continue
-        if ident == stack.__ident_func__():
-            first = min(extra)
-            for _ in contexts[first:]:
-                stack.pop()
-            for position in range(first, len(contexts)):
-                if position not in extra:
-                    # Not `stack.push`, which would record this line as the one that pushed the context.
-                    entries = LocalStack.push(stack, contexts[position])
-                    moved = _recorder.locations.get((stack, _key(ident), position + 1))
-                    if moved is not None:
-                        _recorder.locations[stack, _key(ident), len(entries)] = moved
-        elif getattr(ident, "dead", False):
+        for context in extra.values():
+            left.append(_describe(Pushed.from_context(context, stack), _recorder.locations.get((stack, id(context)))))
+        if extra and ident in (stack.__ident_func__(), get_ident()):
+            _take_off(stack, [*extra.values()])
+        elif extra and getattr(ident, "dead", False):
             stack._local.__storage__.pop(ident, None)
     return left
+
+
+def _take_off(stack: LocalStack[Any], contexts: list[Any]) -> None:
+    """Remove ``contexts`` from the stack of the running ident, wherever they are on it."""
+    entries = list(stack.entries())
+    stay = [*_without(entries[::-1], contexts).values()][::-1]
+    kept = next((place for place, pair in enumerate(zip(entries, stay)) if pair[0] is not pair[1]), len(stay))
+    for _ in entries[kept:]:
+        stack.pop()
+    for context in stay[kept:]:
+        # Not `stack.push`, which would record this line as the one that pushed the context.
+        LocalStack.push(stack, context)
 
 
 def _describe(pushed: Pushed, location: FrameSummary | None) -> str:
@@ -177,11 +178,6 @@ def _describe(pushed: Pushed, location: FrameSummary | None) -> str:
         where = f"in {location.filename}:{location.lineno}, {location.name}: {location.line}"
     age = "" if pushed.age is None else f" ({pushed.age:.3f} s ago)"
     return f"{pushed.title}, pushed {where}{age}"
-
-
-def _key(ident: Any) -> int:
-    """Return a number for ``ident``. Storing the greenlet itself would keep it alive."""
-    return ident if isinstance(ident, int) else id(ident)
 
 
 def _caller() -> FrameSummary:

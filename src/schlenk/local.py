@@ -414,6 +414,15 @@ class LocalStack(Generic[T]):
         values_by_ident = self.__storage.values.copy()
         return {ident: list(values["stack"]) for ident, values in values_by_ident.items() if values.get("stack")}
 
+    def snapshot_by_owner(self) -> dict[Any, list[T]]:
+        """Return the same as :meth:`snapshot`, but with :func:`context_ident` by the greenlet or thread that pushed.
+
+        Entries that a copied context only sees are left out. Those that a thread has pushed in several contexts, such
+        as those of its asyncio tasks, are in one list.
+        """
+        values = self.__storage.values
+        return values.entries_by_owner() if isinstance(values, ContextValues) else self.snapshot()
+
 
 def contexts_of(stack: LocalStack[Any]) -> ContextValues:
     """Return what keeps the values of ``stack`` by context. Its ident function must be :func:`context_ident`."""

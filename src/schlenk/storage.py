@@ -222,10 +222,13 @@ class _ContextIdent(ref["Version"]):
 class Version:
     """The values that a context sees, from one change to the next. Only contexts refer to it, and later versions."""
 
-    __slots__ = ("__weakref__", "below", "ident", "values")
+    __slots__ = ("__weakref__", "below", "ident", "owner", "values")
 
     def __init__(self, values: dict[str, Any], known: set[_ContextIdent]) -> None:
         self.values = values
+        # The thread, or a weak reference to the greenlet, that made the change.
+        owner: Any = get_ident()
+        self.owner: Any = owner if isinstance(owner, int) else ref(owner)
         # The version that is current again after this one, if something keeps that alive.
         self.below: Version | None = None
         self.ident = _ContextIdent(self, known.discard)
@@ -284,6 +287,25 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
 
     def items(self) -> ItemsView[Any, dict[str, Any]]:
         return self.copy().items()
+
+    def close(self, version: Version | None, current: Version) -> None:
+        """List ``version``, and those below it down to ``current``, no longer, even if copies still see them."""
+        while version is not None and version is not current:
+            self.known.discard(version.ident)
+            version = version.below
+
+    def entries_by_owner(self) -> dict[Any, list[Any]]:
+        """Return the entries of a stack by the greenlet or thread that pushed them, each of them once."""
+        found: dict[Any, list[Any]] = {}
+        seen: set[int] = set()
+        for ident, version in self.versions().items():
+            owner = version.owner() if isinstance(version.owner, ref) else version.owner
+            below = [] if version.below is None else version.below.values.get("stack", [])
+            for entry in version.values.get("stack", []):
+                if id(entry) not in seen and all(entry is not lower for lower in below):
+                    seen.add(id(entry))
+                    found.setdefault(ident if owner is None else owner, []).append(entry)
+        return found
 
     def __getitem__(self, ident: Any) -> dict[str, Any]:
         try:
