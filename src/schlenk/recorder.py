@@ -164,7 +164,8 @@ class Recorder:
         sys.setprofile(functools.partial(self.observe, self.previous))
 
     def stop(self) -> None:
-        """Restore the previous profile functions, in each thread at the next event, which is here the next line."""
+        """Stop recording, and restore the previous profile functions."""
+        # From now on, observe() restores the previous function in each thread that calls it. Here, the next call does.
         self.ended = perf_counter()
         self.explain()
         for _, _, step in self.unexplained:
@@ -251,7 +252,7 @@ class Recorder:
                     break
 
     def learn(self, obj: Any) -> None:
-        """Look the methods of a context and its application, or of an application, up in their classes."""
+        """Find the methods of an application, or of a context and its application, that are steps."""
         app = getattr(obj, "app", obj)
         for part in (obj, app, getattr(app, "session_interface", None)):
             for scope in (getattr(part, "__dict__", {}), *map(vars, type(part).__mro__)):
