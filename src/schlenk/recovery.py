@@ -260,14 +260,14 @@ class _Span:
         if self.shared and not getattr(self.first, "_refcnt", True):
             # Its work has ended, so the stream runs without it.
             return
-        end = _position(self.entries, self.last)
-        start = None if end is None else _position(self.entries[: end + 1], self.first)
-        if start is None or end is None:
+        places = self.places()
+        if not places:
             # They were taken off. The end of the stream reports it.
             return
-        span = self.entries[start : end + 1]
-        self.home = self.entries, start + self.shared
-        del self.entries[start + self.shared : end + 1]
+        span = [self.entries[place] for place in places]
+        moved = slice(places.start + self.shared, places.stop)
+        self.home = self.entries, moved.start
+        del self.entries[moved]
         emptied = not self.entries
         for entry in span:
             self.entries = self.stack.push(entry)
@@ -285,9 +285,13 @@ class _Span:
 
     def above(self) -> list[Any]:
         """Return what the stream has pushed above ``first``."""
+        return [self.entries[place] for place in self.places()[1:]]
+
+    def places(self) -> range:
+        """Return the places of the entries, or an empty range if they were taken off."""
         end = _position(self.entries, self.last)
         start = None if end is None else _position(self.entries[: end + 1], self.first)
-        return [] if start is None or end is None else self.entries[start + 1 : end + 1]
+        return range(0) if start is None or end is None else range(start, end + 1)
 
     def release(self) -> None:
         """Take away the additional entry for a shared context, when the stream has ended."""
@@ -382,7 +386,7 @@ def _is_held(context: object) -> bool:
 def _is_waiting(context: object) -> bool:
     """Return whether streams alone hold the request context, and none of them is running."""
     streams = getattr(context, "streams", ())
-    return len(streams) > 0 and len(streams) == len(_brought_by(context)) and all(stream.waiting for stream in streams)
+    return bool(streams) and len(streams) == len(_brought_by(context)) and all(stream.waiting for stream in streams)
 
 
 def _position(entries: list[Any], entry: object) -> int | None:

@@ -22,6 +22,7 @@ from schlenk import (
     request,
     stream_with_context,
 )
+from schlenk.ctx import AppContext, RequestContext
 from tests.support.contexts import NOTHING, RecordingApp, tops
 from tests.support.execution import in_greenlet, in_thread
 
@@ -45,9 +46,40 @@ def no_empty_stacks() -> Iterator[None]:
             del storage[ident]
 
 
+class Equal:
+    """Contexts that all compare equal."""
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+
+class EqualAppContext(Equal, AppContext):
+    pass
+
+
+class EqualRequestContext(Equal, RequestContext):
+    pass
+
+
+class EqualContextsApp(RecordingApp):
+    def app_context(self) -> AppContext:
+        return EqualAppContext(self)
+
+    def request_context(self, environ: Any) -> RequestContext:
+        return EqualRequestContext(self, environ)
+
+
+@pytest.fixture(params=[RecordingApp, EqualContextsApp])
+def new_app(request: pytest.FixtureRequest) -> RecordingApp:
+    app: RecordingApp = request.param("streaming")
+    return app
+
+
 @pytest.fixture
-def app() -> RecordingApp:
-    app = RecordingApp("streaming")
+def app(new_app: RecordingApp) -> RecordingApp:
+    app = new_app
 
     @app.route("/stream/<user>")
     def stream(user: str) -> Any:
@@ -85,6 +117,52 @@ def test_running_stream_shares_g(app: RecordingApp) -> None:
         return app.response_class(stream_with_context(app.test_client().get("/user").text for _ in range(1)))
 
     assert app.test_client().get("/nested").text == "ada"
+
+
+def test_stream_that_goes_on_shares_g(app: RecordingApp) -> None:
+    @app.route("/late")
+    def late() -> Any:
+        g.user = "ada"
+
+        def parts() -> Iterator[str]:
+            yield "first"
+            yield app.test_client().get("/user").text
+
+        return app.response_class(stream_with_context(parts()))
+
+    parts = iter(get(app, "/late"))
+    assert [next(parts), next(parts)] == [b"first", b"ada"]
+    parts.close()
+    assert tops() == NOTHING
+
+
+def test_second_stream_of_request_keeps_its_g(app: RecordingApp) -> None:
+    streams = []
+
+    @app.route("/two")
+    def two() -> str:
+        g.user = "ada"
+        streams.extend(stream_with_context(g.user for _ in range(2)) for _ in range(2))
+        return "two"
+
+    assert app.test_client().get("/two").text == "two"
+    streams[0].close()
+    assert b"".join(get(app, "/user")) == b"nobody"
+    assert next(streams[1]) == "ada"
+    streams[1].close()
+    assert tops() == NOTHING
+
+
+def test_stream_returns_contexts_to_their_place(app: RecordingApp) -> None:
+    with app.app_context() as around:
+        stream = get(app, "/stream/ada")
+        with Flask("above").test_request_context() as above:
+            before = [*_request_ctx_stack.entries()], [*_app_ctx_stack.entries()]
+            assert next(iter(stream)) == b"ada /stream/ada"
+            assert (_request_ctx_stack.entries(), _app_ctx_stack.entries()) == before
+            assert _request_ctx_stack.top is above
+        stream.close()
+        assert _app_ctx_stack.entries() == [around]
 
 
 def test_application_context_around_is_shared(app: RecordingApp) -> None:
