@@ -6,21 +6,17 @@ import xml.etree.ElementTree as ElementTree
 from base64 import b64encode
 from hashlib import sha256
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, Callable
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schlenk.drawing import html, svg
-from tests.support.records import hostile, record, step
+from tests.support.records import HOSTILE, hostile, printable, record, step
 
 SVG = "{http://www.w3.org/2000/svg}"
 ELEMENTS = ("svg", "title", "desc", "style", "rect", "path", "text")
-# Whatever ends an element, an attribute, a comment, a string or a line, or hides or reorders text.
-HOSTILE = (
-    "</script><script>alert(1)</script><!-- ]]> \"'&amp; ${title} $title \u2028\u2029\u202e\x00\x1b\x85\ud800\ufffe\n"
-)
 
 
 class Page(HTMLParser):
@@ -69,15 +65,14 @@ def boxes(image: str, stack: str) -> list[str]:
     return [text.text or "" for box, text in pairs if box.tag == f"{SVG}rect" and box.get("class") == stack]
 
 
-def printable(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+def for_hostile_texts(test: Callable[[str], None]) -> Callable[[], None]:
+    texts = st.text(st.characters() | st.sampled_from(HOSTILE), min_size=1).filter(str.strip)
+    # Without a deadline, because the machine may be busy.
+    made: Callable[[], None] = settings(deadline=None)(example(HOSTILE)(given(texts)(test)))
+    return made
 
 
-texts = st.text(st.characters() | st.sampled_from(HOSTILE), min_size=1).filter(str.strip)
-
-
-@given(texts)
-@example(HOSTILE)
+@for_hostile_texts
 def test_page_has_no_markup_of_client(text: str) -> None:
     page = Page(html(hostile(text)))
     harmless = Page(html(hostile("x")))
@@ -85,8 +80,7 @@ def test_page_has_no_markup_of_client(text: str) -> None:
     assert page.others == []
 
 
-@given(texts)
-@example(HOSTILE)
+@for_hostile_texts
 def test_page_shows_hostile_text(text: str) -> None:
     page = Page(html(hostile(text)))
     assert page.of("h1") == page.of("title") == [printable(text)]
@@ -94,23 +88,20 @@ def test_page_shows_hostile_text(text: str) -> None:
     assert page.of("dd").count(printable(text)) >= 11
 
 
-@given(texts)
-@example(HOSTILE)
+@for_hostile_texts
 def test_page_script_gets_hostile_text(text: str) -> None:
     label = printable(text)
     assert drawn(html(hostile(text)))[0] == [[[label, ""], [label, ""]], [[label, ""], [label, ""]]]
 
 
-@given(texts)
-@example(HOSTILE)
+@for_hostile_texts
 def test_page_can_be_encoded(text: str) -> None:
     page = html(hostile(text))
     assert page.encode().decode() == page
     assert not {"\0", "\u2028", "\u202e"} & set(page)
 
 
-@given(texts)
-@example(HOSTILE)
+@for_hostile_texts
 def test_image_has_no_markup_of_client(text: str) -> None:
     image = ElementTree.fromstring(svg(hostile(text)).encode())
     assert {element.tag for element in image.iter()} == {SVG + name for name in ELEMENTS}

@@ -13,8 +13,7 @@ from schlenk import Flask
 from schlenk.drawing import html, svg
 from schlenk.trace import trace
 from tests.support.browser import Browser, browser, executable
-from tests.support.records import hostile, record, step
-from tests.test_drawing import HOSTILE, printable
+from tests.support.records import HOSTILE, hostile, printable, record, step
 
 PROGRAM = executable()
 if PROGRAM is None:

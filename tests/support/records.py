@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+# Whatever ends an element, an attribute, a comment, a string or a line, or hides or reorders text.
+HOSTILE = (
+    "</script><script>alert(1)</script><!-- ]]> \"'&amp; ${title} $title \u2028\u2029\u202e\x00\x1b\x85\ud800\ufffe\n"
+)
+
 
 def step(name: str = "view cart", **changes: Any) -> dict[str, Any]:
     made: dict[str, Any] = {
@@ -53,3 +58,7 @@ def hostile(text: str) -> dict[str, Any]:
         **dict.fromkeys(("title", "app", "python", "schlenk"), text),
         owners=[text, text],
     )
+
+
+def printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
