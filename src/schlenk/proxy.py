@@ -76,10 +76,10 @@ def _reflected_divmod(obj: Any, other: Any) -> Any:
 
 
 # Special methods that Werkzeug 1.0 lacked. The interpreter finds them on the class; asking the proxy for one of them by
-# name asks the object, so that hasattr(proxy, "__next__") still tells whether the object is an iterator.
+# name asks the object, so that hasattr(proxy, "__matmul__") still tells whether the object has it.
 _FORWARDED_BY_NAME = frozenset(
-    "__bytes__ __length_hint__ __next__ __reversed__ __round__ __trunc__ __floor__ __ceil__ "
-    "__matmul__ __rmatmul__ __rpow__ __rlshift__ __rrshift__ __rand__ __rxor__ __ror__ "
+    "__length_hint__ __trunc__ __floor__ __ceil__ __matmul__ "
+    "__rmatmul__ __rpow__ __rlshift__ __rrshift__ __rand__ __rxor__ __ror__ "
     "__class_getitem__ __parameters__ __orig_bases__ __dict__".split()
 )
 
@@ -108,9 +108,9 @@ class LocalProxy(Generic[T]):
     and binds the name to it; the name is no longer a proxy then.
 
     As in Werkzeug 1.0. These special methods, for which Werkzeug 1.0 raised ``TypeError``, are forwarded as well:
-    ``@``, ``**`` and shifts from the right, ``next``, ``round``, ``bytes``, ``format`` with a
-    specification. ``os.fspath``, ``await``, ``async for`` and ``async with`` are not forwarded: with their methods on
-    the class, every proxy would be taken for a path or for something asynchronous.
+    ``@``, ``**`` and shifts from the right, ``math.trunc``, ``format`` with a specification. ``next``, ``round``,
+    ``os.fspath``, ``await``, ``async for`` and ``async with`` are not forwarded: with their methods on the class, every
+    proxy would be taken for an iterator, a number, a path, or something asynchronous.
     """
 
     # The first resolver is what `_get_current_object` of this class calls. The second is what all operations call: in a
@@ -211,13 +211,9 @@ class LocalProxy(Generic[T]):
     def __reduce__(self) -> Any:
         raise TypeError("A LocalProxy cannot be pickled. Pickle its object: proxy._get_current_object().")
 
-    def __round__(self, digits: Any = None) -> Any:
-        return round(_resolver(self)(), digits)
-
     # fmt: off
     __delattr__     = _binary(delattr)
     __str__         = _unary(str)
-    __bytes__       = _unary(bytes)
     __hash__        = _unary(hash)
     __copy__        = _unary(copy.copy)
     __deepcopy__    = _binary(copy.deepcopy)
@@ -234,8 +230,6 @@ class LocalProxy(Generic[T]):
     __delitem__     = _binary(operator.delitem)
     __contains__    = _binary(operator.contains)
     __iter__        = _unary(iter)
-    __next__        = _unary(next)
-    __reversed__    = _unary(reversed)
 
     __neg__         = _unary(operator.neg)
     __pos__         = _unary(operator.pos)
@@ -282,6 +276,8 @@ class LocalProxy(Generic[T]):
     # fmt: on
     # Absent on purpose:
     # - __fspath__: zipfile.ZipFile(proxy) would take a proxied file for a path.
+    # - __next__, __reversed__, __round__, __bytes__: isinstance(proxy, Iterator) and the like would be true for every
+    #   proxy, and a function that goes by abstract classes (functools.singledispatch) would take another way.
     # - __await__ and the methods of other asynchronous protocols: mock.patch() would put an AsyncMock in its place.
     # - In-place operators: without them Python computes a value and rebinds the name, as in Werkzeug 1.0.
     # - __instancecheck__ and __subclasscheck__: isinstance(x, proxy) is False, as in Werkzeug 1.0.

@@ -29,17 +29,19 @@ import re
 import sys
 import types
 import typing
+import warnings
 import weakref
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache, partial
-from importlib import metadata
+from importlib import metadata, util
 from pathlib import Path, PurePosixPath
 from typing import Any, Callable
 
 from tests.fidelity.side import Side, load
+from tests.fidelity.users import HELPERS, USERS, Record, zipped
 
 RECORD = Path(__file__).with_name("proxies.json")
 
@@ -223,6 +225,13 @@ async def coroutine() -> str:
     return "awaited"
 
 
+def made_async_function() -> Callable[..., Any]:
+    async def function(*arguments: Any, **keywords: Any) -> Any:
+        return arguments, keywords
+
+    return function
+
+
 def made_class() -> type:
     return type("Class", (), {"__doc__": "A class.", "word": "class"})
 
@@ -273,6 +282,9 @@ OBJECTS: dict[str, tuple[Callable[[types.ModuleType], Any], Callable[[], Any]]] 
     "path": (lambda local: PurePosixPath("/a"), lambda: "b"),
     "module": (lambda local: made_module(), lambda: 1),
     "exception": (lambda local: KeyError("missing"), lambda: 1),
+    "file": (lambda local: zipped(), lambda: 1),
+    "asyncfunction": (lambda local: made_async_function(), lambda: 1),
+    "dataclass": (lambda local: Record(), Record),
     "proxy": (lambda local: local.LocalProxy(lambda: [3, 1, 2]), lambda: [1]),
     "unbound": (lambda local: Absent(RuntimeError), lambda: 1),
     "attributeless": (lambda local: Absent(AttributeError), lambda: 1),
@@ -383,7 +395,7 @@ def pickled(x: Any) -> Any:
 
 
 # What operations may name besides their operands.
-NAMES: dict[str, Any] = {
+NAMES: dict[str, Any] = HELPERS | {
     named.__name__: named
     for named in (
         asyncio, collections, contextlib, copy, json, math, numbers, operator, os, typing, weakref,
@@ -398,7 +410,7 @@ ABSTRACT = """
     AsyncIterable AsyncIterator Awaitable Callable Collection Container Coroutine Generator Hashable Iterable Iterator
     Mapping MutableMapping Reversible Sequence Set Sized
 """.split()
-PROTOCOLS = "SupportsAbs SupportsBytes SupportsComplex SupportsFloat SupportsIndex SupportsInt SupportsRound".split()
+PROTOCOLS = "SupportsAbs SupportsComplex SupportsFloat SupportsIndex SupportsInt".split()
 
 WRITTEN = """
     divmod(x, y)
@@ -692,6 +704,7 @@ OPERATIONS: list[str] = [
     *(f"isinstance(x, collections.abc.{name})" for name in ABSTRACT),
     *(f"isinstance(x, typing.{name})" for name in PROTOCOLS),
     *(f"hasattr(x, '__{name}__')" for name in sorted({*SPECIAL, *IMPLICIT})),
+    *(USERS if sys.version_info[:2] == (3, 11) and util.find_spec("jinja2") else []),
 ]
 
 # Objects whose answer to an operation depends on the Python: it is left out.
@@ -835,6 +848,11 @@ class Row:
     def __init__(self, local: types.ModuleType, operation: str) -> None:
         self.through_proxy: dict[str, str] = {}
         self.on_object: dict[str, str] = {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # users call a coroutine function and don't await what it returns
+            self.fill(local, operation)
+
+    def fill(self, local: types.ModuleType, operation: str) -> None:
         for name, (make, make_other) in OBJECTS.items():
             if name == VARYING.get(operation):
                 continue
