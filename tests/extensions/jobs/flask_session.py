@@ -1,0 +1,32 @@
+"""A session that is stored in files, for two clients.
+
+``SESSION_USE_SIGNER`` is not tried: with it, the extension passes bytes to ``set_cookie()``, which Werkzeug 3 refuses.
+"""
+
+from tempfile import TemporaryDirectory
+
+from flask import Flask, session
+from flask_session import Session
+
+with TemporaryDirectory() as directory:
+    app = Flask("shop")
+    app.config.update(SESSION_TYPE="filesystem", SESSION_FILE_DIR=directory, SECRET_KEY="key")
+    Session(app)
+
+    @app.route("/add/<name>")
+    def add(name):
+        session.setdefault("basket", []).append(name)
+        session.modified = True
+        return " ".join(session["basket"])
+
+    @app.route("/clear")
+    def clear():
+        session.clear()
+        return "empty"
+
+    client, other = app.test_client(), app.test_client()
+    assert [client.get(f"/add/{name}").text for name in ("tea", "milk")] == ["tea", "tea milk"]
+    assert other.get("/add/salt").text == "salt"
+    assert client.get("/clear").text == "empty"
+    assert client.get("/add/tea").text == "tea"
+    assert other.get("/add/pepper").text == "salt pepper"
