@@ -12,7 +12,16 @@ from weakref import ref
 
 import pytest
 
-from schlenk.local import Local, LocalManager, LocalProxy, LocalStack, context_ident, get_ident, release_local
+from schlenk.local import (
+    Local,
+    LocalManager,
+    LocalProxy,
+    LocalStack,
+    context_ident,
+    get_ident,
+    release_local,
+    storage_of,
+)
 
 
 @pytest.fixture
@@ -295,6 +304,14 @@ def test_value_that_refers_to_its_task(local: Local) -> None:
     asyncio.run(tasks())
     gc.collect()
     assert local.__storage__ == {}
+
+
+def test_idents_of_ended_contexts_are_swept(local: Local) -> None:
+    for _ in range(1000):
+        Context().run(setattr, local, "value", 1)
+    contexts = storage_of(local).contexts
+    assert contexts is not None
+    assert len(contexts.known) <= 64
 
 
 def test_changes_leave_no_versions(local: Local) -> None:

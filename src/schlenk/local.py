@@ -420,15 +420,15 @@ class LocalStack(Generic[T]):
         Entries that a copied context only sees are left out. Those that a thread has pushed in several contexts, such
         as those of its asyncio tasks, are in one list.
         """
-        values = self.__storage.values
-        return values.entries_by_owner() if isinstance(values, ContextValues) else self.snapshot()
+        contexts = self.__storage.contexts
+        return self.snapshot() if contexts is None else contexts.entries_by_owner()
 
 
 def contexts_of(stack: LocalStack[Any]) -> ContextValues:
     """Return what keeps the values of ``stack`` by context. Its ident function must be :func:`context_ident`."""
-    values = storage_of(stack._local).values
-    assert isinstance(values, ContextValues)
-    return values
+    contexts = storage_of(stack._local).contexts
+    assert contexts is not None
+    return contexts
 
 
 # What the four globals say their class is: isinstance(request, werkzeug.local.LocalProxy) is true, since extensions

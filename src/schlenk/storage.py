@@ -17,7 +17,7 @@ import os
 import sys
 import threading
 from collections.abc import ItemsView, Iterator, MutableMapping
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any, Callable
 from weakref import WeakSet, ref
 
@@ -27,6 +27,8 @@ try:
     from greenlet import getcurrent as get_ident
 except ImportError:
     from threading import get_ident  # type: ignore[assignment]
+
+_GREENLETS = get_ident.__module__ != threading.get_ident.__module__
 
 IdentFunction = Callable[[], Any]
 
@@ -123,6 +125,7 @@ class Storage:
     def __init__(self) -> None:
         _storages.add(self)
         self.values_by_ident: dict[Any, dict[str, Any]] = {}
+        # In use if the ident function is `context_ident`.
         self.contexts: ContextValues | None = None
         self.use_idents(self.values_by_ident, get_ident)
         # At this many entries, those of dead greenlets are removed.
@@ -136,14 +139,14 @@ class Storage:
         if type(self.thread) is not threading.local:
             # gevent has replaced both since then: its `threading.local` stores values by greenlet.
             self.thread = threading.local()
-        if ident_func is context_ident:
-            if self.contexts is None:
-                self.contexts = ContextValues()
+        if ident_func is not context_ident:
+            self.contexts = None
+            self.use_idents(self.values_by_ident, ident_func)
+        elif self.contexts is None:
+            self.contexts = ContextValues()
             self.use_idents(self.contexts, self.contexts.version.get)
             self.changing_ident, self.stacking_ident = self.contexts.fork, self.contexts.fork_stack
             self.public_ident = self.contexts.ident
-        else:
-            self.use_idents(self.values_by_ident, ident_func)
 
     def use_idents(self, values: Any, ident_func: IdentFunction) -> None:
         """Read and change ``values`` by the result of ``ident_func``."""
@@ -220,19 +223,21 @@ class _ContextIdent(ref["Version"]):
 
 
 class Version:
-    """The values that a context sees, from one change to the next. Only contexts refer to it, and later versions."""
+    """The values that a context sees, from one change to the next. Only contexts refer to it, and later versions.
+
+    :param below: the version that is current again after this one, if it is known.
+    """
 
     __slots__ = ("__weakref__", "below", "ident", "owner", "values")
 
-    def __init__(self, values: dict[str, Any], known: set[_ContextIdent]) -> None:
+    def __init__(self, values: dict[str, Any], below: Version | None, contexts: ContextValues) -> None:
         self.values = values
+        self.below = below
         # The thread, or a weak reference to the greenlet, that made the change.
-        owner: Any = get_ident()
-        self.owner: Any = owner if isinstance(owner, int) else ref(owner)
-        # The version that is current again after this one, if something keeps that alive.
-        self.below: Version | None = None
-        self.ident = _ContextIdent(self, known.discard)
-        known.add(self.ident)
+        self.owner: Any = ref(get_ident()) if _GREENLETS else get_ident()
+        self.ident = contexts.known[id(self)] = _ContextIdent(self)
+        if len(contexts.known) >= contexts.limit:
+            contexts.forget_destroyed()
 
 
 class ContextValues(MutableMapping[Any, dict[str, Any]]):
@@ -245,8 +250,11 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
     """
 
     def __init__(self) -> None:
-        self.known: set[_ContextIdent] = set()
-        self.empty = Version({}, set())
+        # The idents of all versions, by number: a version that is destroyed makes room for one of the same number. At
+        # `limit` of them, those of destroyed versions are removed.
+        self.known: dict[int, _ContextIdent] = {}
+        self.limit = 64
+        self.empty = Version({}, None, self)
         self.version: ContextVar[Version] = ContextVar("schlenk.version", default=self.empty)
 
     def __del__(self) -> None:
@@ -261,8 +269,7 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
     def fork(self) -> Version:
         """Give the running context a version of its own, which may be changed until it returns."""
         current = self.version.get()
-        version = Version(current.values.copy(), self.known)
-        version.below = current.below
+        version = Version(current.values.copy(), current.below, self)
         self.version.set(version)
         return version
 
@@ -274,9 +281,21 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
             version.values["stack"] = stack[:]
         return version
 
+    def push_entry(self, entry: Any) -> Token[Version]:
+        """Push ``entry`` on the stack. The token restores the version before, which is below the new one."""
+        below = self.version.get()
+        values = {**below.values, "stack": [*below.values.get("stack", ()), entry]}
+        return self.version.set(Version(values, below, self))
+
+    def forget_destroyed(self) -> None:
+        for number, ident in list(self.known.items()):
+            if ident.dead:
+                self.known.pop(number, None)
+        self.limit = max(64, 2 * len(self.known))
+
     def versions(self) -> dict[_ContextIdent, Version]:
-        """Return the versions that have values. The set is copied in one step: other threads change it."""
-        pairs = [(ident, ident()) for ident in self.known.copy()]
+        """Return the versions that have values. The dictionary is copied in one step: other threads change it."""
+        pairs = [(ident, ident()) for ident in list(self.known.values())]
         return {ident: version for ident, version in pairs if version is not None and version.values}
 
     def copy(self) -> dict[Any, dict[str, Any]]:
@@ -291,7 +310,7 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
     def close(self, version: Version | None, current: Version) -> None:
         """List ``version``, and those below it down to ``current``, no longer, even if copies still see them."""
         while version is not None and version is not current:
-            self.known.discard(version.ident)
+            self.known.pop(id(version), None)
             version = version.below
 
     def entries_by_owner(self) -> dict[Any, list[Any]]:

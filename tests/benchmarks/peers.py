@@ -44,6 +44,7 @@ PEERS = {
         Peer("Werkzeug", "werkzeug", "werkzeug", "werkzeug"),
         Peer("Flask", "flask", "flask", "flask"),
         Peer("Flask on schlenk", "flask-on-schlenk", "flask_on_schlenk", "flask"),
+        Peer("context_ident", "schlenk", "by_context", "schlenk.local"),
         Peer("Flask 1.1.4", "flask-1.1.4", "flask", "flask"),
         Peer("Flask 1.1.4 without blinker", "flask-1.1.4", "flask", "flask", blinker=False),
         Peer("Bottle", "bottle", "bottle", "bottle"),

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from tests.benchmarks.goals import Outcome
-from tests.benchmarks.work import CONTEXTS, GLOBALS, LOCALS, PLACE, REQUESTS, ROUTES
+from tests.benchmarks.work import CONTEXTS, GLOBALS, LOCALS, PLACE, REQUESTS, ROUTES, STACKS
 
 Results = dict[str, Any]
 
@@ -39,6 +39,7 @@ TABLES = [
         "schlenk",
         ("threading.local", "ContextVar", "gevent.local", "asgiref.local"),
     ),
+    Table("Locals with context_ident", (*STACKS, *PLACE), "context_ident", ("schlenk", "Flask")),
     Table("Whole requests", REQUESTS, "schlenk", ("Werkzeug", "Flask", "Flask 1.1.4", "Bottle")),
     Table("Flask on schlenk", (*GLOBALS, *CONTEXTS, *REQUESTS), "Flask on schlenk", ("Flask",)),
     Table(

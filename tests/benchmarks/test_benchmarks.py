@@ -17,7 +17,7 @@ from tests.benchmarks.applications import Call, environ, flask_calls, werkzeug_c
 from tests.benchmarks.goals import Outcome, outcomes
 from tests.benchmarks.measure import loop
 from tests.benchmarks.rounds import counts, merge, rounds
-from tests.benchmarks.work import LOCALS, REQUESTS, Work, answer, dictionary
+from tests.benchmarks.work import LOCALS, PLACE, REQUESTS, STACKS, Work, answer, by_context, dictionary
 
 SCHLENK = {"schlenk": sys.executable}
 TINY = {"batch": 0.0, "repeats": 1, "only": ""}
@@ -76,6 +76,13 @@ def test_bare_werkzeug_serves_plain_requests() -> None:
     assert set(calls) == {*REQUESTS} - {"hooks", "session read and write"}
     for call in calls.values():
         loop(answer(call))(1)
+
+
+def test_locals_are_measured_by_context() -> None:
+    works = dict(by_context("schlenk.local"))
+    assert set(works) == {*STACKS, *PLACE}
+    for work in works.values():
+        loop(work)(1)
 
 
 def test_dictionary_floor_covers_locals() -> None:

@@ -50,6 +50,7 @@ GLOBALS = {
     "g.user = 1": "g.user = 1",
     "session.get": "session.get('user')",
 }
+STACKS = ("stack top", "push + pop, non-empty", "push + pop, empty")
 # The same on a dictionary by greenlet, written out: no implementation can be faster.
 WRITTEN_OUT = {
     "proxy read": "thing[getcurrent()]['stack'][-1].x",
@@ -167,6 +168,18 @@ def flask_on_schlenk(name: str) -> Works:
             yield work, how
 
 
+def by_context(name: str) -> Works:
+    """The work of a local and stacks of schlenk with ``context_ident``."""
+    local: Any = importlib.import_module(name)
+    stack, empty, place = local.LocalStack(), local.LocalStack(), local.Local()
+    for each in (stack, empty, place):
+        each.__ident_func__ = local.context_ident
+    stack.push(1)
+    for work in STACKS:
+        yield work, Work(PROXIES[work], {"stack": stack, "empty": empty})
+    yield from attributes(place)
+
+
 def dictionary(name: str) -> Works:
     """The work of a dictionary, the lower limit for locals and proxies."""
     from greenlet import getcurrent
@@ -225,7 +238,7 @@ def context_variable(name: str) -> Works:
 KINDS: dict[str, Callable[[str], Works]] = {
     function.__name__: function
     for function in (
-        flask, flask_on_schlenk, dictionary, werkzeug, bottle, threading_local, gevent_local, asgiref_local,
-        context_variable,
+        flask, flask_on_schlenk, by_context, dictionary, werkzeug, bottle, threading_local, gevent_local,
+        asgiref_local, context_variable,
     )
 }  # fmt: skip
