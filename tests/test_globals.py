@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copyreg
+import inspect
+import pickle
 import threading
 from typing import Any
 from unittest import mock
@@ -28,7 +31,7 @@ from schlenk.globals import (
     _lookup_req_object,
     _request_ctx_stack,
 )
-from schlenk.local import Local
+from schlenk.local import Local, LocalStack
 from tests.support.execution import in_greenlet, in_thread, without
 
 NAMES = ["current_app", "g", "request", "session"]
@@ -239,10 +242,48 @@ def test_globals_follow_replaced_local(app: Flask) -> None:
         assert g.user == "ada"
 
 
-@pytest.mark.parametrize("name", ["current_app", "g", "request", "session"])
-def test_global_is_patched_outside_context(name: str) -> None:
-    with mock.patch(f"schlenk.globals.{name}") as replaced:
+@pytest.mark.parametrize("how", [{}, {"spec": True}, {"spec_set": True}, {"autospec": True}])
+@pytest.mark.parametrize("name", NAMES)
+def test_global_is_patched_outside_context(name: str, how: Any) -> None:
+    with mock.patch(f"schlenk.globals.{name}", **how) as replaced:
         assert type(replaced).__name__ == "MagicMock"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_global_is_patched_inside_context(app: Flask, name: str) -> None:
+    with app.test_request_context(), mock.patch(f"schlenk.globals.{name}") as replaced:
+        assert type(replaced).__name__ == "MagicMock"
+        assert not inspect.iscoroutinefunction(replaced.is_admin)
+
+
+def test_globals_follow_replaced_stack(app: Flask) -> None:
+    stack: LocalStack[Any] = LocalStack()
+    stack.push(app.test_request_context("/page"))
+    with mock.patch("schlenk.globals._request_ctx_stack", stack):
+        assert request.path == "/page"
+        assert dict(request.args) == {}
+        request.extra = 1  # type: ignore[attr-defined]
+        assert stack.top.request.extra == 1
+
+
+def test_globals_follow_mocked_stack() -> None:
+    with mock.patch("schlenk.globals._app_ctx_stack") as stack:
+        stack.top.g.user = "ada"
+        assert g.user == "ada"
+
+
+def test_registry_by_type_needs_the_proxys_type() -> None:
+    with mock.patch.dict(copyreg.dispatch_table):
+        copyreg.pickle(LocalProxy, lambda proxy: (str, ("g",)))
+        with pytest.raises(TypeError, match="_get_current_object"):
+            pickle.dumps(g)
+        copyreg.pickle(type(g), lambda proxy: (str, ("g",)))
+        assert pickle.loads(pickle.dumps(g)) == "g"
+
+
+def test_replaced_stack_comes_after_context(app: Flask) -> None:
+    with app.test_request_context("/page"), mock.patch("schlenk.globals._request_ctx_stack", LocalStack()):
+        assert request.path == "/page"
 
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])

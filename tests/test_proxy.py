@@ -383,6 +383,20 @@ def test_override_of_getattr_calls_super() -> None:
         assert kind(User).age is None
 
 
+@pytest.mark.parametrize("replaced", ["_get_current_object", "__name__"])
+def test_replaced_on_proxy_is_not_followed(replaced: str) -> None:
+    place = Local()
+    place.user, place.other = "ada", "grace"
+    proxy: Any = place("user")
+    object.__setattr__(proxy, replaced, "other" if replaced == "__name__" else lambda: "grace")
+    assert proxy + "!" == "ada!"
+
+
+def test_patched_current_object_is_not_called() -> None:
+    with mock.patch.object(LocalProxy, "_get_current_object", return_value="grace"):
+        assert proxy_to("ada") + "!" == "ada!"
+
+
 def test_subclass_init_sets_local() -> None:
     class Pointing(LocalProxy[Any]):
         def __init__(self, local: Any) -> None:

@@ -22,24 +22,6 @@ _request_ctx_stack: LocalStack[RequestContext] = LocalStack()
 _app_ctx_stack: LocalStack[AppContext] = LocalStack()
 
 
-def _no_request() -> RuntimeError:
-    return RuntimeError(
-        "Working outside of request context. This needs the current request, and there is none. "
-        "Views and hooks have one. In a test or a shell, use a `with app.test_request_context():` block. "
-        "For work that a view hands to another thread or greenlet, wrap the function with"
-        " copy_current_request_context()."
-    )
-
-
-def _no_application() -> RuntimeError:
-    return RuntimeError(
-        "Working outside of application context. This needs the current application, and there is none. "
-        "Views and hooks have one. In a script, a test or a shell, use a `with app.app_context():` block. "
-        "For work in another thread or greenlet, pass current_app._get_current_object() to it, and push its"
-        " app_context() there."
-    )
-
-
 def _lookup_req_object(name: str) -> Any:
     """Return the attribute ``name`` of the request context on top.
 
@@ -47,7 +29,12 @@ def _lookup_req_object(name: str) -> Any:
     """
     top = _request_ctx_stack.top
     if top is None:
-        raise _no_request()
+        raise RuntimeError(
+            "Working outside of request context. This needs the current request, and there is none. "
+            "Views and hooks have one. In a test or a shell, use a `with app.test_request_context():` block. "
+            "For work that a view hands to another thread or greenlet, wrap the function with"
+            " copy_current_request_context()."
+        )
     return getattr(top, name)
 
 
@@ -58,7 +45,12 @@ def _lookup_app_object(name: str) -> Any:
     """
     top = _app_ctx_stack.top
     if top is None:
-        raise _no_application()
+        raise RuntimeError(
+            "Working outside of application context. This needs the current application, and there is none. "
+            "Views and hooks have one. In a script, a test or a shell, use a `with app.app_context():` block. "
+            "For work in another thread or greenlet, pass current_app._get_current_object() to it, and push its"
+            " app_context() there."
+        )
     return getattr(top, name)
 
 
@@ -72,11 +64,7 @@ def _find_app() -> Flask:
 
 
 # The casts make `request.method` complete in an editor: to a type checker, a proxy has the type of its object.
-current_app = cast("Flask", _app_ctx_stack.attribute_proxy("app", _find_app, _no_application))
-g = cast("_AppCtxGlobals", _app_ctx_stack.attribute_proxy("g", partial(_lookup_app_object, "g"), _no_application))
-request = cast(
-    "Request", _request_ctx_stack.attribute_proxy("request", partial(_lookup_req_object, "request"), _no_request)
-)
-session = cast(
-    "SessionMixin", _request_ctx_stack.attribute_proxy("session", partial(_lookup_req_object, "session"), _no_request)
-)
+current_app = cast("Flask", _app_ctx_stack.attribute_proxy("app", _find_app))
+g = cast("_AppCtxGlobals", _app_ctx_stack.attribute_proxy("g", partial(_lookup_app_object, "g")))
+request = cast("Request", _request_ctx_stack.attribute_proxy("request", partial(_lookup_req_object, "request")))
+session = cast("SessionMixin", _request_ctx_stack.attribute_proxy("session", partial(_lookup_req_object, "session")))

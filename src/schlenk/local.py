@@ -245,14 +245,11 @@ class LocalStack(Generic[T]):
 
         return proxy_class(read)
 
-    def attribute_proxy(
-        self, attribute: str, lookup: Callable[[], Any], outside: Callable[[], RuntimeError]
-    ) -> LocalProxy[Any]:
+    def attribute_proxy(self, attribute: str, lookup: Callable[[], Any]) -> LocalProxy[Any]:
         """Return a proxy to an attribute of the object on top, equal to ``LocalProxy(lookup)`` but faster.
 
         :param attribute: the name of the attribute.
-        :param lookup: returns it, or raises an error.
-        :param outside: returns the error to raise if the stack is empty.
+        :param lookup: returns it, or raises an error. Called only if this stack is empty.
         """
 
         def resolve() -> Any:
@@ -261,9 +258,7 @@ class LocalStack(Generic[T]):
                 top = storage.values[storage.ident_func()]["stack"][-1]
             except (KeyError, IndexError):
                 top = None
-            if top is None:
-                raise outside()
-            return getattr(top, attribute)
+            return lookup() if top is None else getattr(top, attribute)
 
         def read(proxy: LocalProxy[Any], name: str) -> Any:
             if name in OWN_NAMES:
@@ -273,11 +268,9 @@ class LocalStack(Generic[T]):
                 top = storage.values[storage.ident_func()]["stack"][-1]
             except (KeyError, IndexError):
                 top = None
-            if top is None:
-                # Not raised above: the KeyError refers to the greenlet, which the error would keep alive.
-                return read_own_attribute(proxy, name, outside())
+            # Not looked up above: the KeyError refers to the greenlet, which the error would keep alive.
             try:
-                return getattr(getattr(top, attribute), name)
+                return getattr(lookup() if top is None else getattr(top, attribute), name)
             except Exception:
                 return read_own_attribute(proxy, name)
 
@@ -287,9 +280,7 @@ class LocalStack(Generic[T]):
                 top = storage.values[storage.ident_func()]["stack"][-1]
             except (KeyError, IndexError):
                 top = None
-            if top is None:
-                raise outside()
-            setattr(getattr(top, attribute), name, value)
+            setattr(lookup() if top is None else getattr(top, attribute), name, value)
 
         proxy = proxy_class(read, __setattr__=write, __class__=property(lambda proxy: _ClaimedClass))(lookup)
         resolve_by(proxy, resolve)
