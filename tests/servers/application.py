@@ -2,21 +2,34 @@
 
 A request carries one token in its query, a header, a cookie and its body; whoever sent it knows what the answer has to
 be, to the letter. Contexts are entered in the journal when they are there and crossed off when they are torn down.
+
+With the variable ``UNDER_FLASK`` it is an application of the real Flask. Its page is then an async view, with asyncio
+tasks that push contexts in copies of its context. Under gevent, which cannot run asyncio, they are gevent's greenlets.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable
 
 from werkzeug.wsgi import ClosingIterator
 
-from schlenk import (
+import schlenk
+
+UNDER_FLASK = bool(os.environ.get("UNDER_FLASK"))
+if UNDER_FLASK:
+    schlenk.install_under_flask()
+else:
+    schlenk.install_as_flask()
+
+from flask import (  # noqa: E402
     Flask,
     Response,
     _app_ctx_stack,
@@ -29,7 +42,8 @@ from schlenk import (
     session,
     stream_with_context,
 )
-from tests.servers.journal import Journal
+
+from tests.servers.journal import Journal  # noqa: E402
 
 try:
     from greenlet import getcurrent, greenlet
@@ -48,8 +62,9 @@ if os.environ.get("EVERYBODY_IS_THE_SAME"):
     # The mistake that these tests must find.
     _request_ctx_stack.__ident_func__ = _app_ctx_stack.__ident_func__ = lambda: "everybody"
 
+gevent = sys.modules.get("gevent")
 # If gevent serves without having patched Python, only its own sleep lets another request run.
-let_others_run = partial(sys.modules["gevent"].sleep if "gevent" in sys.modules else time.sleep, 0.001)
+let_others_run = partial(gevent.sleep if gevent else time.sleep, 0.001)
 
 
 def begin(kind: str) -> None:
@@ -116,8 +131,29 @@ def in_greenlet() -> list[dict[str, Any]]:
     return [meanwhile, *aside.switch()]
 
 
-@app.route("/view", methods=["POST"])
-def view() -> Any:
+def steps(place: str, seen: list[dict[str, Any]]) -> Iterator[None]:
+    """Push a context in a copy of the request's context. Each ``yield`` lets others run."""
+    seen.append(look(place))
+    yield
+    with other.app_context():
+        journal.begin("application", _app_ctx_stack.top)
+        yield
+        seen.append(look(f"{place}, inside another application"))
+        yield
+    seen.append(look(f"{place}, later"))
+
+
+async def as_task(steps: Iterator[None]) -> None:
+    for _ in steps:
+        await asyncio.sleep(0)
+
+
+def as_greenlet(steps: Iterator[None]) -> None:
+    for _ in steps:
+        gevent.sleep(0)
+
+
+def look_around() -> list[dict[str, Any]]:
     seen = [look("view")]
     let_others_run()
     seen.append(look("view, after others ran"))
@@ -134,12 +170,40 @@ def view() -> Any:
     seen += in_thread()
     if greenlet is not None:
         seen += in_greenlet()
-    return json.dumps([*seen, look("view, at its end")])
+    return seen
+
+
+if not UNDER_FLASK:
+
+    @app.route("/view", methods=["POST"])
+    def view() -> Any:
+        return json.dumps([*look_around(), look("view, at its end")])
+
+elif gevent:
+
+    @app.route("/view", methods=["POST"])
+    def view() -> Any:
+        seen, copies = look_around(), ([], [])
+        spawned = [
+            gevent.spawn(copy_context().run, as_greenlet, steps(f"copy {n}", copy)) for n, copy in enumerate(copies)
+        ]
+        gevent.joinall(spawned, raise_error=True)
+        return json.dumps([*seen, *copies[0], *copies[1], look("view, at its end")])
+
+else:
+
+    @app.route("/view", methods=["POST"])
+    async def view() -> Any:
+        seen, copies = look_around(), ([], [])
+        await asyncio.gather(*(as_task(steps(f"copy {n}", copy)) for n, copy in enumerate(copies)))
+        return json.dumps([*seen, *copies[0], *copies[1], look("view, at its end")])
 
 
 @app.route("/stream", methods=["POST"])
 def stream() -> Response:
     def lines() -> Iterator[str]:
+        # Flask has torn the contexts down at the end of the request, and does so again at the end of the stream.
+        begin("stream")
         try:
             for number in range(int(request.args["lines"])):
                 yield json.dumps(look(f"line {number}")) + "\n"
@@ -151,6 +215,14 @@ def stream() -> Response:
     return Response(stream_with_context(lines()), mimetype="application/x-ndjson")
 
 
-def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Respond like ``app``, and write to the journal when the response has been closed."""
-    return ClosingIterator(app(environ, start_response), journal.rest)
+def write_when_closed(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Wrap ``application`` so that it writes to the journal when its response has been closed."""
+
+    def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return ClosingIterator(application(environ, start_response), journal.rest)
+
+    return wrapped
+
+
+app.wsgi_app = write_when_closed(app.wsgi_app)
+application = app

@@ -30,7 +30,9 @@ class Broken(Exception):
     """The connection was closed before the response was complete."""
 
 
-def expected(token: str, client: str, visits: int, greenlets: bool = True) -> list[dict[str, Any]]:
+def expected(
+    token: str, client: str, visits: int, greenlets: bool = True, copies: bool = False
+) -> list[dict[str, Any]]:
     """Return the expected response of ``/view``."""
 
     def seen(place: str, **otherwise: Any) -> dict[str, Any]:
@@ -54,6 +56,12 @@ def expected(token: str, client: str, visits: int, greenlets: bool = True) -> li
             seen("greenlet", g=None),
             seen("greenlet, later", g="greenlet"),
         ]
+    for place in ("copy 0", "copy 1") if copies else ():
+        places += [
+            seen(place),
+            seen(f"{place}, inside another application", app="other", g=None, depths=[1, 2]),
+            seen(f"{place}, later"),
+        ]
     return [*places, seen("view, at its end")]
 
 
@@ -68,14 +76,18 @@ class Client:
 
     :param ports: where it asks, one after the other in turn.
     :param greenlets: whether the server has greenlets to look around in.
+    :param copies: whether the view pushes contexts in copies of its context.
     :param patience: how long it waits for the server to say something, in seconds.
     """
 
-    def __init__(self, name: str, ports: list[int], greenlets: bool = True, patience: float = 60) -> None:
+    def __init__(
+        self, name: str, ports: list[int], greenlets: bool = True, copies: bool = False, patience: float = 60
+    ) -> None:
         self.name = name
         self.ports = itertools.cycle(ports)
         self.moves = len(ports) > 1
         self.greenlets = greenlets
+        self.copies = copies
         self.patience = patience
         self.random = random.Random(name)
         self.connection: http.client.HTTPConnection | None = None
@@ -119,7 +131,7 @@ class Client:
         """Check a response."""
         self.visits += 1
         if path == "view":
-            right, seen = expected(token, self.name, self.visits, self.greenlets), json.loads(body)
+            right, seen = expected(token, self.name, self.visits, self.greenlets, self.copies), json.loads(body)
         else:
             right = expected_lines(token, self.name, self.visits)
             seen = [json.loads(line) for line in body.splitlines()]
@@ -199,10 +211,16 @@ class Load:
     """
 
     def __init__(
-        self, ports: list[int], requests: int, clients: int, seconds: float = 3600, greenlets: bool = True
+        self,
+        ports: list[int],
+        requests: int,
+        clients: int,
+        seconds: float = 3600,
+        greenlets: bool = True,
+        copies: bool = False,
     ) -> None:
         patience = min(60, seconds)
-        self.clients = [Client(f"client{number}", ports, greenlets, patience) for number in range(clients)]
+        self.clients = [Client(f"client{number}", ports, greenlets, copies, patience) for number in range(clients)]
         self.requests = requests
         self.deadline = time.monotonic() + seconds
         self.answered = 0

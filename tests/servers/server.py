@@ -31,6 +31,7 @@ class Server:
     :param packages: what it needs, the one whose version counts in front.
     :param command: gives the command for an interpreter and a port.
     :param concurrent: whether one of its processes answers several requests at the same time.
+    :param under_flask: whether it serves the application of the real Flask.
     :param leave: the signal on which a worker finishes what it is doing; ``None`` where there are no workers.
     """
 
@@ -39,6 +40,7 @@ class Server:
     command: Command
     concurrent: bool = True
     leave: Signals | None = None
+    under_flask: bool = False
 
 
 def _served(how: str) -> Command:
@@ -56,6 +58,12 @@ def _waitress(python: Path, port: int) -> list[str]:
     return [
         str(python), "-m", "waitress", "--listen", f"127.0.0.1:{port}", "--threads", "16",
         "tests.servers.application:application",
+    ]  # fmt: skip
+
+
+def _flask_run(python: Path, port: int) -> list[str]:
+    return [
+        str(python), "-m", "schlenk", "flask", "--app", "tests.servers.application", "run", "--port", str(port),
     ]  # fmt: skip
 
 
@@ -86,6 +94,22 @@ SERVERS = {
         Server(
             "uwsgi gevent", ("uwsgi", "gevent"), _uwsgi("--gevent", "64", "--gevent-early-monkey-patch"), leave=SIGHUP
         ),
+        Server("flask run", ("flask", "asgiref"), _flask_run, under_flask=True),
+        Server(
+            "Flask on gunicorn gthread",
+            ("gunicorn", "flask", "asgiref"),
+            _gunicorn("--threads", "16"),
+            leave=SIGTERM,
+            under_flask=True,
+        ),
+        Server(
+            "Flask on gunicorn gevent",
+            ("gunicorn", "gevent", "packaging", "flask"),
+            _gunicorn("--worker-class", "gevent"),
+            leave=SIGTERM,
+            under_flask=True,
+        ),
+        Server("Flask on waitress", ("waitress", "flask", "asgiref"), _waitress, under_flask=True),
     ]
 }
 
@@ -112,8 +136,9 @@ class Running:
         # A server that is killed cannot write its coverage.
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
         self.environment.update(
-            PYTHONPATH=str(ROOT), JOURNAL=str(self.record.path), **{"SECRET_KEY": "a secret", **environment}
-        )
+            PYTHONPATH=str(ROOT), JOURNAL=str(self.record.path), UNDER_FLASK="yes" if server.under_flask else "",
+            **{"SECRET_KEY": "a secret", **environment},
+        )  # fmt: skip
         # An alarm stays set in the program that replaces this one.
         alarm = "import os, signal, sys; signal.alarm(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
         self.command = [sys.executable, "-c", alarm, str(life), *server.command(python, self.port)]

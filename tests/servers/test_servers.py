@@ -132,8 +132,11 @@ def test_different_secrets_separate_sessions(tmp_path: Path) -> None:
 # --- A server that mixes requests up
 
 
-def test_mixed_up_requests_are_detected() -> None:
-    server = SERVERS["run_simple threaded"]
+@pytest.mark.parametrize("name", ["run_simple threaded", "flask run"])
+def test_mixed_up_requests_are_detected(name: str) -> None:
+    server = SERVERS[name]
+    if not installed(server):
+        pytest.skip(f"needs {' and '.join(server.packages)}")
     # Some requests may never get a response, so the clients must not wait for long.
     result = under_load(server, 50, CLIENTS, seconds=5, greenlets=GREENLETS, EVERYBODY_IS_THE_SAME="yes")
     assert result.load.wrong

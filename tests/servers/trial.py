@@ -119,7 +119,7 @@ def under_load(
     """
     with tempfile.TemporaryDirectory() as directory:
         with Running(server, Path(directory), python, **environment) as running:
-            load = Load([running.port], requests, clients, seconds, greenlets)
+            load = Load([running.port], requests, clients, seconds, greenlets, server.under_flask)
             load.start()
             killed = None
             if kill is not None:
