@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, Callable
 
 import pytest
+from werkzeug.debug.tbtools import DebugTraceback
 from werkzeug.exceptions import (
     BadRequest,
     BadRequestKeyError,
@@ -464,3 +465,17 @@ def test_dispatch_without_matching_raises() -> None:
         context.request.routing_exception = None
         with pytest.raises(AttributeError, match="its URL was not matched"):
             app.dispatch_request()
+
+
+# --- The debugger
+
+
+def test_debugger_hides_frames_above_view() -> None:
+    app = Flask("debugged")
+    app.debug = True
+    app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = False
+    app.add_url_rule("/", "fail", raising(Missing()))
+    with pytest.raises(Missing) as raised:
+        app.test_client().get("/")
+    frames = DebugTraceback(raised.value).all_frames
+    assert [frame.name for frame in frames] == ["dispatch_request", "view"]

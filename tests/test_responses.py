@@ -216,6 +216,17 @@ def test_invalid_value_names_view_and_type(returned: Any, words: list[str]) -> N
     assert [word for word in ["'index'", *words] if word not in message] == []
 
 
+def test_coroutine_names_view_and_remedy() -> None:
+    async def view() -> str:
+        return "never"
+
+    app = Flask("asynchronous")
+    app.testing = True
+    app.add_url_rule("/", "later", view)
+    with pytest.raises(TypeError, match=r"'later'.*`async def`.*asyncio\.run"):
+        app.test_client().get("/")
+
+
 def test_failing_wsgi_callable_names_error() -> None:
     with pytest.raises(TypeError) as refused:
         answer(lambda: "no application")

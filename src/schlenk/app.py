@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -486,6 +486,8 @@ class Flask(Scaffold, MissingAttributes):
             raise AttributeError(f"{request!r} has neither a rule nor a routing exception: its URL was not matched.")
         if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
             return self.make_default_options_response()
+        # Werkzeug's debugger leaves out the seven frames before this one.
+        __traceback_hide__ = "before"
         return self.view_functions[rule.endpoint](**request.view_args)  # type: ignore[arg-type]
 
     def raise_routing_exception(self, request: Request) -> NoReturn:
@@ -652,6 +654,12 @@ class Flask(Scaffold, MissingAttributes):
         if isinstance(rv, dict):
             return jsonify(rv)
         if not isinstance(rv, BaseResponse) and not callable(rv):
+            if isinstance(rv, Coroutine):
+                rv.close()
+                raise TypeError(
+                    f"{_view()} returned a coroutine. Views and hooks written with `async def` are not supported:"
+                    " write them with `def`, and call asyncio.run() in them to await something."
+                )
             raise TypeError(
                 f"{_view()} returned an object of type {type(rv).__name__!r}, which cannot be turned into a response. "
                 "Return a str, bytes, a dict, a response, a WSGI callable, or a tuple that starts with one of these."
