@@ -29,6 +29,14 @@ def test_flask_has_the_stacks() -> None:
 
 
 @needs_flask
+def test_readme_example_runs() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    example = readme.split("```text\n")[1].split("```")[0]
+    run(example, "import flask, schlenk; assert flask._request_ctx_stack is _request_ctx_stack")
+    assert "schlenk.install_under_flask()" in example
+
+
+@needs_flask
 def test_stacks_hold_flasks_contexts() -> None:
     under("""
         with app.test_request_context("/basket") as context:
