@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -14,34 +15,62 @@ from typing import Any
 import pytest
 from werkzeug.test import create_environ
 
-from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, app, ctx, local
+from schlenk import (
+    Flask,
+    _app_ctx_stack,
+    _request_ctx_stack,
+    app,
+    ctx,
+    globals,
+    helpers,
+    local,
+    recovery,
+    stream_with_context,
+)
 from tests.support.contexts import NOTHING, tops
 from tests.support.execution import in_thread
 
-FILES = {module.__file__ for module in (app, ctx, local)}
-# As many lines of Flask 1.1.4 leave a context behind: nothing protects the first lines of the end of a request.
-MOST = 3
-
-
+FILES = {module.__file__ for module in (app, ctx, globals, helpers, local, recovery)}
+# How many places of each request may leave a context behind. Nothing can protect the first line of a function that ends
+# a `with` block, nor the line that comes after it has begun. In Flask 1.1.4 there are 33 to 80.
+MOST = {"plain": 0, "failing": 0, "nested": 0, "block": 1, "stream": 5}
+# The interpreter's other means of following lines, which Python 3.12 brought.
+monitoring = getattr(sys, "monitoring", None)
+TOOL = 4
 ENVIRON = create_environ("/")
+
+Line = tuple[str, int]
 
 
 class Timeout(Exception):
     pass
 
 
-def serve(application: Flask) -> None:
-    body = application({**ENVIRON}, lambda *arguments: None)  # type: ignore[arg-type, return-value]
+def serve(application: Flask, path: str = "/") -> None:
+    body = application({**ENVIRON, "PATH_INFO": path}, lambda *arguments: None)  # type: ignore[arg-type, return-value]
     b"".join(body)
     body.close()  # type: ignore[attr-defined]
 
 
-@pytest.fixture
-def application() -> Flask:
+def make_application(kind: str) -> Flask:
     application = Flask("interrupted")
     application.secret_key = "key"
-    application.testing = True
-    application.add_url_rule("/", "index", lambda: "index")
+    application.logger.disabled = True
+
+    def index() -> Any:
+        if kind == "failing":
+            raise ZeroDivisionError
+        if kind == "nested":
+            serve(application, "/inner")
+        if kind == "block":
+            with application.app_context():
+                pass
+        if kind == "stream":
+            return application.response_class(stream_with_context(iter(["in ", "parts"])))
+        return "index"
+
+    application.add_url_rule("/", "index", index)
+    application.add_url_rule("/inner", "inner", lambda: "inner")
     serve(application)
     return application
 
@@ -53,15 +82,14 @@ def clean() -> Iterator[None]:
         stack._local.__storage__.clear()
 
 
-def lines(application: Flask) -> list[tuple[str, int]]:
-    """Return each line of the modules that a request runs, once."""
-    seen: dict[tuple[str, int], None] = {}
+def follow_by_trace(application: Flask, reach: Callable[[Line], None]) -> None:
+    """Make a request and call ``reach`` with each line of the modules that it comes to, before the line runs."""
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
         if frame.f_code.co_filename not in FILES:
             return None
         if event == "line":
-            seen[frame.f_code.co_filename, frame.f_lineno] = None
+            reach((frame.f_code.co_filename, frame.f_lineno))
         return trace
 
     before = sys.gettrace()
@@ -70,42 +98,66 @@ def lines(application: Flask) -> list[tuple[str, int]]:
         serve(application)
     finally:
         sys.settrace(before)
-    return list(seen)
 
 
-def interrupt(application: Flask, line: tuple[str, int], occurrence: int) -> tuple[Any, Any]:
+def follow_by_monitoring(application: Flask, reach: Callable[[Line], None]) -> None:
+    """Do the same by other means."""
+    events = monitoring.events.LINE
+    monitoring.use_tool_id(TOOL, "interruptions")
+    monitoring.register_callback(
+        TOOL, events, lambda code, line: reach((code.co_filename, line)) if code.co_filename in FILES else None
+    )
+    monitoring.set_events(TOOL, events)
+    try:
+        serve(application)
+    finally:
+        monitoring.set_events(TOOL, 0)
+        monitoring.register_callback(TOOL, events, None)
+        monitoring.free_tool_id(TOOL)
+
+
+Follow = Callable[[Flask, Callable[[Line], None]], None]
+
+
+def interrupt(follow: Follow, application: Flask, line: Line, occurrence: int) -> tuple[Any, Any]:
     """Make a request, raise an exception when it comes to ``line``, and return the contexts that are left."""
     left = occurrence
 
-    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+    def reach(reached: Line) -> None:
         nonlocal left
-        if frame.f_code.co_filename not in FILES:
-            return None
-        if event == "line" and (frame.f_code.co_filename, frame.f_lineno) == line:
+        if reached == line:
             left -= 1
             if left == 0:
                 raise Timeout
-        return trace
 
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        serve(application)
-    except Timeout:
-        pass
-    finally:
-        sys.settrace(before)
+    with suppress(Timeout):
+        follow(application, reach)
     return tops()
 
 
-@pytest.mark.parametrize("occurrence", [1, 2, 3])
-def test_exception_at_any_line_leaves_nothing(application: Flask, occurrence: int) -> None:
+@pytest.mark.parametrize("kind", MOST)
+@pytest.mark.parametrize(
+    "follow",
+    [
+        follow_by_trace,
+        pytest.param(
+            follow_by_monitoring,
+            marks=pytest.mark.skipif(monitoring is None, reason="Python 3.12 brought sys.monitoring"),
+        ),
+    ],
+)
+def test_exception_at_any_line_leaves_nothing(follow: Follow, kind: str) -> None:
+    application = make_application(kind)
+    lines: dict[Line, int] = {}
+    follow(application, lambda line: lines.update({line: lines.get(line, 0) + 1}))
+    assert len(lines) > 150
     leaking = []
-    for line in lines(application):
-        # In a thread: up to Python 3.12, an exception raised in an except clause by a trace function is remembered.
-        if in_thread(partial(interrupt, application, line, occurrence)) != NOTHING:
-            leaking.append(line)
-    assert len(leaking) <= MOST, leaking
+    for line, number in lines.items():
+        for occurrence in range(1, min(number, 3) + 1):
+            # In a thread: up to Python 3.12, an exception raised in an except clause by a trace function is remembered.
+            if in_thread(partial(interrupt, follow, application, line, occurrence)) != NOTHING:
+                leaking.append((*line, occurrence))
+    assert len(leaking) <= MOST[kind], leaking
 
 
 ALARMS = """
@@ -150,5 +202,5 @@ def test_alarms_leave_next_to_nothing() -> None:
         [sys.executable, "-c", ALARMS], env=environ, capture_output=True, text=True, check=True, timeout=60
     )
     interrupted, left = map(int, result.stdout.split())
-    # The lines that leave contexts are among hundreds.
-    assert left <= interrupted / 10
+    assert interrupted
+    assert left <= interrupted / 100

@@ -325,33 +325,39 @@ class Flask(Scaffold, MissingAttributes):
         except Exception:
             return self._reject_environ(environ, start_response)
         error: BaseException | None = None
-        pushed = False
+        pushed = ended = False
         try:
             try:
-                context.push()
-                pushed = True
-                if isinstance(context, RequestContext):
-                    context.blocks += 1
-                response = self.full_dispatch_request()
-            except Exception as unhandled:
-                error = unhandled
-                if not pushed and not recovery.is_pushed(context):
-                    # No response can be made without a context.
-                    got_request_exception.send(self, exception=unhandled)
+                try:
+                    context.push()
+                    pushed = True
+                    if isinstance(context, RequestContext):
+                        context.blocks += 1
+                    response = self.full_dispatch_request()
+                except Exception as unhandled:
+                    error = unhandled
+                    if not pushed and not recovery.is_pushed(context):
+                        # No response can be made without a context.
+                        got_request_exception.send(self, exception=unhandled)
+                        raise
+                    response = self.handle_exception(unhandled)
+                except BaseException as leaving:
+                    error = leaving
                     raise
-                response = self.handle_exception(unhandled)
-            except BaseException as leaving:
-                error = leaving
-                raise
-            if response is None:
-                raise _no_response(environ)
-            return response(environ, start_response)
-        finally:
-            try:
-                self._end_request(context, pushed, error)
+                if response is None:
+                    raise _no_response(environ)
+                return response(environ, start_response)
             finally:
-                # The error's traceback refers to this frame: without this, each would keep the other alive.
-                error = None
+                self._end_request(context, pushed, error)
+                ended = True
+        except BaseException:
+            if not ended:
+                # A teardown function failed, or a signal handler raised an exception during the end of the request.
+                recovery.abandon(context, len(getattr(context, "streams", ())))
+            raise
+        finally:
+            # The error's traceback refers to this frame: without this, each would keep the other alive.
+            error = None
 
     def _reject_environ(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Respond with 400 if ``environ`` is malformed. Otherwise, raise the error that is being handled."""
@@ -366,10 +372,6 @@ class Flask(Scaffold, MissingAttributes):
                 context.blocks -= 1
             if pushed or recovery.is_pushed(context):
                 context.auto_pop(None if self.should_ignore_error(error) else error)
-        except BaseException:
-            # It may have been interrupted half-way, by a signal handler that raised an exception.
-            recovery.abandon(context)
-            raise
         finally:
             request = context.request
             if getattr(request, "routing_exception", None) is not None and not recovery.is_used(request):

@@ -217,13 +217,14 @@ class AppContext:
         if not self._refcnt:
             self.pushed_by = get_thread_ident()
             self.pushed_at = monotonic()
-        self._refcnt += 1
+        pushes = self._refcnt
         try:
+            self._refcnt = pushes + 1
             _app_ctx_stack.push(self)
             if appcontext_pushed.receivers:
                 appcontext_pushed.send(self.app)
         except BaseException:
-            self._refcnt -= 1
+            self._refcnt = pushes
             recovery.remove(_app_ctx_stack, self)
             raise
 
@@ -247,9 +248,17 @@ class AppContext:
             appcontext_popped.send(self.app)
 
     def __enter__(self) -> AppContext:
-        self.push()
-        self.blocks += 1
-        return self
+        pushes, blocks = self._refcnt, self.blocks
+        try:
+            self.push()
+            self.blocks += 1
+            return self
+        except BaseException as error:
+            # __exit__ is not called if __enter__ fails. A signal handler may have raised an exception.
+            self.blocks = blocks
+            if _app_ctx_stack.top is self and self._refcnt > pushes:
+                self.pop(error)
+            raise
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc_value: BaseException | None, tb: TracebackType | None
@@ -475,15 +484,17 @@ class RequestContext:
         self._preserved_exc = exc
 
     def __enter__(self) -> RequestContext:
+        pushes, blocks = len(self._implicit_app_ctx_stack), self.blocks
         try:
             self.push()
+            self.blocks += 1
+            return self
         except BaseException as error:
-            # __exit__ is not called if __enter__ fails.
-            if _request_ctx_stack.top is self:
+            # __exit__ is not called if __enter__ fails. Earlier pushes belong to others.
+            self.blocks = blocks
+            if _request_ctx_stack.top is self and len(self._implicit_app_ctx_stack) > pushes:
                 self.pop(error)
             raise
-        self.blocks += 1
-        return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc_value: BaseException | None, tb: TracebackType | None

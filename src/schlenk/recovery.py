@@ -133,20 +133,21 @@ def undo_push(context: RequestContext, app_context: AppContext | None, pushes: i
         app_context.pop()
 
 
-def abandon(context: Any) -> None:
+def abandon(context: Any, pushes: int) -> None:
     """Remove what is left of a request's contexts after an exception interrupted their end.
 
-    What streams hold stays, and so does a preserved context.
+    A preserved context stays.
+
+    :param pushes: how many pushes of ``context`` are not to be undone.
     """
     if getattr(context, "preserved", False):
         return
-    held = len(getattr(context, "streams", ()))
-    while _count(_request_ctx_stack.entries(), context) > held:
+    for _ in range(_count(_request_ctx_stack.entries(), context) - pushes):
         remove(_request_ctx_stack, context)
     brought = _brought_by(context)
-    for app_context in (*brought[held:], getattr(context, "_ending", None)):
+    for app_context in (*brought[pushes:], getattr(context, "_ending", None)):
         remove(_app_ctx_stack, app_context)
-    del brought[held:]
+    del brought[pushes:]
 
 
 def make_way(context: RequestContext) -> None:
@@ -213,12 +214,18 @@ class Stream:
         self.waiting = False
 
     def __enter__(self) -> Stream:
-        self.context.__enter__()
-        self.context.streams = [*self.context.streams, self]
-        app_context = _app_ctx_stack.top
-        self.requests = _Span(_request_ctx_stack, self.context, shared=False)
-        self.apps = _Span(_app_ctx_stack, app_context, shared=not _contains(_brought_by(self.context), app_context))
-        return self
+        pushes = len(_brought_by(self.context))
+        try:
+            self.context.__enter__()
+            self.context.streams = [*self.context.streams, self]
+            app_context = _app_ctx_stack.top
+            self.requests = _Span(_request_ctx_stack, self.context, shared=False)
+            self.apps = _Span(_app_ctx_stack, app_context, shared=not _contains(_brought_by(self.context), app_context))
+            return self
+        except BaseException:
+            self._leave()
+            abandon(self.context, pushes)
+            raise
 
     def wait(self) -> None:
         """Put the contexts back to where they were before :meth:`go_on`."""
@@ -234,11 +241,20 @@ class Stream:
             self.apps.lift()
 
     def __exit__(self, *error: Any) -> None:
-        self.context.streams = [stream for stream in self.context.streams if stream is not self]
+        pushes = len(_brought_by(self.context))
         try:
-            self.context.__exit__(*error)
-        finally:
-            self.apps.release()
+            self._leave()
+            try:
+                self.context.__exit__(*error)
+            finally:
+                self.apps.release()
+        except BaseException:
+            # There are no pushes if someone has popped the context.
+            abandon(self.context, max(pushes - 1, 0))
+            raise
+
+    def _leave(self) -> None:
+        self.context.streams = [stream for stream in self.context.streams if stream is not self]
 
 
 class _Span:

@@ -17,6 +17,7 @@ from schlenk import (
     has_request_context,
     request,
     signals,
+    stream_with_context,
 )
 from schlenk.ctx import AppContext
 from schlenk.sessions import SessionInterface
@@ -143,3 +144,34 @@ def test_failed_enter_pops_no_other_context(app: RecordingApp) -> None:
         with signals.appcontext_pushed.connected_to(fail), pytest.raises(ZeroDivisionError), app.test_request_context():
             pass
         assert _request_ctx_stack.top is other
+
+
+def test_failed_second_enter_keeps_first(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    with app.test_request_context() as context, Flask("other").app_context() as other:
+        monkeypatch.setattr(app, "app_ctx_globals_class", fail)
+        with pytest.raises(ZeroDivisionError), context:
+            pytest.fail("it was not pushed")
+        assert tops() == (context, other)
+    assert app.torn == [("request", None), ("app", None)]
+
+
+def test_failed_enter_of_app_context_pops_it(app: RecordingApp) -> None:
+    class Failing(AppContext):
+        def push(self) -> None:
+            super().push()
+            fail()
+
+    with pytest.raises(ZeroDivisionError) as caught, Failing(app):
+        pytest.fail("it was not pushed")
+    assert tops() == NOTHING
+    assert app.torn == [("app", caught.value)]
+
+
+def test_failed_stream_keeps_contexts(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    with app.test_request_context() as context, Flask("other").app_context() as other:
+        monkeypatch.setattr(app, "app_ctx_globals_class", fail)
+        with pytest.raises(ZeroDivisionError):
+            stream_with_context(iter(["part"]))
+        assert tops() == (context, other)
+        assert context.streams == []
+    assert app.torn == [("request", None), ("app", None)]
