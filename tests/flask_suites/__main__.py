@@ -21,31 +21,45 @@ RELEASES = ("3.1", "3.0")
 REQUIREMENTS = ("pytest<9", "asgiref", "blinker", "python-dotenv")
 
 
+def interpreter(environment: Path) -> Path:
+    """Return the path of an environment's interpreter."""
+    return environment / ("Scripts" if os.name == "nt" else "bin") / "python"
+
+
+def sources(requirement: str, directory: Path) -> Path:
+    """Return the unpacked source distribution of a release, which is downloaded into the directory if it is new."""
+    if not directory.exists():
+        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download", "--no-deps"]
+        subprocess.run([*pip, "--no-binary", ":all:", "--dest", str(directory), requirement], check=True)
+        (archive,) = directory.glob("*.tar.gz")
+        with tarfile.open(archive) as packed:
+            packed.extractall(directory, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # type: ignore[arg-type]
+    (unpacked,) = filter(Path.is_dir, directory.iterdir())
+    return unpacked
+
+
 def prepare(release: str, directory: Path) -> tuple[Path, Path]:
-    """Return the interpreter that has the release, and the directory of its suite."""
-    environment, sources = directory / f"flask-{release}", directory / f"sources-{release}"
-    python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
-    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    """Return the interpreter that has the release, and the directory of its sources."""
+    environment = directory / f"flask-{release}"
+    python = interpreter(environment)
     if not python.exists():
         venv.create(environment, with_pip=True)
+    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "install", f"flask=={release}.*", *REQUIREMENTS, str(ROOT)], check=True)
-    if not sources.exists():
-        download = ["download", "--no-deps", "--no-binary", ":all:", "--dest", str(sources), f"flask=={release}.*"]
-        subprocess.run([*pip, *download], check=True)
-        (archive,) = sources.glob("*.tar.gz")
-        with tarfile.open(archive) as packed:
-            packed.extractall(sources, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # type: ignore[arg-type]
-    (tests,) = sources.glob("*/tests")
-    return python, tests.parent
+    return python, sources(f"flask=={release}.*", directory / f"sources-{release}")
 
 
-def outcomes(python: Path, suite: Path, *options: str) -> dict[str, str]:
-    """Return the outcome of each test of a suite: ``passed``, ``failure``, ``error`` or ``skipped``."""
+def outcomes(python: Path, suite: Path, *options: str, tests: str = "tests") -> dict[str, str]:
+    """Return the outcome of each test of a suite: ``passed``, ``failure``, ``error`` or ``skipped``.
+
+    :param suite: the directory to run pytest in.
+    :param tests: the tests there.
+    """
     report = suite / "report.xml"
     report.unlink(missing_ok=True)
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     command = [str(python), "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", f"--junit-xml={report}"]
-    subprocess.run([*command, *options, "tests"], cwd=suite, env=environ, stdout=subprocess.DEVNULL, timeout=900)
+    subprocess.run([*command, *options, tests], cwd=suite, env=environ, stdout=subprocess.DEVNULL, timeout=900)
     found = {}
     for case in ElementTree.parse(report).iter("testcase"):
         outcome = next((child.tag for child in case if child.tag in ("failure", "error", "skipped")), "passed")

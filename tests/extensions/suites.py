@@ -1,0 +1,129 @@
+"""Run the test suites of extensions on Flask 1.1.4, under Flask and as Flask, and compare which tests pass.
+
+``python -m tests.extensions.suites DIRECTORY`` takes each suite from the release's source distribution. It needs a
+Python that Flask 1.1.4 runs on: 3.11 or older.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.extensions.__main__ import environment, pip, wheel
+from tests.extensions.releases import Release
+from tests.flask_suites.__main__ import interpreter, outcomes, sources
+
+FLASK_1 = ("flask==1.1.4", "werkzeug==1.0.1", "jinja2<3", "markupsafe<2.1", "itsdangerous<2", "greenlet")
+COMMON = ("blinker", "pytest<9")
+SETUPS = ("Flask 1.1.4", "under Flask", "as Flask")
+MARK = "<!-- python -m tests.extensions.suites -->\n"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The suite of a release.
+
+    :param requirements: what the suite imports.
+    :param tests: its directory or module.
+    :param changed: the tests that must fail on Werkzeug 3, whose test client stores cookies in another way.
+    :param missing: the tests that must fail as Flask, because they use a part of Flask that schlenk does not have.
+    """
+
+    release: Release
+    requirements: tuple[str, ...] = ()
+    tests: str = "tests"
+    changed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.release.name} {self.release.version}"
+
+    @property
+    def place(self) -> str:
+        """The beginning of the names of its directories."""
+        return f"{self.release.name}-{self.release.version}"
+
+
+SUITES = (
+    Suite(Release("Flask-SQLAlchemy", "2.5.1", ("sqlalchemy<2",)), ("mock",)),
+    Suite(Release("Flask-Mail", "0.9.1", ("blinker",)), ("mock", "speaklater"), tests="tests.py"),
+    Suite(
+        Release("Flask-Login", "0.6.2"),
+        ("asgiref", "semantic-version"),
+        changed=(
+            "test_invalid_remember_cookie",
+            "test_remember_me_accepts_duration_as_int",
+            "test_remember_me_custom_duration_uses_custom_cookie",
+            "test_remember_me_refresh_every_request",
+            "test_remember_me_uses_custom_cookie_parameters",
+        ),
+        missing=("test_options_call_exempt", "test_unauthorized_uses_blueprint_login_view"),
+    ),
+)
+
+
+def reference(suite: Suite, directory: Path) -> Path:
+    """Return the interpreter of an environment with the release and Flask 1.1.4."""
+    place = directory / f"{suite.place}-flask-1"
+    python = interpreter(place)
+    if not python.exists():
+        venv.create(place)
+    install = ["--python", str(python), "install"]
+    pip(*install, *FLASK_1, *suite.release.requirements)
+    pip(*install, "--no-deps", *(f"{name}=={version}" for name, version in suite.release.without_requirements))
+    return python
+
+
+def compare(suite: Suite, found: dict[str, dict[str, str]]) -> list[str]:
+    """Return a sentence for each test that passes on Flask 1.1.4 and has an unexpected outcome in another setup."""
+    failing = {"under Flask": suite.changed, "as Flask": (*suite.changed, *suite.missing)}
+    passing = [name for name, outcome in found["Flask 1.1.4"].items() if outcome == "passed"]
+    problems = [
+        f"{suite.name}, {setup}: {name} is {found[setup].get(name)}"
+        for setup, names in failing.items()
+        for name in passing
+        if (found[setup].get(name) == "passed") == (name.rpartition("::")[2] in names)
+    ]
+    return problems if passing else [f"{suite.name}: no test passes on Flask 1.1.4"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.extensions.suites", description=__doc__)
+    parser.add_argument("directory", type=Path, help="where the environments and the suites are, or are put")
+    parser.add_argument("--record", type=Path, metavar="PAGE", help="write the table into this page, too")
+    arguments = parser.parse_args()
+    directory = arguments.directory.resolve()
+    schlenk = wheel(directory)
+    problems = []
+    rows = [["suite", *SETUPS], ["---"] * (len(SETUPS) + 1)]
+    for suite in SUITES:
+        pythons = [
+            reference(suite, directory),
+            *(environment(suite.release, flask, directory, schlenk) for flask in (True, False)),
+        ]
+        place = sources(f"{suite.release.name}=={suite.release.version}", directory / f"{suite.place}-sources")
+        found = {}
+        for setup, python, plugin in zip(SETUPS, pythons, (None, "under_flask", "as_flask")):
+            pip("--python", str(python), "install", *COMMON, *suite.requirements)
+            options = ["-o", "filterwarnings=", *(("-p", plugin) if plugin else ())]
+            found[setup] = outcomes(python, place, *options, tests=suite.tests)
+        problems += compare(suite, found)
+        passed = [str(sum(outcome == "passed" for outcome in cases.values())) for cases in found.values()]
+        rows.append([suite.name, *passed])
+        print(" | ".join(rows[-1]), flush=True)
+    if arguments.record:
+        before, _, after = arguments.record.read_text(encoding="utf-8").split(MARK)
+        table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+        text = f"{before}{MARK}\nPython {platform.python_version()}.\n\n{table}\n{MARK}{after}"
+        arguments.record.write_text(text, encoding="utf-8")
+    print(*problems, sep="\n", file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
