@@ -235,8 +235,9 @@ class Version:
         self.below = below
         # The thread, or a weak reference to the greenlet, that made the change.
         self.owner: Any = ref(get_ident()) if _GREENLETS else get_ident()
-        self.ident = contexts.known[id(self)] = _ContextIdent(self)
-        if len(contexts.known) >= contexts.limit:
+        known = contexts.known
+        self.ident = known[id(self)] = _ContextIdent(self)
+        if len(known) >= contexts.limit:
             contexts.forget_destroyed()
 
 
