@@ -175,3 +175,11 @@ def test_failed_stream_keeps_contexts(app: RecordingApp, monkeypatch: pytest.Mon
         assert tops() == (context, other)
         assert context.streams == []
     assert app.torn == [("request", None), ("app", None)]
+
+
+def test_failed_push_of_app_context_undoes_it(app: RecordingApp) -> None:
+    pytest.importorskip("blinker")
+    with signals.appcontext_pushed.connected_to(fail), pytest.raises(ZeroDivisionError), app.app_context():
+        pytest.fail("it was not pushed")
+    assert tops() == NOTHING
+    assert app.torn == []
