@@ -29,7 +29,7 @@ class Setup:
     """One way to run an extension.
 
     :param name: the heading of its column.
-    :param first_line: what the application would call first.
+    :param first_line: what the application would call first, with a field for ``Release.as_in_flask_1``.
     :param flask: whether Flask is installed.
     """
 
@@ -40,7 +40,7 @@ class Setup:
 
 SETUPS = (
     Setup("Flask 3.1 alone", "pass", True),
-    Setup("under Flask", "import schlenk; schlenk.install_under_flask()", True),
+    Setup("under Flask", "import schlenk; schlenk.install_under_flask({as_in_flask_1})", True),
     Setup("as Flask", "import schlenk; schlenk.install_as_flask()", False),
 )
 ALONE, UNDER, AS = SETUPS
@@ -87,7 +87,8 @@ def environment(release: Release, flask: bool, directory: Path, schlenk: Path) -
 
 def run(release: Release, setup: Setup, python: Path) -> str | None:
     """Run the job of a release and return the last line of its error, or ``None`` if it worked."""
-    program = PROGRAM.format(first_line=setup.first_line, job=str(JOBS / f"{release.job}.py"))
+    first_line = setup.first_line.format(as_in_flask_1=release.as_in_flask_1)
+    program = PROGRAM.format(first_line=first_line, job=str(JOBS / f"{release.job}.py"))
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(
         [str(python), "-c", program], capture_output=True, text=True, timeout=120, env=environ, cwd=python.parents[1]
@@ -129,7 +130,8 @@ def main() -> int:
         pythons = {flask: environment(release, flask, directory, schlenk) for flask in (True, False)}
         for setup in SETUPS:
             error = run(release, setup, pythons[setup.flask])
-            row.append("works" if error is None else f"`{error}`")
+            needed = " and ".join(f"`{name}`" for name in release.as_in_flask_1 if setup is UNDER)
+            row.append(f"`{error}`" if error else f"works with {needed}" if needed else "works")
             if error and (setup is UNDER or (setup is AS and not release.needs_flask)):
                 problems.append(f"{row[0]}, {setup.name}: {error}")
         rows.append(row)

@@ -13,6 +13,7 @@ class Release:
     :param version: its version.
     :param requirements: what to install with it. None of them may require Flask.
     :param needs_flask: whether it uses parts of Flask that schlenk does not have, such as templates and blueprints.
+    :param as_in_flask_1: the features of ``install_under_flask()`` that it needs.
     :param beside: other extensions that it uses, with their versions.
     """
 
@@ -20,6 +21,7 @@ class Release:
     version: str
     requirements: tuple[str, ...] = ()
     needs_flask: bool = False
+    as_in_flask_1: tuple[str, ...] = ()
     beside: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -44,4 +46,25 @@ RELEASES = (
     Release("Flask-Caching", "1.10.1", ("cachelib", "jinja2"), needs_flask=True),
     Release("Flask-HTTPAuth", "4.8.0"),
     Release("Flask-Session", "0.4.0", ("cachelib",)),
+    Release("Flask-Principal", "0.4.0", ("blinker",)),
+    Release(
+        "Flask-RESTful",
+        "0.3.9",
+        ("aniso8601", "pytz", "six"),
+        needs_flask=True,
+        # Its parser reads JSON even if the request is a form.
+        as_in_flask_1=("request.json",),
+    ),
+    Release("Flask-Mail", "0.9.1", ("blinker",)),
+    Release("Flask-Limiter", "1.5", ("limits", "setuptools<81", "six"), needs_flask=True),
+    Release(
+        "Flask-Migrate", "3.1.0", ("alembic", "sqlalchemy<2"), needs_flask=True, beside=(("Flask-SQLAlchemy", "2.5.1"),)
+    ),
+    Release("Flask-Talisman", "1.0.0", needs_flask=True),
+    Release("Flask-MySQL", "1.5.2", ("pymysql",)),
+    Release("Flask-Redmail", "0.1.0", ("redmail", "jinja2"), needs_flask=True),
+    Release("Flask-MySQLdb", "1.0.1"),
+    Release("Flask-SeaSurf", "1.1.1", needs_flask=True, as_in_flask_1=("request.json",)),
+    Release("Flask-Bouncer", "0.3", ("bouncer",)),
+    Release("Flask-AD-Auth", "0.8.2", ("requests",), beside=(("Flask-Login", "0.5.0"),)),
 )

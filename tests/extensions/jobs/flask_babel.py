@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from flask import Flask, render_template_string, request
+import flask
+from flask import Flask, request
 from flask_babel import Babel, force_locale, format_date, format_datetime, format_decimal, get_locale, lazy_gettext
 
 app = Flask("shop")
@@ -30,7 +31,7 @@ def index():
 
 @app.route("/template")
 def template():
-    return render_template_string("{{ 1.5|numberformat }} {{ _('Hello') }}")
+    return flask.render_template_string("{{ 1.5|numberformat }} {{ _('Hello') }}")
 
 
 client = app.test_client()

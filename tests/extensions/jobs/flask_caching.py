@@ -1,6 +1,7 @@
 """Cache a view, a function and a part of a template."""
 
-from flask import Flask, render_template_string, request
+import flask
+from flask import Flask, request
 from flask_caching import Cache
 
 app = Flask("shop")
@@ -29,7 +30,7 @@ def memo(number):
 
 @app.route("/template/<word>")
 def template(word):
-    return render_template_string("{% cache 60, 'part' %}{{ word }}{% endcache %}", word=word)
+    return flask.render_template_string("{% cache 60, 'part' %}{{ word }}{% endcache %}", word=word)
 
 
 @app.route("/clear")

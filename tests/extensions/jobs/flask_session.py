@@ -10,7 +10,9 @@ from flask_session import Session
 
 with TemporaryDirectory() as directory:
     app = Flask("shop")
-    app.config.update(SESSION_TYPE="filesystem", SESSION_FILE_DIR=directory, SECRET_KEY="key")
+    app.config.update(
+        SESSION_TYPE="filesystem", SESSION_FILE_DIR=directory, SECRET_KEY="key", PROPAGATE_EXCEPTIONS=True
+    )
     Session(app)
 
     @app.route("/add/<name>")

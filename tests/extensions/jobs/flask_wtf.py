@@ -1,6 +1,7 @@
 """A form and a view that check the token against forged requests, with the token from a template."""
 
-from flask import Flask, render_template_string
+import flask
+from flask import Flask
 from flask_wtf import CSRFProtect, FlaskForm
 from flask_wtf.csrf import generate_csrf
 from wtforms import StringField
@@ -20,7 +21,7 @@ def index():
     form = NoteForm()
     if form.validate_on_submit():
         return form.text.data
-    return render_template_string("{{ csrf_token() }} {{ form.errors }}", form=form)
+    return flask.render_template_string("{{ csrf_token() }} {{ form.errors }}", form=form)
 
 
 @app.route("/token")
