@@ -36,7 +36,7 @@ class Release:
 
 
 RELEASES = (
-    Release("Flask-SQLAlchemy", "2.5.1", ("sqlalchemy<2",)),
+    Release("Flask-SQLAlchemy", "2.5.1", ("gevent", "sqlalchemy<2")),
     Release("Flask-SQLAlchemy-Session", "1.1", ("sqlalchemy<2",)),
     Release("Flask-Login", "0.5.0"),
     Release("Flask-Login", "0.6.2"),

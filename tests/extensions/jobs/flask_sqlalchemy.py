@@ -1,9 +1,10 @@
-"""Requests to two applications, and a thread, each with a session of its own that is removed in the end."""
+"""Requests to two applications, a thread and greenlets, each with a session of its own that is removed in the end."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
 
+import gevent
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy, get_debug_queries
 
@@ -79,6 +80,23 @@ with TemporaryDirectory() as directory:
         assert db.session() is mine
         assert Note.query.count() == 2
     assert blog.test_client().get("/").text == "four"
+
+    with shop.app_context():
+        # gevent copies the contextvars context, and with it what is on the stacks under Flask.
+        outer = db.session()
+
+        def in_a_greenlet(app):
+            with app.app_context():
+                own = db.session()
+                gevent.sleep()  # switches to the other greenlet
+                assert db.session() is own
+                return own, Note.query.count()
+
+        greenlets = [gevent.spawn(in_a_greenlet, app) for app in (shop, blog)]
+        (one, notes), (two, others) = (greenlet.get() for greenlet in greenlets)
+        assert len({outer, one, two}) == 3
+        assert (notes, others) == (2, 1)
+        assert db.session() is outer
     assert not db.session.registry.registry, "a session was not removed"
     for app in (shop, blog):
         db.get_engine(app).dispose()
