@@ -191,3 +191,10 @@ def test_nested_preserved_pop_one_by_one(app: RecordingApp, preserving: RequestC
         assert app.torn == [("request", None)]
     with app.test_request_context():
         assert app.torn[2:] == [("request", error), ("app", error)]
+
+
+def test_unpushed_context_can_be_preserved(app: RecordingApp) -> None:
+    context = app.test_request_context(environ_overrides={"flask._preserve_context": True})
+    context.auto_pop(None)
+    assert context.preserved
+    assert tops() == NOTHING
