@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copyreg
 import inspect
 import pickle
+import sqlite3
 import threading
 from typing import Any
 from unittest import mock
@@ -279,6 +281,13 @@ def test_registry_by_type_needs_the_proxys_type() -> None:
             pickle.dumps(g)
         copyreg.pickle(type(g), lambda proxy: (str, ("g",)))
         assert pickle.loads(pickle.dumps(g)) == "g"
+
+
+def test_sqlite_adapts_by_the_proxys_type(app: Flask) -> None:
+    with mock.patch.dict(sqlite3.adapters), contextlib.closing(sqlite3.connect(":memory:")) as database:
+        sqlite3.register_adapter(type(request), lambda proxy: proxy.path)
+        with app.test_request_context("/page"):
+            assert database.execute("SELECT ?", (request,)).fetchone() == ("/page",)
 
 
 def test_replaced_stack_comes_after_context(app: Flask) -> None:
