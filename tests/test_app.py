@@ -24,6 +24,7 @@ import schlenk
 from schlenk import Config, Flask, Request, Response, current_app, g, request, session
 from schlenk.json import JSONDecoder, JSONEncoder
 from schlenk.sessions import SecureCookieSessionInterface
+from schlenk.testing import FlaskClient
 
 PATIENCE = 30
 
@@ -542,3 +543,12 @@ def test_run_makes_debug_a_bool(run_simple: list[tuple[Any, ...]]) -> None:
 def test_app_is_a_wsgi_callable() -> None:
     app = hello(lambda: {"path": request.path})
     assert json.loads(Client(app).get("/").data) == {"path": "/"}
+
+
+def test_context_processor_is_kept_uncalled(app: Flask, client: FlaskClient) -> None:
+    @app.context_processor
+    def variables() -> dict[str, Any]:
+        raise AssertionError
+
+    assert client.get("/").status_code == 404
+    assert app.template_context_processors == {None: [variables]}

@@ -42,11 +42,11 @@ class MissingAttribute:
 
 
 _attributes = (
-    "add_template_filter add_template_global add_template_test auto_find_instance_path cli context_processor"
+    "add_template_filter add_template_global add_template_test auto_find_instance_path cli"
     " create_global_jinja_loader create_jinja_environment get_send_file_max_age instance_path iter_blueprints jinja_env"
     " jinja_environment jinja_options make_shell_context open_instance_resource open_resource register_blueprint"
     " select_jinja_autoescape send_file_max_age_default send_static_file shell_context_processor"
-    " shell_context_processors template_context_processors template_filter template_folder template_global"
+    " shell_context_processors template_filter template_folder template_global"
     " template_test templates_auto_reload update_template_context".split()
 )
 

@@ -91,6 +91,7 @@ class Scaffold:
         self.before_request_funcs: Functions = {}
         self.after_request_funcs: Functions = {}
         self.teardown_request_funcs: Functions = {}
+        self.template_context_processors: Functions = {None: []}
         self.teardown_appcontext_funcs: list[Callable[[BaseException | None], Any]] = []
         self.url_value_preprocessors: Functions = {}
         self.url_default_functions: Functions = {}
@@ -282,6 +283,17 @@ class Scaffold:
         :param f: called with the unhandled error, or with ``None``.
         """
         self.teardown_appcontext_funcs.append(f)
+        return f
+
+    @setupmethod
+    def context_processor(self, f: F) -> F:
+        """Register a function that returns variables for templates. There are no templates, so it is never called.
+
+        Extensions register one even if the application has no templates.
+
+        :param f: the function, which is added to ``template_context_processors``.
+        """
+        self.template_context_processors[None].append(f)
         return f
 
     @setupmethod

@@ -18,8 +18,6 @@ class Missing:
 
 flask: Any = sys.modules["flask"]
 flask.Blueprint = Missing
-# Flask-Login registers a function for templates.
-flask.Flask.context_processor = lambda app, function: function
 views: Any = ModuleType("flask.views")
 views.MethodView = Missing
 sys.modules["flask.views"] = views

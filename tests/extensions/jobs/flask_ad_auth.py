@@ -46,9 +46,7 @@ address = f"http://127.0.0.1:{server.server_port}"
 app = Flask("shop")
 app.secret_key = "key"
 app.config.update(AD_TOKEN_URL=f"{address}/token", AD_GRAPH_URL=address)
-# The context processor is for templates.
-manager = ADAuth()
-manager.init_app(app, add_context_processor=False)
+manager = ADAuth(app)
 
 
 @app.route("/me")

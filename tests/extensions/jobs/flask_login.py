@@ -10,8 +10,7 @@ except ImportError:
 
 app = Flask("shop")
 app.secret_key = "key"
-manager = LoginManager()
-manager.init_app(app, add_context_processor=render_template_string is not None)
+manager = LoginManager(app)
 manager.login_view = "login"
 
 
