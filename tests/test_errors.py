@@ -479,3 +479,14 @@ def test_debugger_hides_frames_above_view() -> None:
         app.test_client().get("/")
     frames = DebugTraceback(raised.value).all_frames
     assert [frame.name for frame in frames] == ["dispatch_request", "view"]
+
+
+def test_debugger_hides_frames_above_hook() -> None:
+    app = Flask("debugged")
+    app.debug = True
+    app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = False
+    app.before_request(raising(Missing()))
+    with pytest.raises(Missing) as raised:
+        app.test_client().get("/")
+    frames = DebugTraceback(raised.value).all_frames
+    assert [frame.name for frame in frames] == ["preprocess_request", "view"]

@@ -469,6 +469,8 @@ class Flask(Scaffold, MissingAttributes):
             # Looked up each time, as a function may have left another context on top.
             request = _current_request()
             preprocess(request.endpoint, request.view_args)
+        # As in dispatch_request().
+        __traceback_hide__ = "before"
         for function in self.before_request_funcs.get(None, ()):
             value = function()
             if value is not None:

@@ -45,6 +45,8 @@ def refusal(stack: LocalStack[Any], context: object) -> AssertionError:
             f"on top is {top!r}, which is preserved after its work, by a test client's `with` block or because of an "
             "error. The next push pops it, and so does the end of that block"
         )
+    elif repr(top) == repr(context):
+        reason = "on top is another context of the same description, which was pushed later"
     else:
         reason = f"on top is {top!r}"
     return AssertionError(

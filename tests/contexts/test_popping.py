@@ -47,6 +47,13 @@ def test_pop_passes_handled_error(app: RecordingApp, error: Exception) -> None:
     assert app.torn == [("request", error), ("app", error)]
 
 
+def test_refusal_tells_equal_contexts_apart(app: RecordingApp) -> None:
+    first, second = app.test_request_context(), app.test_request_context()
+    with first, second:
+        with pytest.raises(AssertionError, match="on top is another context of the same description"):
+            first.pop()
+
+
 def test_pop_passes_given_error(app: RecordingApp, error: Exception) -> None:
     context = app.test_request_context()
     context.push()
