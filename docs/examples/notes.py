@@ -9,6 +9,7 @@ import schlenk; schlenk.install_under_flask()  # fmt: skip
 
 import argparse
 from collections import defaultdict
+from typing import Any
 
 from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -26,7 +27,7 @@ PASSWORDS = {"ada": "engine", "grace": "compiler"}
 notes: dict[str, list[str]] = defaultdict(list)
 
 blueprint = Blueprint("notes", __name__, template_folder="templates")
-manager = LoginManager()
+manager: Any = LoginManager()
 manager.login_view = "notes.log_in"
 
 
