@@ -603,8 +603,9 @@ def test_requests_take_the_shortcuts(app: Flask, bypassed: Any) -> None:
 
 
 @caching
-def test_error_pages_take_the_shortcut(app: Flask) -> None:
-    assert HTTPException.__call__.__code__ not in called_by(lambda: run_wsgi_app(app, create_environ("/missing")))
+@pytest.mark.parametrize("bypassed", [HTTPException.__call__, WerkzeugResponse.__call__])
+def test_error_pages_take_the_shortcut(app: Flask, bypassed: Any) -> None:
+    assert bypassed.__code__ not in called_by(lambda: run_wsgi_app(app, create_environ("/missing")))
 
 
 @pytest.mark.parametrize("duplicate", [copy, deepcopy])

@@ -76,6 +76,7 @@ _is_known = vars(Headers()) == {"_list": []} and vars(wrappers.Response("")).key
 _without_body = frozenset((204, 304))
 # Werkzeug quotes the URLs in these headers.
 _locations = frozenset(("location", "content-location"))
+_ListIterator: type[Any] = type(iter([]))
 _page_headers = [("Content-Type", "text/html; charset=utf-8")]
 
 
@@ -147,6 +148,10 @@ class Response(wrappers.Response):
             and wrappers.Response.__call__ is _call
         ):
             body, code, given = self.response, own["_status_code"], self.headers
+            if type(body) is _ListIterator:
+                # The page of an error; see force_type(). It stays unread.
+                body = [*body]
+                self.response = iter(body)
             if (
                 type(body) is list
                 and len(body) == 1
