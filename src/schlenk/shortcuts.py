@@ -147,11 +147,12 @@ class Response(wrappers.Response):
             and _calling(type(self)) == _called
             and wrappers.Response.__call__ is _call
         ):
-            body, code, given = self.response, own["_status_code"], self.headers
+            body: Any = self.response
+            code, given = own["_status_code"], self.headers
             if type(body) is _ListIterator:
                 # The page of an error; see force_type(). It stays unread.
                 body = [*body]
-                self.response = iter(body)
+                self.response = cast(Any, iter(body))
             if (
                 type(body) is list
                 and len(body) == 1
