@@ -18,7 +18,7 @@ from string import Template
 from typing import Any
 from unicodedata import east_asian_width
 
-__all__ = ["html", "svg"]
+__all__ = ["html", "printable", "svg"]
 
 _STACKS = ("app", "request")
 
@@ -37,7 +37,7 @@ def html(record: Mapping[str, Any]) -> str:
 
     Flask has no such function.
     """
-    record = _printable(record)
+    record = printable(record)
     drawn = [[_stack(step, stack) for stack in _STACKS] for step in record["steps"]]
     template = files("schlenk").joinpath("trace.html").read_text("utf-8")
     return Template(template).substitute(
@@ -65,7 +65,7 @@ def svg(record: Mapping[str, Any]) -> str:
 
     Flask has no such function.
     """
-    record = _printable(record)
+    record = printable(record)
     steps, owners = record["steps"], record["owners"]
     names = [_clip(step["name"], 44) for step in steps]
     errors = [_clip(f" {step['error']}", 44) if step["error"] else "" for step in steps]
@@ -215,13 +215,23 @@ def _took(step: Mapping[str, Any]) -> str:
     return "running" if step["end"] is None else f"{(step['end'] - step['begin']) * 1000:.3f} ms"
 
 
-def _printable(value: Any) -> Any:
-    """Return a copy of a record in which each character can be printed, and is allowed in XML."""
+def printable(value: Any) -> Any:
+    r"""Return a copy of a record in which each character can be printed, and is allowed in XML.
+
+    Other characters become Python's escape sequences.
+
+    :param value: the record, or a part of it.
+
+    >>> printable({"title": "GET /\x1b[31m"})["title"] == r"GET /\x1b[31m"
+    True
+
+    Flask has no such function.
+    """
     if isinstance(value, str):
         return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)
     if isinstance(value, Mapping):
-        return {key: _printable(part) for key, part in value.items()}
-    return [_printable(part) for part in value] if isinstance(value, list) else value
+        return {key: printable(part) for key, part in value.items()}
+    return [printable(part) for part in value] if isinstance(value, list) else value
 
 
 def _hash(template: str, element: str) -> str:

@@ -100,26 +100,23 @@ class Way:
 
         :param color: whether to use the colors of a terminal.
         """
-        record = self.record
+        record = drawing.printable(self.record)
         steps = record["steps"]
-        names = [f"{'  ' * step['depth']}{_printable(step['name'])}" for step in steps]
+        names = [f"{'  ' * step['depth']}{step['name']}" for step in steps]
         stacks = [f"{_stack(step['app_stack'])} / {_stack(step['request_stack'])}" for step in steps]
         width = min(max(map(len, names), default=0), 60)
         stack_width = min(max(map(len, stacks), default=0), 60)
         title = f"{record['title'] or 'no request'} of {record['app']}" if record["app"] else "nothing was recorded"
-        lines = [
-            f"{_printable(title)}, {record['seconds'] * 1000:.3f} ms "
-            f"(Python {record['python']}, schlenk {record['schlenk']})"
-        ]
+        lines = [f"{title}, {record['seconds'] * 1000:.3f} ms (Python {record['python']}, schlenk {record['schlenk']})"]
         owner = 0
         for step, name, stack in zip(steps, names, stacks):
             if step["owner"] != owner:
                 owner = step["owner"]
-                lines.append(f"--- {_printable(record['owners'][owner])}")
+                lines.append(f"--- {record['owners'][owner]}")
             took = "..." if step["end"] is None else f"{(step['end'] - step['begin']) * 1000:.3f}"
             what = f"! {step['error']}" if step["error"] else step["result"] and f"-> {step['result']}"
             where = step["where"] if _is_of_application(step["function"]) else None
-            details = "  ".join(_printable(text) for text in (what, step["note"], where) if text)
+            details = "  ".join(filter(None, (what, step["note"], where)))
             line = f"{step['begin'] * 1000:9.3f} {took:>9}  {name:{width}}  {stack:{stack_width}}  {details}".rstrip()
             lines.append(f"\x1b[31m{line}\x1b[0m" if color and step["error"] else line)
         if color:
@@ -163,15 +160,11 @@ def trace() -> Iterator[Way]:
 
 
 def _stack(labels: list[str]) -> str:
-    return f"[{', '.join(map(_printable, labels))}]"
+    return f"[{', '.join(labels)}]"
 
 
 def _is_of_application(function: str | None) -> bool:
     return function is not None and not function.startswith(("schlenk.", "flask."))
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _version() -> str:
