@@ -140,4 +140,3 @@ def test_mixed_up_requests_are_detected(name: str) -> None:
     # Some requests may never get a response, so the clients must not wait for long.
     result = under_load(server, 50, CLIENTS, seconds=5, greenlets=GREENLETS, EVERYBODY_IS_THE_SAME="yes")
     assert result.load.wrong
-    assert result.ended != result.begun
