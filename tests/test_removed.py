@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from werkzeug.utils import cached_property
 
 from schlenk import removed
 from tests.support.programs import needs_flask, run, under
@@ -55,9 +56,59 @@ def test_safe_str_cmp_compares(one: str | bytes, other: str | bytes, equal: bool
     assert removed.safe_str_cmp(one, other) is equal
 
 
+@pytest.mark.parametrize(
+    ("rule", "parts"),
+    [
+        ("/", [(None, None, "/")]),
+        ("", []),
+        ("/<int:id>/", [(None, None, "/"), ("int", None, "id"), (None, None, "/")]),
+        ("<string(length=2):a>-<b>", [("string", "length=2", "a"), (None, None, "-"), ("default", None, "b")]),
+        ("<int():a>", [("int", None, "a")]),
+    ],
+)
+def test_parse_rule_splits_a_rule(rule: str, parts: list[object]) -> None:
+    assert list(removed.parse_rule(rule)) == parts
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [("/<a", "malformed"), ("/a>", "malformed"), ("/<a.b:c>", "malformed"), ("/<a>/<a>", "twice")],
+)
+def test_parse_rule_refuses(rule: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        list(removed.parse_rule(rule))
+
+
+@pytest.mark.parametrize("passed", ["\xc3\xa4", b"\xc3\xa4"])
+def test_wsgi_to_bytes_reads_latin_1(passed: str | bytes) -> None:
+    assert removed.wsgi_to_bytes(passed) == "ä".encode()
+    assert removed.bytes_to_wsgi("ä".encode()) == "\xc3\xa4"
+
+
+def test_cached_property_can_be_computed_anew() -> None:
+    class Shelf:
+        @cached_property
+        def items(self) -> list[str]:
+            return []
+
+    shelf = Shelf()
+    removed.invalidate_cached_property(shelf, "items")
+    first = shelf.items
+    removed.invalidate_cached_property(shelf, "items")
+    assert shelf.items is not first
+
+
 @needs_flask
 def test_werkzeug_has_its_names_again() -> None:
     under("""
+        import werkzeug
+        from werkzeug.http import bytes_to_wsgi, wsgi_to_bytes
+        from werkzeug.routing import parse_rule
+        from werkzeug.utils import invalidate_cached_property
+        from werkzeug.serving import run_with_reloader
+        from werkzeug.wrappers import BaseResponse
+        assert werkzeug.__version__ >= "3"
+        assert isinstance(app.make_response(""), BaseResponse)
         from werkzeug.security import safe_str_cmp
         from werkzeug.urls import url_decode, url_encode, url_join, url_parse, url_quote, url_unquote
         assert url_parse("http://shop/basket").netloc == "shop"
@@ -76,6 +127,72 @@ def test_flask_has_its_names_again() -> None:
         assert signals_available is again is True
         assert app.session_cookie_name == "session"
         assert app.config["JSONIFY_PRETTYPRINT_REGULAR"] is False
+    """)
+
+
+@needs_flask
+def test_jinja_has_its_names_again() -> None:
+    under("""
+        from jinja2 import Markup, contextfunction, escape, evalcontextfilter
+        assert escape("<") == Markup("&lt;")
+        @app.template_global()
+        @contextfunction
+        def name(context):
+            return context["request"].path
+        @app.template_filter()
+        @evalcontextfilter
+        def escapes(context, value):
+            return context.autoescape
+        with app.test_request_context("/spoon"):
+            assert flask.render_template_string("{{ name() }} {{ 1 | escapes }}") == "/spoon True"
+    """)
+
+
+@needs_flask
+def test_private_names_are_there_again() -> None:
+    under("""
+        from flask._compat import text_type
+        from flask.helpers import _endpoint_from_view_func
+        assert text_type is str
+        assert _endpoint_from_view_func(test := lambda: "") == test.__name__
+    """)
+
+
+@needs_flask
+def test_views_are_of_the_view_type() -> None:
+    under("""
+        from flask.views import MethodView, MethodViewType, View
+        class Meta(MethodViewType):
+            pass
+        class Shelf(MethodView, metaclass=Meta):
+            def get(self):
+                return "spoon"
+        assert isinstance(Shelf, MethodViewType)
+        assert isinstance(MethodView, MethodViewType)
+        assert not isinstance(View, MethodViewType)
+        assert not isinstance(Shelf(), MethodViewType)
+        app.add_url_rule("/", view_func=Shelf.as_view("shelf"))
+        assert app.test_client().get("/").text == "spoon"
+    """)
+
+
+@needs_flask
+def test_errors_propagate_as_configured() -> None:
+    under("""
+        assert app.propagate_exceptions is False
+        app.testing = True
+        assert app.propagate_exceptions is True
+        app.config["PROPAGATE_EXCEPTIONS"] = False
+        assert app.propagate_exceptions is False
+    """)
+
+
+@needs_flask
+def test_session_of_a_context_can_be_set() -> None:
+    under("""
+        with app.test_request_context():
+            _request_ctx_stack.top.session = flask.sessions.SecureCookieSession({"user": "ada"})
+            assert session["user"] == "ada"
     """)
 
 
@@ -222,6 +339,18 @@ def test_cookie_jar_shows_the_clients_cookies() -> None:
         assert b.expires == 4070908800
         client.cookie_jar.clear()
         assert list(client.cookie_jar) == []
+    """)
+
+
+@needs_flask
+def test_cookie_jar_fills_an_environment() -> None:
+    under("""
+        client = app.test_client()
+        import werkzeug.test
+        client.set_cookie("a", "1")
+        environ = werkzeug.test.create_environ()
+        client.cookie_jar.inject_wsgi(environ)
+        assert environ["HTTP_COOKIE"] == "a=1"
     """)
 
 

@@ -1,4 +1,4 @@
-"""Names that Flask 2 and 3 or Werkzeug 2 and 3 removed, and that extensions for Flask 1 use.
+"""Names that Flask 2 and 3, Werkzeug 2 and 3 or Jinja 3.1 removed, and that extensions for Flask 1 use.
 
 :func:`put_back` adds the names that are missing, implemented with the standard library, markupsafe or the installed
 Flask. :func:`changes` is for behavior of Flask 1 that changes a response or a value, and must be requested by name.
@@ -8,38 +8,61 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from functools import wraps
 from http.cookiejar import Cookie
 from importlib import import_module
+from importlib.metadata import version
+from itertools import zip_longest
 from threading import RLock
+from types import ModuleType
 from typing import Any, Callable
 from urllib import parse
 
 import markupsafe
+import werkzeug.http
+import werkzeug.routing
 import werkzeug.security
 import werkzeug.urls
+import werkzeug.utils
+import werkzeug.wrappers
 from werkzeug.datastructures import MultiDict, iter_multi_items
 from werkzeug.utils import cached_property
 
 
 def put_back(flask: Any) -> None:
-    """Add the names that are missing in ``flask``, the imported package, and in Werkzeug."""
+    """Add the names that are missing in ``flask``, the imported package, in Werkzeug and in Jinja."""
     put_back_into_werkzeug()
     modules = sys.modules
+    jinja: Any = modules["jinja2"]
+    _add(jinja, Markup=markupsafe.Markup, escape=markupsafe.escape)
+    _add(jinja, contextfunction=jinja.pass_context, evalcontextfilter=jinja.pass_eval_context)
+    _add(import_module("werkzeug.serving"), run_with_reloader=import_module("werkzeug._reloader").run_with_reloader)
     _add(flask, Markup=markupsafe.Markup, escape=markupsafe.escape, signals_available=True)
     _add(modules["flask.signals"], signals_available=True)
-    _add(modules["flask.helpers"], locked_cached_property=locked_cached_property)
+    scaffold: Any = modules.get("flask.sansio.scaffold") or modules["flask.scaffold"]
+    _add(
+        modules["flask.helpers"],
+        locked_cached_property=locked_cached_property,
+        _endpoint_from_view_func=scaffold._endpoint_from_view_func,
+    )
+    _add_view_type(import_module("flask.views"))
+    compatible: Any = ModuleType("flask._compat")
+    compatible.text_type = str
+    modules.setdefault("flask._compat", compatible)
     _add_json(flask.Flask, modules["flask.json"], modules["flask.json.provider"].DefaultJSONProvider)
     if "before_first_request" not in vars(flask.Flask):
         _add_before_first_request(flask.Flask, flask.Blueprint)
     _add(flask.Flask, session_cookie_name=modules["flask.config"].ConfigAttribute("SESSION_COOKIE_NAME"))
+    _add(flask.Flask, propagate_exceptions=property(propagate_exceptions))
     _add(import_module("flask.testing").FlaskClient, cookie_jar=property(CookieJar))
+    _make_session_writable(getattr(modules["flask.ctx"], "RequestContext", modules["flask.ctx"].AppContext))
 
 
 def put_back_into_werkzeug() -> None:
-    """Add the names that are missing in ``werkzeug.urls`` and ``werkzeug.security``."""
+    """Add the names that are missing in Werkzeug and need no Flask."""
     _add(
         werkzeug.urls,
         url_decode=url_decode,
@@ -53,6 +76,11 @@ def put_back_into_werkzeug() -> None:
         url_unquote_plus=url_unquote_plus,
     )
     _add(werkzeug.security, safe_str_cmp=safe_str_cmp)
+    _add(werkzeug.http, bytes_to_wsgi=bytes_to_wsgi, wsgi_to_bytes=wsgi_to_bytes)
+    _add(werkzeug.routing, parse_rule=parse_rule)
+    _add(werkzeug.utils, invalidate_cached_property=invalidate_cached_property)
+    _add(werkzeug, __version__=version("werkzeug"))
+    _add(werkzeug.wrappers, BaseResponse=werkzeug.wrappers.Response)
 
 
 def changes(names: Iterable[str]) -> list[Callable[[], None]]:
@@ -134,6 +162,42 @@ def safe_str_cmp(a: str | bytes, b: str | bytes) -> bool:
     return hmac.compare_digest(_bytes(a, "utf-8", "strict"), _bytes(b, "utf-8", "strict"))
 
 
+def bytes_to_wsgi(data: bytes) -> str:
+    """Return ``data`` as WSGI passes bytes: one character for each."""
+    return data.decode("latin-1")
+
+
+def wsgi_to_bytes(data: str | bytes) -> bytes:
+    """Return the bytes that WSGI passed as the string ``data``."""
+    return data if isinstance(data, bytes) else data.encode("latin-1")
+
+
+def invalidate_cached_property(obj: Any, name: str) -> None:
+    """Delete the value that a ``cached_property`` stored in ``obj``, if it stored one."""
+    vars(obj).pop(name, None)
+
+
+_VARIABLE = re.compile(r"<(?:([a-zA-Z_]\w*)(?:\((.*?)\))?:)?([a-zA-Z_]\w*)>", re.ASCII)
+
+
+def parse_rule(rule: str) -> Iterator[tuple[str | None, str | None, str]]:
+    """Yield the converter, its arguments and the name of each variable of a rule, and ``None`` twice for other text.
+
+    :raises ValueError: the rule is malformed.
+    """
+    pieces = _VARIABLE.split(rule)
+    names = pieces[3::4]
+    if any("<" in text or ">" in text for text in pieces[::4]):
+        raise ValueError(f"malformed url rule: {rule!r}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"A variable is used twice in the rule {rule!r}.")
+    for text, converter, arguments, name in zip_longest(pieces[::4], pieces[1::4], pieces[2::4], names):
+        if text:
+            yield None, None, text
+        if name:
+            yield converter or "default", arguments or None, name
+
+
 class CookieJar:
     """A view of the cookies of a test client, with the interface of ``http.cookiejar``.
 
@@ -159,6 +223,10 @@ class CookieJar:
         """Delete all cookies."""
         (self._client._cookies or {}).clear()
 
+    def inject_wsgi(self, environ: dict[str, Any]) -> None:
+        """Add the cookies to a WSGI environment."""
+        self._client._add_cookies_to_wsgi(environ)
+
 
 # --- Flask
 
@@ -183,6 +251,32 @@ class locked_cached_property(cached_property):  # type: ignore[type-arg]
     def __delete__(self, obj: Any) -> None:
         with self.lock:
             super().__delete__(obj)
+
+
+def propagate_exceptions(app: Any) -> bool:
+    """Return whether an application raises unhandled exceptions instead of answering with an error page."""
+    configured = app.config["PROPAGATE_EXCEPTIONS"]
+    return bool(app.testing or app.debug if configured is None else configured)
+
+
+def _add_view_type(views: Any) -> None:
+    """Add ``MethodViewType``, which was the class of ``MethodView``. Today its instances are found by inheritance."""
+
+    class IsMethodView(type):
+        def __instancecheck__(cls, instance: Any) -> bool:
+            return isinstance(instance, type) and issubclass(instance, views.MethodView)
+
+    class MethodViewType(type, metaclass=IsMethodView):
+        """A metaclass whose instances are the subclasses of ``MethodView``."""
+
+    _add(views, MethodViewType=MethodViewType)
+
+
+def _make_session_writable(context_class: Any) -> None:
+    """Let the session of a request context be replaced. It is a property that cannot be set since Flask 3.1.3."""
+    session = vars(context_class).get("session")
+    if isinstance(session, property) and session.fset is None:
+        context_class.session = session.setter(lambda context, value: setattr(context, "_session", value))
 
 
 def _add_json(flask_class: Any, json_module: Any, provider: Any) -> None:
