@@ -201,7 +201,7 @@ class AppContext:
     pushed_at: float | None = None
     pushed_by = 0
     blocks = 0
-    kept = False
+    shareable = True
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -303,7 +303,7 @@ class RequestContext:
     streams: Sequence[recovery.Stream] = ()
     _preserved_exc: BaseException | None = None
     # The application context that is being popped with this one.
-    _ending: AppContext | None = None
+    ending: AppContext | None = None
 
     def __init__(
         self,
@@ -376,14 +376,14 @@ class RequestContext:
         requests = _request_ctx_stack.entries()
         top = requests[-1] if requests else None
         if top is not None and top.preserved:
-            recovery.make_way(top)
+            recovery.pop_preserved(top)
 
         app_context: AppContext | None = None
         pushes = len(self._implicit_app_ctx_stack)
         try:
             apps = _app_ctx_stack.entries()
             current = apps[-1] if apps else None
-            if current is None or current.app is not self.app or recovery.is_kept(current):
+            if current is None or current.app is not self.app or not recovery.is_shareable(current):
                 app_context = self.app.app_context()
                 app_context.push()
             if not pushes:
@@ -422,7 +422,7 @@ class RequestContext:
 
         if exc is _sentinel:
             exc = sys.exc_info()[1]
-        self._ending = app_context
+        self.ending = app_context
         self._implicit_app_ctx_stack.pop()
         last = not self._implicit_app_ctx_stack
         missing: list[Any] = []
@@ -441,9 +441,9 @@ class RequestContext:
                 self.request.environ["werkzeug.request"] = None
             if app_context is not None:
                 if _app_ctx_stack.top is not app_context:
-                    missing = recovery.uncover(app_context, leaked)
+                    missing = recovery.restore(app_context, leaked)
                 app_context.pop(exc)
-            self._ending = None
+            self.ending = None
         if leaked or missing:
             raise recovery.disorder(self, leaked, missing)
         if self.streams:

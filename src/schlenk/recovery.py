@@ -1,18 +1,18 @@
 """What happens when contexts end out of order.
 
 In normal life contexts are popped in the reverse order of their pushes, and :mod:`schlenk.ctx` is the whole story. This
-module handles the rest. When a context ends, another one can be in one of three states:
+module handles all other cases. When a context ends, another one can be in one of three states:
 
 * **leaked**: it was pushed above by a bare ``push()`` and not popped. Nobody is left to pop it, so it is removed, and
-  an ``AssertionError`` reports it. Its teardown functions do not run: its work was never finished.
-* **missing**: it was taken off the stack while it was in use. It is put back, so that its teardown functions run in its
-  own context; then an ``AssertionError`` reports it.
-* **kept**: it stays on the stack on purpose. A *preserved* context stays until the next push, for a test or a debugger
-  to look at. A context held by a *generator* (a stream, or a ``with`` block in any other generator) stays until the
-  generator ends, which can happen at any time and in any thread.
+  an ``AssertionError`` reports it. Its teardown functions do not run, because its work was never finished.
+* **missing**: it was removed from the stack while it was in use. It is put back, so that its teardown functions run
+  while it is current; then an ``AssertionError`` reports it.
+* **kept**: it stays on the stack on purpose. A *preserved* context stays until the next push, so that a test or a
+  debugger can look at it. A context held by a *generator* (a stream, or a ``with`` block in any other generator) stays
+  until the generator ends, which can happen at any time and in any thread.
 
-``blocks`` tells kept contexts from leaked ones: it counts the ``with`` blocks, streams and served requests that will
-pop a context.
+The attribute ``blocks`` distinguishes kept contexts from leaked ones: it counts the ``with`` blocks, streams and served
+requests that will pop the context.
 
 Kept contexts must not affect other requests. A request does not share an application context with a generator that is
 waiting, and a generator that ends late removes its own contexts and no others. While a stream runs, its contexts are on
@@ -43,7 +43,7 @@ def refusal(stack: LocalStack[Any], context: object) -> AssertionError:
     elif getattr(top, "preserved", False):
         reason = (
             f"on top is {top!r}, which is preserved after its work, by a test client's `with` block or because of an "
-            "error. The next push pops it, and so does the end of that block"
+            "error. The next push pops it, as does the end of that block"
         )
     elif repr(top) == repr(context):
         reason = "on top is another context of the same description, which was pushed later"
@@ -60,8 +60,8 @@ def disorder(context: object, leaked: list[Any], missing: list[Any]) -> Assertio
     """Return the error that reports contexts that were leaked or missing when ``context`` ended."""
     if missing:
         return AssertionError(
-            f"{missing!r} was taken off the stack while it was in use. It was put back and ended. Pop and release only "
-            "what you have pushed."
+            f"{missing!r} was removed from the stack while it was in use. It was put back and ended. Pop and release "
+            "only contexts that you have pushed."
         )
     return AssertionError(
         f"When {context!r} ended, {leaked!r} was pushed above it and was not popped. It was removed without running "
@@ -79,16 +79,16 @@ def is_used(request: object) -> bool:
     return any(getattr(entry, "request", None) is request for entry in _request_ctx_stack.entries())
 
 
-def is_kept(app_context: AppContext) -> bool:
-    """Return whether only a waiting generator holds the application context on top, so that no request may share it."""
-    if getattr(app_context, "kept", False):
-        return True
+def is_shareable(app_context: AppContext) -> bool:
+    """Return whether a request may use the application context on top, which a waiting generator alone may hold."""
+    if not getattr(app_context, "shareable", True):
+        return False
     for context in _request_ctx_stack.entries():
         for stream in getattr(context, "streams", ()):
             span = stream.apps
             if stream.waiting and span.last is app_context:
-                return span.first is not app_context or (not span.shared and _is_waiting(context))
-    return False
+                return span.first is app_context and (span.shared or not _is_waiting(context))
+    return True
 
 
 def pop(stack: LocalStack[Any], context: object) -> list[Any]:
@@ -110,11 +110,11 @@ def remove(stack: LocalStack[Any], context: object) -> list[Any]:
     return above
 
 
-def uncover(app_context: Any, leaked: list[Any]) -> list[Any]:
-    """Bring an application context that should be on top back there, before it is popped.
+def restore(app_context: Any, leaked: list[Any]) -> list[Any]:
+    """Bring an application context back to the top before it is popped.
 
-    :param leaked: the list to which everything is added that was above it.
-    :returns: ``app_context`` in a list if it was missing.
+    :param leaked: the list to which the entries above it are added.
+    :returns: ``app_context`` in a list if it was missing, else an empty list.
     """
     missing = _put_back(app_context) if getattr(app_context, "_refcnt", True) else []
     leaked += _app_ctx_stack.uncover(app_context)
@@ -125,7 +125,7 @@ def undo_push(context: RequestContext, app_context: AppContext | None, pushes: i
     """Restore the stacks after a ``push()`` that failed or was interrupted half-way.
 
     :param context: the context that was being pushed.
-    :param app_context: the application context that came with it, if any.
+    :param app_context: the application context that was pushed with it, if any.
     :param pushes: how often ``context`` was pushed before.
     """
     del context._implicit_app_ctx_stack[pushes:]
@@ -136,24 +136,27 @@ def undo_push(context: RequestContext, app_context: AppContext | None, pushes: i
 
 
 def abandon(context: Any, pushes: int) -> None:
-    """Remove what is left of a request's contexts after an exception interrupted their end.
+    """Remove a request context, and the application contexts pushed with it, after an exception interrupted their end.
 
-    A preserved context stays.
+    A preserved context is not removed.
 
-    :param pushes: how many pushes of ``context`` are not to be undone.
+    :param pushes: the number of pushes that are not undone.
     """
     if getattr(context, "preserved", False):
         return
     for _ in range(_count(_request_ctx_stack.entries(), context) - pushes):
         remove(_request_ctx_stack, context)
-    brought = _brought_by(context)
-    for app_context in (*brought[pushes:], getattr(context, "_ending", None)):
+    app_contexts = _pushed_with(context)
+    for app_context in (*app_contexts[pushes:], getattr(context, "ending", None)):
         remove(_app_ctx_stack, app_context)
-    del brought[pushes:]
+    del app_contexts[pushes:]
 
 
-def make_way(context: RequestContext) -> None:
-    """Pop a preserved context from below application contexts that may be in use, before the next one is pushed."""
+def pop_preserved(context: RequestContext) -> None:
+    """Pop a preserved context before the next one is pushed.
+
+    Application contexts above it may be in use, so they are kept.
+    """
     _put_back(context)
     for stack, entry in _entries(context):
         _raise(stack, entry)
@@ -169,20 +172,20 @@ def end(
 
     :param finish: the method that ends it once it is on top; called with ``exc``.
     :param exc: the exception that ended the work, or ``None``.
-    :raises AssertionError: contexts were missing, or leaked. Leaked ones are reported only if ``exc`` is ``None``: the
-        error on its way is what a person needs to see.
+    :raises AssertionError: contexts were missing or leaked. Leaked contexts are reported only if ``exc`` is ``None``,
+        so that the report does not hide the error.
     """
     missing = _put_back(context)
     top = _request_ctx_stack.top
     if top is not None and top is not context and top.preserved and hasattr(context, "request"):
-        make_way(top)
-    late = _in_generator(sys._getframe(1))
+        pop_preserved(top)
+    in_generator = _is_in_generator(sys._getframe(1))
     leaked: list[Any] = []
     for stack, entry in _entries(context):
         if _position(stack.entries(), entry) is not None:
-            leaked += _remove_leaked(stack, entry, late)
+            leaked += _remove_leaked(stack, entry, in_generator)
             _raise(stack, entry)
-        elif late:
+        elif in_generator:
             _raise(stack, entry)
     finish(exc)
     if missing or (leaked and exc is None):
@@ -190,18 +193,19 @@ def end(
 
 
 def settle(context: RequestContext) -> None:
-    """Move a context that only waiting streams hold any more below those that are in use."""
+    """Move a context that only waiting streams still hold, and all above it, below the entries that are in use."""
     if context.preserved or not _is_waiting(context):
         return
     requests: list[Any] = _request_ctx_stack.own_entries()
     apps: list[Any] = _app_ctx_stack.own_entries()
     idle = [entry for entry in requests if _is_waiting(entry) or getattr(entry, "preserved", False)]
-    idle += [app_context for entry in idle for app_context in _brought_by(entry)]
+    idle += [app_context for entry in idle for app_context in _pushed_with(entry)]
     for stream in [stream for entry in requests for stream in getattr(entry, "streams", ()) if stream.waiting]:
         idle += stream.requests.above() + stream.apps.above()
-    for entries, first in ((requests, context), (apps, _own_app_context(context))):
-        start = next((place for place, entry in enumerate(entries) if entry is first), 0)
+    for entries, lowest in ((requests, context), (apps, _first_app_context(context))):
+        start = next((place for place, entry in enumerate(entries) if entry is lowest), 0)
         used = next((place for place in range(start) if not _contains(idle, entries[place])), start)
+        # Exchange the entries in use, from `used` to `start`, and those above them.
         entries[used:] = entries[start:] + entries[used:start]
 
 
@@ -216,13 +220,15 @@ class Stream:
         self.waiting = False
 
     def __enter__(self) -> Stream:
-        pushes = len(_brought_by(self.context))
+        pushes = len(_pushed_with(self.context))
         try:
             self.context.__enter__()
             self.context.streams = [*self.context.streams, self]
             app_context = _app_ctx_stack.top
             self.requests = _Span(_request_ctx_stack, self.context, shared=False)
-            self.apps = _Span(_app_ctx_stack, app_context, shared=not _contains(_brought_by(self.context), app_context))
+            self.apps = _Span(
+                _app_ctx_stack, app_context, shared=not _contains(_pushed_with(self.context), app_context)
+            )
             return self
         except BaseException:
             self._leave()
@@ -230,7 +236,7 @@ class Stream:
             raise
 
     def wait(self) -> None:
-        """Put the contexts back to where they were before :meth:`go_on`."""
+        """Move the contexts back to where they were before :meth:`go_on`."""
         self.requests.lower()
         self.apps.lower()
         self.waiting = True
@@ -243,7 +249,7 @@ class Stream:
             self.apps.lift()
 
     def __exit__(self, *error: Any) -> None:
-        pushes = len(_brought_by(self.context))
+        pushes = len(_pushed_with(self.context))
         try:
             self._leave()
             try:
@@ -251,7 +257,7 @@ class Stream:
             finally:
                 self.apps.release()
         except BaseException:
-            # There are no pushes if someone has popped the context.
+            # The number of pushes is 0 if other code has popped the context.
             abandon(self.context, max(pushes - 1, 0))
             raise
 
@@ -260,9 +266,9 @@ class Stream:
 
 
 class _Span:
-    """The entries of a stack from ``first`` to ``last``: a context and what the stream has pushed above it.
+    """The entries of a stack from ``first`` to ``last``: a context and the entries that the stream pushed above it.
 
-    :param shared: whether others use ``first`` as well. Then it stays where it is, and is pushed once more.
+    :param shared: whether other work uses ``first`` as well. If so, ``first`` is not moved but pushed once more.
     """
 
     def __init__(self, stack: LocalStack[Any], first: Any, shared: bool) -> None:
@@ -276,11 +282,11 @@ class _Span:
         if self.entries is self.stack.entries() and self.entries[-1] is self.last:
             return
         if self.shared and not getattr(self.first, "_refcnt", True):
-            # Its work has ended, so the stream runs without it.
+            # The work that pushed the context has ended, so the stream runs without it.
             return
         places = self.places()
         if not places:
-            # They were taken off. The end of the stream reports it.
+            # The entries were removed, which the end of the stream reports.
             return
         span = [self.entries[place] for place in places]
         moved = slice(places.start + self.shared, places.stop)
@@ -302,23 +308,26 @@ class _Span:
             self.home = None
 
     def above(self) -> list[Any]:
-        """Return what the stream has pushed above ``first``."""
+        """Return the entries that the stream has pushed above ``first``."""
         return [self.entries[place] for place in self.places()[1:]]
 
     def places(self) -> range:
-        """Return the places of the entries, or an empty range if they were taken off."""
+        """Return the places of the entries, or an empty range if they were removed."""
         end = _position(self.entries, self.last)
         start = None if end is None else _position(self.entries[: end + 1], self.first)
         return range(0) if start is None or end is None else range(start, end + 1)
 
     def release(self) -> None:
-        """Take away the additional entry for a shared context, when the stream has ended."""
+        """Remove the additional entry of a shared context. Called when the stream has ended."""
         if self.home is not None and self.shared:
             remove(self.stack, self.first)
 
 
-def _remove_leaked(stack: LocalStack[Any], context: object, late: bool) -> list[Any]:
-    """Remove and return what was leaked above ``context``; what is kept or belongs to other work stays."""
+def _remove_leaked(stack: LocalStack[Any], context: object, in_generator: bool) -> list[Any]:
+    """Remove and return the entries that were leaked above ``context``. Those kept or used by other work stay.
+
+    :param in_generator: whether the block that ends is in a generator.
+    """
     entries = stack.own_entries()
     holders = [entry for entry in _request_ctx_stack.entries() if _is_held(entry)]
     place = _position(entries, context)
@@ -327,26 +336,28 @@ def _remove_leaked(stack: LocalStack[Any], context: object, late: bool) -> list[
     stay: list[Any] = []
     above = entries[place + 1 :]
     for number, entry in enumerate(above):
-        bringer = next((holder for holder in holders if _contains(_brought_by(holder), entry)), None)
-        if bringer is None and not _is_held(entry):
+        holder = next((holder for holder in holders if _contains(_pushed_with(holder), entry)), None)
+        if holder is None and not _is_held(entry):
             leaked.append(entry)
             continue
-        if late and not _is_waiting(bringer or entry):
-            # It began while the generator waited, as did everything above it.
+        if in_generator and not _is_waiting(holder or entry):
+            # Other work pushed it, and everything above it, while the generator waited.
             stay += above[number:]
             break
-        if bringer is None and not late and hasattr(entry, "kept"):
-            # Held by a generator, as blocks in functions have ended. Requests that begin now must not share it.
-            entry.kept = True
+        if holder is None and not in_generator and hasattr(entry, "shareable"):
+            # A block above the one that ends must be in a generator, which waits. Later requests must not share it.
+            entry.shareable = False
         stay.append(entry)
     entries[place + 1 :] = stay
     return leaked
 
 
-def _in_generator(frame: FrameType | None) -> bool:
+def _is_in_generator(frame: FrameType | None) -> bool:
     """Return whether the block that ends is in a generator.
 
-    Then other work may have begun while the generator waited, and the block may have begun in another thread.
+    If so, other work may have begun while the generator waited, and the block may have begun in another thread.
+
+    :param frame: the caller of the function that asks.
     """
     while frame is not None and frame.f_globals.get("__name__") in (__name__, "schlenk.ctx"):
         frame = frame.f_back
@@ -354,7 +365,7 @@ def _in_generator(frame: FrameType | None) -> bool:
 
 
 def _put_back(context: Any) -> list[Any]:
-    """Put back onto the stacks what someone took off, so that it can be ended there, and return it."""
+    """Put the missing entries of ``context`` back onto their stacks, so that it can be ended there; return them."""
     missing = []
     for stack, entry in _entries(context):
         if any(_position(entries, entry) is not None for entries in stack.snapshot().values()):
@@ -376,35 +387,36 @@ def _raise(stack: LocalStack[Any], entry: object) -> None:
 
 
 def _entries(context: Any) -> Iterator[tuple[LocalStack[Any], Any]]:
-    """Go through the stacks that ``context`` is on, with its entry on each."""
+    """Yield the stacks that ``context`` was pushed onto, each with the entry that was pushed."""
     if not hasattr(context, "request"):
         yield _app_ctx_stack, context
         return
-    brought = _brought_by(context)
-    if brought:
+    app_contexts = _pushed_with(context)
+    if app_contexts:
         yield _request_ctx_stack, context
-        if brought[-1] is not None:
-            yield _app_ctx_stack, brought[-1]
+        if app_contexts[-1] is not None:
+            yield _app_ctx_stack, app_contexts[-1]
 
 
-def _brought_by(context: object) -> list[Any]:
-    """Return the application contexts that a request context brought along, one or ``None`` for each push."""
-    brought: list[Any] = getattr(context, "_implicit_app_ctx_stack", [])
-    return brought
+def _pushed_with(context: object) -> list[Any]:
+    """Return the application contexts that were pushed with a request context, one or ``None`` for each push."""
+    app_contexts: list[Any] = getattr(context, "_implicit_app_ctx_stack", [])
+    return app_contexts
 
 
-def _own_app_context(context: object) -> Any:
-    return next((app_context for app_context in _brought_by(context) if app_context is not None), None)
+def _first_app_context(context: object) -> Any:
+    return next((app_context for app_context in _pushed_with(context) if app_context is not None), None)
 
 
 def _is_held(context: object) -> bool:
+    """Return whether a block, a stream or a served request will pop the context."""
     return getattr(context, "blocks", 0) > 0
 
 
 def _is_waiting(context: object) -> bool:
-    """Return whether streams alone hold the request context, and none of them is running."""
+    """Return whether only streams hold the request context, and none of them is running."""
     streams = getattr(context, "streams", ())
-    return bool(streams) and len(streams) == len(_brought_by(context)) and all(stream.waiting for stream in streams)
+    return bool(streams) and len(streams) == len(_pushed_with(context)) and all(stream.waiting for stream in streams)
 
 
 def _position(entries: list[Any], entry: object) -> int | None:

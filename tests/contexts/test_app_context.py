@@ -180,7 +180,7 @@ def test_leaked_context_is_removed_on_exit(app: RecordingApp) -> None:
 
 def test_missing_context_is_torn_down_on_exit(app: RecordingApp) -> None:
     with RecordingApp("below").app_context() as below:
-        with pytest.raises(AssertionError, match="taken off"), app.app_context():
+        with pytest.raises(AssertionError, match="removed from"), app.app_context():
             _app_ctx_stack.pop()
         assert tops() == (None, below)
         assert app.torn == [("app", None)]
@@ -194,7 +194,7 @@ def test_error_hides_leaked_context(app: RecordingApp, error: Exception) -> None
 
 
 def test_error_is_cause_of_missing_context(app: RecordingApp, error: Exception) -> None:
-    with pytest.raises(AssertionError, match="taken off") as told, app.app_context():
+    with pytest.raises(AssertionError, match="removed from") as told, app.app_context():
         fail_after(_app_ctx_stack.pop, error)
     assert told.value.__cause__ is error
     assert tops() == NOTHING

@@ -57,7 +57,7 @@ def test_missing_in_request_is_reported(app: RecordingApp, take: Any) -> None:
         take()
         return response
 
-    with pytest.raises(AssertionError, match="taken off the stack while it was in use"):
+    with pytest.raises(AssertionError, match="removed from the stack while it was in use"):
         app.test_client().get("/")
     assert tops() == NOTHING
     assert sorted(name for name, _ in app.torn) == ["app", "request"]
@@ -73,7 +73,7 @@ def test_foreign_app_context_is_accepted() -> None:
 
 def test_foreign_app_context_gone_in_block() -> None:
     app = PlainApp()
-    with pytest.raises(AssertionError, match="taken off"), app.test_request_context("/"):
+    with pytest.raises(AssertionError, match="removed from"), app.test_request_context("/"):
         _app_ctx_stack.pop()
     assert app.torn == [("request", None), ("app", None)]
 
@@ -81,14 +81,14 @@ def test_foreign_app_context_gone_in_block() -> None:
 def test_foreign_app_context_gone_in_teardown() -> None:
     app = PlainApp()
     app.teardown_request(lambda error: _app_ctx_stack.pop())
-    with pytest.raises(AssertionError, match="taken off"), app.test_request_context("/"):
+    with pytest.raises(AssertionError, match="removed from"), app.test_request_context("/"):
         pass
     assert app.torn == [("request", None), ("app", None)]
 
 
 @pytest.mark.parametrize("take", TAKING.values(), ids=TAKING)
 def test_missing_in_block_is_reported(app: RecordingApp, take: Any) -> None:
-    with pytest.raises(AssertionError, match="taken off the stack while it was in use"), app.test_request_context():
+    with pytest.raises(AssertionError, match="removed from the stack while it was in use"), app.test_request_context():
         take()
     assert tops() == NOTHING
     assert sorted(app.torn) == [("app", None), ("request", None)]
@@ -96,7 +96,7 @@ def test_missing_in_block_is_reported(app: RecordingApp, take: Any) -> None:
 
 @pytest.mark.parametrize("take", TAKING.values(), ids=TAKING)
 def test_error_is_cause_of_missing_context(app: RecordingApp, take: Any, error: Exception) -> None:
-    with pytest.raises(AssertionError, match="taken off") as told, app.test_request_context():
+    with pytest.raises(AssertionError, match="removed from") as told, app.test_request_context():
         fail_after(take, error)
     assert told.value.__cause__ is error
     assert tops() == NOTHING
@@ -107,7 +107,7 @@ def test_missing_belongs_to_last_push(app: RecordingApp, take: Any) -> None:
     with app.app_context(), app.test_request_context() as context, RecordingApp("between").app_context():
         context.push()
         take()
-        with pytest.raises(AssertionError, match="taken off"):
+        with pytest.raises(AssertionError, match="removed from"):
             context.auto_pop(None)
         assert current_app.name == "between"
         assert _request_ctx_stack.top is context
@@ -116,7 +116,7 @@ def test_missing_belongs_to_last_push(app: RecordingApp, take: Any) -> None:
 
 def test_removed_in_teardown_is_reported(app: RecordingApp) -> None:
     app.teardown_request(lambda error: _app_ctx_stack.pop())
-    with pytest.raises(AssertionError, match="taken off"), app.test_request_context():
+    with pytest.raises(AssertionError, match="removed from"), app.test_request_context():
         pass
     assert tops() == NOTHING
     assert app.torn == [("request", None), ("app", None)]
