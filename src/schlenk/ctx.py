@@ -146,7 +146,11 @@ def copy_current_request_context(f: F) -> F:
             if any(entry is context for entry in here):
                 with context:
                     return f(*args, **kwargs)
-        context = free.pop() if free else first.copy()
+        try:
+            # Another thread may take it at any moment: checking before popping would not be safe.
+            context = free.pop()
+        except IndexError:
+            context = first.copy()
         if context._implicit_app_ctx_stack and not any(entry is context for entry in here):
             # It is preserved in another greenlet or thread, after a call that failed there.
             free.append(context)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 import threading
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -154,6 +157,48 @@ def test_concurrent_calls_have_own_contexts(app: RecordingApp) -> None:
     assert len(set(map(id, contexts))) == 4
     assert paths == ["/page"] * 4
     assert sorted(app.torn) == [("app", None)] * 5 + [("request", None)] * 5
+
+
+def test_calls_may_begin_at_any_moment(app: RecordingApp) -> None:
+    with app.test_request_context():
+        work = copy_current_request_context(lambda inside: inside())
+    began_in_time = True
+    moment = 0
+    while began_in_time:
+        began_in_time = begin_during_call(work, moment)
+        moment += 1
+    assert moment > 40
+
+
+def begin_during_call(work: Any, moment: int) -> bool:
+    """Call ``work``, and begin a call in another thread before instruction ``moment`` of it, if it has so many."""
+    running, done = threading.Event(), threading.Event()
+    instructions = itertools.count()
+    tracing = sys.gettrace()
+
+    def inside() -> None:
+        running.set()
+        done.wait(10)
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        if frame.f_code is not work.__code__:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode" and next(instructions) == moment:
+            other.start()
+            assert running.wait(10)
+        return trace
+
+    other = threading.Thread(target=work, args=(inside,))
+    sys.settrace(trace)
+    try:
+        work(lambda: None)
+    finally:
+        sys.settrace(tracing)
+        done.set()
+        if other.ident is not None:
+            other.join()
+    return other.ident is not None
 
 
 def test_function_can_call_itself(app: RecordingApp) -> None:
