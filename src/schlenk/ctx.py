@@ -1,8 +1,8 @@
 """The application context and the request context.
 
-A context is pushed onto its stack when its work begins and popped when the work ends; the globals read whatever is on
-top. Only the context on top can be popped: anything else raises an error before any state changes. What happens when
-contexts end out of order all the same is in :mod:`schlenk.recovery`.
+A context is pushed onto its stack when its work begins and popped when the work ends; the globals read the context on
+top. Only the context on top can be popped: anything else raises an error before any state changes. Contexts that end
+out of order all the same are handled by :mod:`schlenk.recovery`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 AfterRequest = Callable[["Response"], "Response"]
 F = TypeVar("F", bound=Callable[..., Any])
 
-# The default of `exc`, which stands for the exception being handled. None cannot: it means that there is none.
+# The default of `exc`: the exception being handled. The default cannot be None, which means that there is no exception.
 _sentinel: Any = object()
 
 
@@ -49,7 +49,7 @@ class _AppCtxGlobals:
     As in Flask 1.1.
     """
 
-    # Any name may be read and set, which type checkers allow only because of these.
+    # Without these methods, type checkers would not allow to read and set any name.
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
@@ -128,7 +128,7 @@ def copy_current_request_context(f: F) -> F:
     ...     worker.start(); worker.join()
     /page
 
-    As in Flask 1.1, except that there calls at the same time shared one context and popped each other's.
+    As in Flask 1.1, except that calls at the same time shared one context there, so that one could pop another's push.
     """
     top = _request_ctx_stack.top
     if top is None:
@@ -137,6 +137,7 @@ def copy_current_request_context(f: F) -> F:
             "in a view, or in a `with app.test_request_context():` block."
         )
     first = top.copy()
+    # Contains `first` unless a call uses it.
     free = [first]
     used: list[RequestContext] = []
 
@@ -152,7 +153,7 @@ def copy_current_request_context(f: F) -> F:
         except IndexError:
             context = first.copy()
         if context._implicit_app_ctx_stack and not any(entry is context for entry in here):
-            # It is preserved in another greenlet or thread, after a call that failed there.
+            # It is preserved in another greenlet or thread, where an earlier call failed.
             free.append(context)
             context = first.copy()
         used.append(context)
@@ -186,7 +187,7 @@ def has_app_context() -> bool:
 
 
 class AppContext:
-    """The context of an application at work: ``app``, ``g``, and ``url_adapter``, which builds its URLs.
+    """The context of an application: ``app``, ``g``, and ``url_adapter``, which builds the application's URLs.
 
     Created by :meth:`~schlenk.Flask.app_context`. A request pushes one automatically; a script does it in a ``with``
     statement:
@@ -204,7 +205,9 @@ class AppContext:
 
     pushed_at: float | None = None
     pushed_by = 0
+    # The number of `with` blocks that will pop the context.
     blocks = 0
+    # False if a generator that waits holds the context, so that no request may use it.
     shareable = True
 
     def __init__(self, app: Flask) -> None:
@@ -273,9 +276,10 @@ class AppContext:
             self.pop(exc_value)
             return
         except AssertionError:
-            if not 0 < pushes == self._refcnt:
+            was_refused = pushes > 0 and self._refcnt == pushes
+            if not was_refused:
                 raise
-        # Refused, but no one else will pop what this block has pushed.
+        # No one else will pop the context that this block has pushed.
         recovery.end(self, self.pop, exc_value)
 
     def __repr__(self) -> str:
@@ -296,13 +300,14 @@ class RequestContext:
     popped with it. It can be pushed more than once. The functions of ``teardown_request`` run when it is popped for the
     last time.
 
-    ``preserved`` says that it was left on the stack after its work was done, for a test or a debugger to look at. The
-    next push of a request context pops it, so at most one is kept.
+    If ``preserved`` is true, it was left on the stack when its work ended, so that a test or a debugger can look at it.
+    The next push of a request context pops it, so at most one is preserved.
 
     As in Flask 1.1. ``pushed_at`` (seconds of :func:`time.monotonic`) is new.
     """
 
     pushed_at: float | None = None
+    # The number of `with` blocks, streams and served requests that will pop the context.
     blocks = 0
     streams: Sequence[recovery.Stream] = ()
     _preserved_exc: BaseException | None = None
@@ -332,7 +337,7 @@ class RequestContext:
 
     @property
     def g(self) -> _AppCtxGlobals:
-        """``g`` of the current application context. It can be replaced.
+        """The ``g`` of the current application context. It can be replaced.
 
         :raises AttributeError: there is no application context.
         """
@@ -374,7 +379,7 @@ class RequestContext:
         """Push the context onto the stack, open the session, and match the URL.
 
         A preserved context on top is popped first. If opening the session or a URL converter raises an error, the
-        context is on the stack nevertheless: :meth:`pop` it, which a ``with`` statement does.
+        context stays on the stack. Call :meth:`pop` then; a ``with`` statement does so.
         """
         # Most requests find both stacks empty. Reading `top` would raise and catch an error then (300 ns).
         requests = _request_ctx_stack.entries()
@@ -460,8 +465,7 @@ class RequestContext:
         ``app.preserve_context_on_exception``.
 
         :param exc: the exception that ended the work, or ``None``.
-        :raises AssertionError: contexts were leaked or taken off in the meantime; see :mod:`schlenk.recovery`. The
-            stacks are in order again.
+        :raises AssertionError: contexts were leaked or missing; see :mod:`schlenk.recovery`, which has handled them.
         """
         if self.request.environ.get("flask._preserve_context") or (
             exc is not None and self.app.preserve_context_on_exception
@@ -478,9 +482,10 @@ class RequestContext:
             self.pop(exc)
             return
         except AssertionError:
-            if not 0 < pushes == len(self._implicit_app_ctx_stack):
+            was_refused = pushes > 0 and len(self._implicit_app_ctx_stack) == pushes
+            if not was_refused:
                 raise
-        # Refused, but no one else will pop what this work has pushed.
+        # No one else will pop the context that was pushed for this work.
         recovery.end(self, self.pop, exc)
 
     def _preserve(self, exc: BaseException | None) -> None:
@@ -494,7 +499,7 @@ class RequestContext:
             self.blocks += 1
             return self
         except BaseException as error:
-            # __exit__ is not called if __enter__ fails. Earlier pushes belong to others.
+            # __exit__ is not called if __enter__ fails. Earlier pushes belong to other blocks.
             self.blocks = blocks
             if _request_ctx_stack.top is self and len(self._implicit_app_ctx_stack) > pushes:
                 self.pop(error)
