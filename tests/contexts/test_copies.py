@@ -190,6 +190,8 @@ def begin_during_call(work: Any, moment: int) -> bool:
         return trace
 
     other = threading.Thread(target=work, args=(inside,))
+    # Python 3.12 reports instructions only if a frame wants them when tracing starts.
+    sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
         work(lambda: None)
