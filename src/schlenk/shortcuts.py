@@ -3,21 +3,21 @@
 Set ``SCHLENK_SHORTCUTS=0`` in the environment to leave all of them out. Nothing else changes then, which the test suite
 checks by running both ways.
 
-===========================  ======================================================  ===================
+===========================  ======================================================  ==========================
 Shortcut                     Replaces                                                Time
-===========================  ======================================================  ===================
-:class:`Response`            ``Response.__init__`` for a ``str`` without headers     1.2 µs, not 3.8 µs
-:class:`Response`            ``Response.__call__`` for one string                    1.0 µs, not 5.2 µs
-:class:`Response`            ``Response.force_type`` for an error page               5 µs, not 35 µs
-:class:`Request`             ``Request.cookies``, which searches all headers         0.5 µs, not 5 µs
-:class:`Request`             ``Request.close`` for a request without files           0.1 µs, not 0.6 µs
-:class:`Map`                 ``Map.bind_to_environ``, which parses the host          1.0 µs, not 4.0 µs
-:class:`Adapter`             ``MapAdapter.match``, which searches the rules          0.5 µs, not 2.3 to 6 µs
-:func:`signing_serializer`   making a serializer and deriving its key                1 µs, not 19 µs
-===========================  ======================================================  ===================
+===========================  ======================================================  ==========================
+:class:`Response`            ``Response.__init__`` for a ``str`` without headers     1.2 µs instead of 3.8 µs
+:class:`Response`            ``Response.__call__`` for one string                    1.0 µs instead of 5.2 µs
+:class:`Response`            ``Response.force_type`` for an error page               5 µs instead of 35 µs
+:class:`Request`             ``Request.cookies``, which searches all headers         0.5 µs instead of 5 µs
+:class:`Request`             ``Request.close`` for a request without files           0.1 µs instead of 0.6 µs
+:class:`Map`                 ``Map.bind_to_environ``, which parses the host          1.0 µs instead of 4.0 µs
+:class:`Adapter`             ``MapAdapter.match``, which searches the rules          0.5 µs instead of 2.3 to 6 µs
+:func:`signing_serializer`   making a serializer and deriving its key                1 µs instead of 19 µs
+===========================  ======================================================  ==========================
 
 Each shortcut stands back if a class, an instance or a later patch overrides one of the methods that it bypasses. The
-exceptions are patches of Werkzeug's and itsdangerous's own helpers; ``docs/fidelity.md`` lists them.
+exceptions are patches of helper functions in Werkzeug and itsdangerous; ``docs/fidelity.md`` lists them.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class _Body(list[bytes]):
     close: Callable[[], None]
 
 
-# What is bypassed when a response is created, when it is called, and when one is made of an HTTP error: by calling the
-# error, which calls a response.
+# The attributes that the shortcuts bypass: when a response is created, when it is called, and when one is created from
+# an HTTP error. Werkzeug does the latter by calling the error, which creates and calls a response.
 _in_creating = ("status", "status_code", "automatically_set_content_length", "__setattr__")
 _in_calling = ("get_wsgi_response", "get_wsgi_headers", "get_app_iter", "iter_encoded", "is_sequence")
 _creating = attrgetter(*_in_creating)
@@ -68,7 +68,7 @@ _described, _answered = _describing(HTTPException), _answering(wrappers.Response
 # Werkzeug's versions of the methods that the shortcuts override, which may be patched later.
 _initialize, _call, _set_data = wrappers.Response.__init__, wrappers.Response.__call__, wrappers.Response.set_data
 _close, _cookies = wrappers.Request.close, wrappers.Request.cookies
-# The attributes of a response. A Werkzeug that has others may do something else with them.
+# The attributes of a response. A version of Werkzeug that has others may use them in the bypassed methods.
 _attributes = {"headers", "response", "direct_passthrough", "_status", "_status_code", "_on_close"}
 _environ_headers = len(vars(EnvironHeaders({})))
 _is_known = vars(Headers()) == {"_list": []} and vars(wrappers.Response("")).keys() == _attributes
@@ -91,13 +91,13 @@ def _blank(mimetype: str, status: int) -> tuple[dict[str, Any], list[tuple[str, 
 class Response(wrappers.Response):
     """Creates and sends a response of one string without going through Werkzeug's general case.
 
-    Stands back for a class that overrides one of the methods in ``_creating`` or ``_calling``, at any time, or has a
+    It stands back for a class that overrides one of the methods in ``_creating`` or ``_calling``, at any time, or has a
     property called ``headers`` or ``response``; and for an instance, or headers, with additional attributes.
     """
 
     _is_plain = _is_known
     plain_set_data = wrappers.Response.set_data
-    """The ``set_data`` that stores text as this class does. A subclass with such a method of its own assigns it."""
+    """The ``set_data`` that the shortcut bypasses. A subclass whose ``set_data`` does the same for text assigns it."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -134,7 +134,7 @@ class Response(wrappers.Response):
                 vars(made)["_list"] = [*defaults, ("Content-Length", str(len(data)))]
                 self.headers = made
                 self.response = body = [data]
-                # Otherwise, the class was given properties of these names after it had been made.
+                # Otherwise, properties of these names were added to the class after it had been created.
                 if self.headers is made and self.response is body:
                     return
         super().__init__(response, status, headers, mimetype, content_type, direct_passthrough)
@@ -150,7 +150,7 @@ class Response(wrappers.Response):
             body: Any = self.response
             code, given = own["_status_code"], self.headers
             if type(body) is _ListIterator:
-                # The page of an error; see force_type(). It stays unread.
+                # The page of an error; see force_type(). The new iterator is unread, as the old one was.
                 body = [*body]
                 self.response = cast(Any, iter(body))
             if (
@@ -188,7 +188,7 @@ class Response(wrappers.Response):
             and not hasattr(wrappers.Response, "headers")
             and not hasattr(wrappers.Response, "response")
         ):
-            # The response that the error would create and call: running it and reading the result would take 30 µs.
+            # Create the response that the error would create and call. Calling it and reading the result takes 30 µs.
             headers = response.get_headers(environ, None)
             body = response.get_body(environ, None)
             if headers == _page_headers:
@@ -203,7 +203,7 @@ class Response(wrappers.Response):
 class Request(wrappers.Request):
     """Reads cookies from the environ, without searching the headers, and closes files only if there are any.
 
-    Stands back for a request whose ``headers`` are not those of its environ.
+    It stands back for a request whose ``headers`` are not those of its environ.
     """
 
     @cached_property
@@ -233,15 +233,16 @@ _converters = {
 }
 _bind, _bind_to_environ, _iter_rules = routing.Map.bind, routing.Map.bind_to_environ, routing.Map.iter_rules
 _match = routing.MapAdapter.match
-# What decides whether a rule matches, besides its methods and defaults, which may be changed in place.
+# The attributes that decide whether a rule matches. So do its methods and defaults, which may be changed in place and
+# are therefore checked each time.
 _facts = attrgetter("endpoint", "strict_slashes", "redirect_to", "websocket", "alias")
 
 
 class Map(routing.Map):
     """Caches the server name of each host, and the rule and the values of each URL until a rule is added.
 
-    Values are cached only if all converters are Werkzeug's own. Stands back for a subclass, and for an application that
-    is not at the root of its host, or that matches hosts or subdomains.
+    Values are cached only if all converters are Werkzeug's. The map stands back for a subclass, and for an application
+    that is not at the root of its host, or that matches hosts or subdomains.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -255,7 +256,7 @@ class Map(routing.Map):
             super().add(rulefactory)
         finally:
             self.has_plain_converters = self.has_plain_converters and self.converters == _converters
-            # A new one, as another thread may be about to write to this one.
+            # Replaced instead of cleared: another thread may be about to write to the old one.
             self.cache = {}
 
     def bind_to_environ(
@@ -298,7 +299,7 @@ def _server_name(scheme: str, host: str) -> str:
 class Adapter(routing.MapAdapter):
     """Looks a URL up in the cache of its :class:`Map`.
 
-    A cached rule counts only if it still matches without anything special: Werkzeug is asked if it has been changed.
+    A cached rule is used only if it has not been changed since. Otherwise, Werkzeug matches the URL.
     """
 
     def match(
@@ -327,7 +328,7 @@ class Adapter(routing.MapAdapter):
             and not rule.defaults
             and not rule.alias
             and rule.methods
-            # The rules of the endpoint that come first would be asked for a redirect to their defaults.
+            # Werkzeug may redirect to an earlier rule of the endpoint that has defaults.
             and not (self.map.redirect_defaults and next(_iter_rules(self.map, rule.endpoint)) is not rule)
             and len(self.path_info) <= _LONGEST
             and (self.map.has_plain_converters or not rule.arguments)
@@ -353,7 +354,7 @@ class _Signer(TimestampSigner):
 
 
 class _Serializer(URLSafeTimedSerializer):
-    """A copy of a cached serializer, made without the work of making one, and with the signer of the original."""
+    """A copy of a cached serializer that uses the signer of the original. It does not repeat the original's setup."""
 
     def __init__(self, original: URLSafeTimedSerializer, signer: Signer) -> None:
         self.original = original
@@ -365,7 +366,7 @@ class _Serializer(URLSafeTimedSerializer):
             raise AttributeError(name)
         value = getattr(self.original, name)
         if isinstance(value, (list, dict)):
-            # The copy may be changed, and the original must not be.
+            # The caller may change the copy, but must not change the original.
             value = vars(self)[name] = value.copy()
         return value
 
@@ -397,7 +398,7 @@ def signing_serializer(
     :param serializer: turns values into text and back.
     :param key_derivation: for :class:`itsdangerous.Signer`, as is ``digest_method``.
 
-    The serializer is new each time, but has the signer of an earlier one. Stands back if an argument is not hashable.
+    The serializer is new each time, but has the signer of an earlier one, unless an argument is not hashable.
 
     >>> import hashlib
     >>> signer = signing_serializer(("secret",), "cookie", None, "hmac", hashlib.sha1)
@@ -408,7 +409,7 @@ def signing_serializer(
         try:
             return _Serializer(*_cached_serializer(secret_keys, salt, serializer, key_derivation, digest_method))
         except TypeError:
-            # Not hashable, or invalid: then itsdangerous raises the error below.
+            # An argument is not hashable or is invalid. If it is invalid, itsdangerous raises the error below.
             pass
     options = {"key_derivation": key_derivation, "digest_method": digest_method}
     return URLSafeTimedSerializer([*secret_keys], salt, serializer, signer_kwargs=options)
