@@ -7,7 +7,8 @@ and ``LocalStack`` read and write the dictionary directly; this module decides w
 With :func:`context_ident`, the owners are contexts of :mod:`contextvars`, and a :class:`ContextValues` takes the place
 of the dictionary.
 
-Nothing here knows about stacks, proxies or HTTP.
+Nothing here knows about proxies or HTTP. Of a stack, only the name ``stack`` of its list is known, because a context
+needs a copy of the list before it changes.
 """
 
 from __future__ import annotations
@@ -45,13 +46,14 @@ def context_ident() -> Any:
     """Tell owners apart by their :mod:`contextvars` context: set it as the ``__ident_func__`` of a local or stack.
 
     It tells asyncio tasks apart, as well as threads and greenlets. A copy of a context sees the values that were there
-    when it was copied, whatever happens to the original later. What is set, pushed or popped in a copy is seen only in
-    that copy. Asyncio copies the context for each task; asgiref and ``asyncio.to_thread`` do so for a thread. A thread
-    or greenlet without a copied context starts empty, also one of gevent; ``gevent.spawn(copy_context().run, f)`` gives
-    it a copy. The values are removed when the last context that sees them is destroyed.
+    when it was copied, whatever happens to the original later. Values that are set, pushed or popped in a copy change
+    only in that copy. Asyncio copies the context for each task; asgiref and ``asyncio.to_thread`` copy it for a thread.
+    A thread or greenlet without a copied context starts empty. This includes greenlets of gevent:
+    ``gevent.spawn(copy_context().run, f)`` gives one a copy. The values are removed when the last context that sees
+    them is destroyed.
 
-    It only names this behavior, and can't be called. The local then has an ident function of its own, which it shows as
-    ``__ident_func__``. The ident changes with each change of the values; in an empty context it is that of
+    The function only names this behavior and can't be called. The ``__ident_func__`` of the local then is another
+    function. The ident that it returns changes with each change of the values; in an empty context it is that of
     ``get_ident``. Contexts keep an empty trace of each such local, as of each ``ContextVar``, so create them at the top
     of a module.
 
@@ -93,6 +95,7 @@ class _ThreadEnd:
         self.values.pop(self.ident, None)
 
 
+# Keeps each _ThreadEnd that a `threading.local` cannot keep; see Storage.watch_thread.
 _ends: ContextVar[dict[tuple[int, int], _ThreadEnd]] = ContextVar("schlenk.storage.ends")
 
 
@@ -101,7 +104,7 @@ _storages: WeakSet[Storage] = WeakSet()
 
 
 class Storage:
-    """The values of all idents, and the function that returns the running one's ident.
+    """The values of all idents, and the function that returns the ident of the running owner.
 
     A greenlet that ends without releasing leaves its entry behind. The key is the greenlet itself, so no other greenlet
     can see the entry, and it need not be removed at once: each time the number of entries has doubled, those of dead
@@ -137,7 +140,8 @@ class Storage:
     def use(self, ident_func: IdentFunction) -> None:
         """Use ``ident_func`` from now on. Values stored earlier keep their idents."""
         if type(self.thread) is not threading.local:
-            # gevent has replaced both since then: its `threading.local` stores values by greenlet.
+            # gevent has patched `threading` in the meantime. Its `local` stores values by greenlet, as its `get_ident`
+            # identifies greenlets.
             self.thread = threading.local()
         if ident_func is not context_ident:
             self.contexts = None
@@ -184,13 +188,13 @@ class Storage:
 
     def thread_is_unknown(self, ident: int) -> bool:
         """Return whether ``threading`` does not list a thread with this ident."""
-        # The locals of gevent's and eventlet's are those of a greenlet, which `threading` need not list.
+        # If gevent or eventlet has patched it, a local belongs to a greenlet, which `threading` need not list.
         return type(self.thread).__module__ == "_thread" and all(
             thread.ident != ident for thread in threading.enumerate()
         )
 
     def remove_other_threads(self) -> None:
-        """Remove the entries of greenlets of all threads but the running one, none of which exists after a fork."""
+        """Remove the entries of the greenlets of other threads, which do not exist after a fork."""
         running = self.ident_func()
         for ident in list(self.values):
             if hasattr(ident, "gr_frame") and _root(ident) is not _root(running):
@@ -223,7 +227,7 @@ class _ContextIdent(ref["Version"]):
 
 
 class Version:
-    """The values that a context sees, from one change to the next. Only contexts refer to it, and later versions.
+    """The values that a context sees, from one change to the next. Only contexts and later versions refer to it.
 
     :param below: the version that is current again after this one, if it is known.
     """
@@ -268,14 +272,14 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         return get_ident() if version is self.empty else version.ident
 
     def fork(self) -> Version:
-        """Give the running context a version of its own, which may be changed until it returns."""
+        """Set a new version in the running context. It may be changed until other code can copy the context."""
         current = self.version.get()
         version = Version(current.values.copy(), current.below, self)
         self.version.set(version)
         return version
 
     def fork_stack(self) -> Version:
-        """Do the same as :meth:`fork`, and copy the list of a stack."""
+        """Do the same as :meth:`fork`, and copy the list of the stack."""
         version = self.fork()
         stack = version.values.get("stack")
         if stack is not None:
@@ -283,7 +287,7 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         return version
 
     def push_entry(self, entry: Any) -> Token[Version]:
-        """Push ``entry`` on the stack. The token restores the version before, which is below the new one."""
+        """Push ``entry`` onto the stack. The token restores the previous version, which is below the new one."""
         below = self.version.get()
         values = {**below.values, "stack": [*below.values.get("stack", ()), entry]}
         return self.version.set(Version(values, below, self))
@@ -300,7 +304,7 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         return {ident: version for ident, version in pairs if version is not None and version.values}
 
     def copy(self) -> dict[Any, dict[str, Any]]:
-        """Return the values of all contexts, without the versions that others stand on."""
+        """Return the values of all contexts, without the versions that are below another."""
         versions = self.versions()
         covered = {version.below for version in versions.values()}
         return {ident: version.values for ident, version in versions.items() if version not in covered}
@@ -309,7 +313,7 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         return self.copy().items()
 
     def close(self, version: Version | None, current: Version) -> None:
-        """List ``version``, and those below it down to ``current``, no longer, even if copies still see them."""
+        """Stop listing ``version`` and those below it, down to ``current``, even if copied contexts still see them."""
         while version is not None and version is not current:
             self.known.pop(id(version), None)
             version = version.below
