@@ -75,8 +75,8 @@ def _reflected_divmod(obj: Any, other: Any) -> Any:
     return divmod(other, obj)
 
 
-# Special methods that Werkzeug 1.0 lacked. The interpreter finds them on the class. Reading one of them by name reads it
-# from the object, so hasattr(proxy, "__matmul__") still tells whether the object has it.
+# Special methods that Werkzeug 1.0 lacked. The interpreter finds them on the class. Reading one of them by name reads
+# that of the object, so hasattr(proxy, "__matmul__") still tells whether the object has it.
 _FORWARDED_BY_NAME = frozenset(
     "__length_hint__ __trunc__ __floor__ __ceil__ __matmul__ "
     "__rmatmul__ __rpow__ __rlshift__ __rrshift__ __rand__ __rxor__ __ror__ "
