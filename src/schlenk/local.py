@@ -1,8 +1,8 @@
 """Local, LocalStack and LocalManager: attributes and stacks that each greenlet or thread has for itself.
 
 ``Local`` shows the running owner's values as attributes, and ``LocalStack`` keeps a list among them, under the name
-``stack``. :mod:`schlenk.storage` says who the owner is and when its values are removed; :mod:`schlenk.proxy` has the
-``LocalProxy`` that both return when they are called.
+``stack``. :mod:`schlenk.storage` determines the owner, and when an owner's values are removed; :mod:`schlenk.proxy`
+contains the ``LocalProxy`` that both return when they are called.
 
 Nothing here knows about HTTP.
 """
@@ -74,7 +74,7 @@ class Local:
     __storage: Storage
 
     def __init__(self) -> None:
-        # Local.__setattr__ would look for the storage that is created here.
+        # Local.__setattr__ needs the storage, which does not exist yet.
         object.__setattr__(self, "_Local__storage", Storage())
 
     @property
@@ -139,7 +139,7 @@ class Local:
 
         def __init_subclass__(cls, **kwargs: Any) -> None:
             super().__init_subclass__(**kwargs)
-            # What a subclass defines comes before the values. Checking for that above would cost 10 ns a read.
+            # The attributes of a subclass take precedence over values. Checking for them above would cost 10 ns a read.
             if cls.__getattribute__ is Local.__getattribute__:
                 cls.__getattribute__ = object.__getattribute__  # type: ignore[method-assign]
 
@@ -268,7 +268,8 @@ class LocalStack(Generic[T]):
                 top = storage.values[storage.ident_func()]["stack"][-1]
             except (KeyError, IndexError):
                 top = None
-            # Not looked up above: the KeyError refers to the greenlet, which the error would keep alive.
+            # `lookup` is not called in the `except` block: its error would refer to the KeyError, which refers to the
+            # greenlet and would keep it alive.
             try:
                 return getattr(lookup() if top is None else getattr(top, attribute), name)
             except Exception:
@@ -350,7 +351,7 @@ class LocalStack(Generic[T]):
         return []
 
     def withdraw(self, obj: T) -> bool:
-        """Remove the topmost entry that is ``obj``, whoever pushed it, and return whether there was one.
+        """Remove the topmost entry that is ``obj`` from any ident's stack, and return whether there was one.
 
         The stack of the running ident is searched first, then those of all others.
         """
@@ -368,7 +369,7 @@ class LocalStack(Generic[T]):
     def tidy(self) -> None:
         """Release the storage of idents that have ended, or of the running ident if its stack is empty.
 
-        A stack that other idents use is left alone even if it is empty: its owner may be pushing something.
+        The empty stack of another ident is not released, because its owner may be pushing something.
         """
         if not self.entries():
             self.__release_local__()
@@ -393,7 +394,7 @@ class LocalStack(Generic[T]):
         return [] if values is None else values.get("stack", [])
 
     def own_entries(self) -> list[T]:
-        """Return the same as :meth:`entries`, for changing the list: no copied context has it as well."""
+        """Return the same as :meth:`entries`, but a list that may be changed: no copied context shares it."""
         self.__storage.stacking_ident()
         return self.entries()
 
@@ -406,24 +407,24 @@ class LocalStack(Generic[T]):
         return {ident: list(values["stack"]) for ident, values in values_by_ident.items() if values.get("stack")}
 
     def snapshot_by_owner(self) -> dict[Any, list[T]]:
-        """Return the same as :meth:`snapshot`, but with :func:`context_ident` by the greenlet or thread that pushed.
+        """Return the same as :meth:`snapshot`. With :func:`context_ident`, the keys are the greenlets or threads.
 
-        Entries that a copied context only sees are left out. Those that a thread has pushed in several contexts, such
-        as those of its asyncio tasks, are in one list.
+        Each entry is listed once, under the greenlet or thread that pushed it, even if copied contexts also see it. If
+        a thread has pushed in several contexts, such as those of its asyncio tasks, the entries are in one list.
         """
         contexts = self.__storage.contexts
         return self.snapshot() if contexts is None else contexts.entries_by_owner()
 
 
 def contexts_of(stack: LocalStack[Any]) -> ContextValues:
-    """Return what keeps the values of ``stack`` by context. Its ident function must be :func:`context_ident`."""
+    """Return the values of ``stack`` by context. The ident function of the stack must be :func:`context_ident`."""
     contexts = storage_of(stack._local).contexts
     assert contexts is not None
     return contexts
 
 
-# What the four globals say their class is: isinstance(request, werkzeug.local.LocalProxy) is true, since extensions
-# recognize proxies that way. The methods that only Werkzeug 3's class has are None, so no proxy is taken for awaitable.
+# The `__class__` of the four globals. It makes isinstance(request, werkzeug.local.LocalProxy) true, because extensions
+# recognize proxies that way. Methods that only Werkzeug 3's class has are None, so no proxy is taken for awaitable.
 _ClaimedClass = type(
     "LocalProxy", (WerkzeugProxy,), dict.fromkeys(set(vars(WerkzeugProxy)) - set(dir(LocalProxy)) - {"__slots__"})
 )
@@ -438,8 +439,8 @@ class LocalManager:
 
     :param locals: a :class:`Local` or :class:`LocalStack`, or an iterable of them; kept as the list ``locals``, to
         which more may be appended.
-    :param ident_func: a callable that tells who is running, given to each of the locals; default: ``get_ident``,
-        and the locals are left with what they have.
+    :param ident_func: a callable that returns the ident of the running owner; it becomes the ``__ident_func__`` of each
+        local. By default, the locals are not changed, and :meth:`get_ident` returns the running greenlet or thread.
 
     >>> place = Local()
     >>> manager = LocalManager(place)
@@ -471,8 +472,8 @@ class LocalManager:
 
     def cleanup(self) -> None:
         """Release all the locals for the running greenlet or thread."""
-        for kept in self.locals:
-            kept.__release_local__()
+        for local in self.locals:
+            local.__release_local__()
 
     def make_middleware(self, app: WSGIApplication) -> WSGIApplication:
         """Wrap the WSGI application ``app`` so that the locals are released once its response has been closed."""
