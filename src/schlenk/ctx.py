@@ -332,7 +332,7 @@ class RequestContext:
         self.session: SessionMixin = session  # type: ignore[assignment]
         self.preserved = False
         self._after_request_functions: list[AfterRequest] = []
-        # For each push, the application context that came with it, or None.
+        # For each push, the application context that was pushed with it, or None.
         self._implicit_app_ctx_stack: list[AppContext | None] = []
 
     @property

@@ -1,4 +1,4 @@
-"""Functions for views: URLs, responses, flashed messages and streams. Also the environment's defaults for settings."""
+"""Functions for views (URLs, responses, flashed messages, streams), and defaults that environment variables set."""
 
 from __future__ import annotations
 
@@ -238,26 +238,26 @@ def stream_with_context(generator_or_function: Any) -> Any:
         )
 
     def stream() -> Generator[Any, None, None]:
-        with Stream(context) as kept:
+        with Stream(context) as pushed:
             try:
-                kept.wait()
+                pushed.wait()
                 yield
-                kept.go_on()
+                pushed.go_on()
                 # Not `yield from`, which would close the iterator as well.
                 for part in iterator:
-                    kept.wait()
+                    pushed.wait()
                     yield part
-                    kept.go_on()
+                    pushed.go_on()
             finally:
-                if kept.waiting:
-                    # Closed by the server, or collected.
-                    kept.go_on()
+                if pushed.waiting:
+                    # The server has closed the stream, or the garbage collector has.
+                    pushed.go_on()
                 close = getattr(iterator, "close", None)
                 if close is not None:
                     close()
 
     running = stream()
-    # Run it up to the first yield: from here on it holds the context, whatever becomes of the request.
+    # Run the generator up to its first yield, so that it holds the context even if the request ends first.
     next(running)
     return running
 
@@ -291,7 +291,7 @@ def get_root_path(import_name: str) -> str:
 
     :param import_name: the full name of the module.
     :raises ImportError: the package that contains the module cannot be imported.
-    :raises RuntimeError: the module has no file, as a built-in module or a namespace package.
+    :raises RuntimeError: the module has no file: it is built-in, or a namespace package.
     """
     module = sys.modules.get(import_name)
     file = getattr(module, "__file__", None)

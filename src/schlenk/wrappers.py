@@ -24,38 +24,38 @@ def _current_app() -> Flask | None:
     return None if top is None else top.app
 
 
-# What WSGI allows in an environ. The client quoted the path, so it can contain any byte.
-_header = re.compile(r"[^\0\r\n\u0100-\U0010ffff]*")
-_forms = {
+# The values that WSGI allows in an environ. The path can contain any byte, because clients send it quoted.
+_header_value = re.compile(r"[^\0\r\n\u0100-\U0010ffff]*")
+_patterns = {
     "PATH_INFO": re.compile(r"[\0-\xff]*"),
-    "SCRIPT_NAME": re.compile(rf"(/{_header.pattern})?"),
+    "SCRIPT_NAME": re.compile(rf"(/{_header_value.pattern})?"),
     "wsgi.url_scheme": re.compile("[a-zA-Z][a-zA-Z0-9+.-]*"),
-    **dict.fromkeys(("REQUEST_METHOD", "QUERY_STRING", "CONTENT_TYPE", "CONTENT_LENGTH"), _header),
+    **dict.fromkeys(("REQUEST_METHOD", "QUERY_STRING", "CONTENT_TYPE", "CONTENT_LENGTH"), _header_value),
 }
 
 
 def environ_error(environ: dict[str, Any]) -> str | None:
-    """Return why no WSGI server may pass ``environ`` to an application, or ``None`` if it is valid.
+    """Return why ``environ`` does not conform to WSGI, or ``None`` if it does.
 
     Called only after a request has failed, so other requests do not pay for it. Flask has no such check.
 
     >>> environ_error({"REQUEST_METHOD": "GET"})
-    'The request came without wsgi.url_scheme.'
+    'The request has no wsgi.url_scheme.'
     """
     for key in ("REQUEST_METHOD", "wsgi.url_scheme", "wsgi.input", "wsgi.errors"):
         if environ.get(key) is None:
-            return f"The request came without {key}."
+            return f"The request has no {key}."
     if not hasattr(environ["wsgi.input"], "read"):
-        return "The request came with a malformed wsgi.input."
+        return "The request has a malformed wsgi.input."
     for key, value in environ.items():
-        form = _forms.get(key) or (_header if str(key).startswith("HTTP_") else None)
-        if form is not None and not (isinstance(value, str) and form.fullmatch(value)):
-            return f"The request came with a malformed {key}."
+        pattern = _patterns.get(key) or (_header_value if str(key).startswith("HTTP_") else None)
+        if pattern is not None and not (isinstance(value, str) and pattern.fullmatch(value)):
+            return f"The request has a malformed {key}."
     return None
 
 
 def _limit(setting: str, default: int | None) -> Any:
-    """Return a descriptor that reads a setting of the current application. A request may have its own value."""
+    """Return a descriptor that reads a setting of the current application. A request can override the value."""
 
     class Limit:
         def __get__(self, request: Request | None, owner: type | None = None) -> int | None:
@@ -87,7 +87,7 @@ class DebugFilesKeyError(KeyError, AssertionError):
 
 
 class _NoFiles(ImmutableMultiDict[str, FileStorage]):
-    """The files of a form that cannot send any. Reading one whose name the form sent raises an error that says so."""
+    """The files of a form that cannot contain any. Reading a field of the form raises :exc:`DebugFilesKeyError`."""
 
     def __init__(self, request: Request) -> None:
         super().__init__()
@@ -179,7 +179,7 @@ class Request(RequestBase):
         return self._url(lambda: super(Request, self).host_url)
 
     def _url(self, inherited: Callable[[], str]) -> str:
-        """Return a URL. If Python's IDNA codec, which is of 2003, cannot decode the host, it is left as it was sent."""
+        """Return a URL. A host that Python's IDNA codec, which is of 2003, cannot decode is left as it was sent."""
         try:
             return inherited()
         except UnicodeError:
@@ -247,7 +247,7 @@ class Response(ResponseBase):
         """Set the body to ``value``. A ``bytearray`` is copied, because servers accept only bytes."""
         super().set_data(bytes(value) if isinstance(value, bytearray) else value)
 
-    # For text, it does the same as Werkzeug's.
+    # For text, the method above does the same as Werkzeug's.
     plain_set_data = set_data
 
     @property
