@@ -24,9 +24,10 @@ def match(adapter: Any) -> tuple[Rule, dict[str, Any]]:
             return adapter.match(return_rule=True)  # type: ignore[no-any-return]
         except HTTPException as error:
             rule = _rejecting_rule(error)
-            if rule is None or not isinstance(adapter, MapAdapter):
+            rest = _without(adapter, rule) if rule is not None and isinstance(adapter, MapAdapter) else None
+            if rest is None:
                 raise
-        adapter = _without(adapter, rule)
+        adapter = rest
 
 
 def _rejecting_rule(error: HTTPException) -> Rule | None:
@@ -39,18 +40,26 @@ def _rejecting_rule(error: HTTPException) -> Rule | None:
     return rejection.__traceback__.tb_frame.f_locals.get("rule")
 
 
-def _without(adapter: MapAdapter, rule: Rule) -> MapAdapter:
-    """Return a copy of an adapter whose map lacks a rule."""
+def _without(adapter: MapAdapter, rule: Rule) -> MapAdapter | None:
+    """Return a copy of an adapter whose map lacks a rule, or ``None`` if its map does not have the rule."""
+    found = False
 
     def copied(state: Any) -> Any:
+        nonlocal found
         new = copy(state)
         new.rules = [other for other in state.rules if other is not rule]
+        found = found or len(new.rules) < len(state.rules)
         new.static = {part: copied(after) for part, after in state.static.items()}
         new.dynamic = [(part, copied(after)) for part, after in state.dynamic]
         return new
 
     new = copy(adapter)
-    new.map = copy(adapter.map)
-    new.map._matcher = copy(adapter.map._matcher)
-    new.map._matcher._root = copied(adapter.map._matcher._root)
-    return new
+    try:
+        new.map = copy(adapter.map)
+        new.map._matcher = copy(adapter.map._matcher)
+        new.map._matcher._root = copied(adapter.map._matcher._root)
+    except (AttributeError, TypeError, ValueError):
+        # A Werkzeug whose matcher is built differently: its answer stands.
+        return None
+    # The converter may have matched another URL, which was rejected: then nothing can be tried instead.
+    return new if found else None

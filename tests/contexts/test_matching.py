@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
-from werkzeug.routing import BaseConverter, RequestRedirect, ValidationError
+from werkzeug.routing import BaseConverter, Map, RequestRedirect, Rule, ValidationError
 
 from schlenk import (
     Request,
@@ -128,3 +128,34 @@ def test_adapter_of_another_class_decides(choosy: RecordingApp) -> None:
     context.url_adapter = Wrapper(context.url_adapter)  # type: ignore[assignment]
     context.match_request()
     assert type(context.request.routing_exception) is NotFound
+
+
+@pytest.mark.parametrize("same_map", [False, True])
+def test_converter_may_match_in_vain(app: RecordingApp, same_map: bool) -> None:
+    """The rule that rejects belongs to the URL that the converter matches, not to the request's."""
+    other = app.url_map if same_map else Map([Rule("/sub/<int(max=5):number>", endpoint="small")])
+
+    class Matching(BaseConverter):
+        def to_python(self, value: str) -> Any:
+            return other.bind("localhost", path_info=f"/sub/{value}").match()
+
+    app.url_map.converters["matching"] = Matching
+    app.add_url_rule("/<matching:found>", "page")
+    app.add_url_rule("/sub/<int(max=5):number>", "sub")
+    assert found(app, "/10") is NotFound
+    assert found(app, "/5")[0] == "page"
+
+
+def test_unknown_matcher_has_the_last_word(choosy: RecordingApp) -> None:
+    """If Werkzeug's matcher is built differently, its answer stands.
+
+    `test_rejected_value_tries_next_rule` fails then.
+    """
+
+    class Matcher:
+        def __init__(self, matcher: Any) -> None:
+            self.match, self.update = matcher.match, matcher.update
+
+    choosy.url_map._matcher = Matcher(choosy.url_map._matcher)  # type: ignore[assignment]
+    assert found(choosy, "/3") == ("small", {"number": 3})
+    assert found(choosy, "/30") is NotFound
