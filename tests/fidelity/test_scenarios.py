@@ -188,11 +188,40 @@ DEPARTURES: dict[str, tuple[list[Any], list[Any]]] = {
         [["taken away", [0, 0], True, True, True]],
     ),
     "converter_not_asked": (
-        [["method", [0, 0], "404 NOT FOUND", None, ""], ["slash", [0, 0], "200 OK", None, "name"]],
+        [
+            ["method", [0, 0], "404 NOT FOUND", None, ""],
+            ["slash", [0, 0], "200 OK", None, "name"],
+            ["repeated slash", [0, 0], "404 NOT FOUND", None, ""],
+            ["websocket", [0, 0], "404 NOT FOUND", None, ""],
+            ["allowed", [0, 0], [["GET", "HEAD", "OPTIONS"]]],
+        ],
         [
             ["method", [0, 0], "405 METHOD NOT ALLOWED", None, ""],
             ["slash", [0, 0], "308 PERMANENT REDIRECT", "http://localhost/slash/10/", ""],
+            ["repeated slash", [0, 0], "308 PERMANENT REDIRECT", "http://localhost/twice/10", ""],
+            ["websocket", [0, 0], "400 BAD REQUEST", None, ""],
+            ["allowed", [0, 0], [["GET", "HEAD", "OPTIONS", "PUT"]]],
         ],
+    ),
+    "rules_that_differ_by_a_slash": (
+        [["served", [0, 0], "308 PERMANENT REDIRECT", "http://localhost/page/", ""]],
+        [["served", [0, 0], "200 OK", None, "page"]],
+    ),
+    "path_converter_and_a_slash_too_many": (
+        [["last", [0, 0], "200 OK", None, "a"], ["earlier", [0, 0], "200 OK", None, "a b"]],
+        [["last", [0, 0], "200 OK", None, "a/"], ["earlier", [0, 0], "200 OK", None, "page/a/b/"]],
+    ),
+    "rules_beside_a_path_converter": (
+        [["chosen", [0, 0], "200 OK", None, "names"]],
+        [["chosen", [0, 0], "200 OK", None, "path"]],
+    ),
+    "equal_rules_with_defaults": (
+        [["chosen", [0, 0], "200 OK", None, "plain"]],
+        [["chosen", [0, 0], "200 OK", None, "number 1"]],
+    ),
+    "websocket_upgrade": (
+        [["/socket", [0, 0], "400 BAD REQUEST"], ["/page", [0, 0], "200 OK"]],
+        [["/socket", [0, 0], "200 OK"], ["/page", [0, 0], "400 BAD REQUEST"]],
     ),
     "slashes_beside_a_path_converter": (
         [["merged", [0, 0], "308 PERMANENT REDIRECT", "http://localhost/a/b", ""]],

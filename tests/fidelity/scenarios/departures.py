@@ -557,13 +557,69 @@ def answer(trace: Trace, app: Any, path: str, method: str = "GET") -> tuple[str,
 
 @scenario
 def converter_not_asked(side: Side, trace: Trace) -> None:
-    """Werkzeug 3 asks a rule's converter after its method and its slash, Werkzeug 1 before."""
+    """Werkzeug 3 asks a rule's converter after its method and its slashes, Werkzeug 1 before."""
     app = trace.bare()
     app.add_url_rule("/post/<int(max=5):number>", "post", lambda number: "post", methods=["POST"])
     app.add_url_rule("/slash/<int(max=5):number>/", "slash", lambda number: "slash")
     app.add_url_rule("/slash/<name>", "name", lambda name: "name")
+    app.add_url_rule("/twice/<int(max=5):number>", "twice", lambda number: "twice")
+    app.add_url_rule("/socket/<int(max=5):number>", "socket", lambda number: "socket", websocket=True)
+    app.add_url_rule("/allow/<int(max=5):number>", "number", lambda number: "number", methods=["PUT"])
+    app.add_url_rule("/allow/<name>", "allow", lambda name: "allow")
     trace("method", *answer(trace, app, "/post/10"))
     trace("slash", *answer(trace, app, "/slash/10"))
+    trace("repeated slash", *answer(trace, app, "/twice//10"))
+    trace("websocket", *answer(trace, app, "/socket/10"))
+    with trace.mute():
+        headers = trace.headers(trace.serve(app, "/allow/10", "OPTIONS").headers)
+    trace("allowed", headers["Allow"])
+
+
+@scenario
+def rules_that_differ_by_a_slash(side: Side, trace: Trace) -> None:
+    """Werkzeug 3 looks for a rule that ends as the URL does, Werkzeug 1 takes the first that was added."""
+    app = trace.bare()
+    app.add_url_rule("/page/", "folder", lambda: "folder")
+    app.add_url_rule("/page", "page", lambda: "page")
+    trace("served", *answer(trace, app, "/page"))
+
+
+@scenario
+def path_converter_and_a_slash_too_many(side: Side, trace: Trace) -> None:
+    """Werkzeug 3 passes a final slash that ``strict_slashes=False`` allows to the converter."""
+    app = trace.bare()
+    app.add_url_rule("/<path:rest>", "rest", lambda rest: rest, strict_slashes=False)
+    app.add_url_rule("/page/<path:rest>/<name>", "page", lambda rest, name: f"{rest} {name}", strict_slashes=False)
+    trace("last", *answer(trace, app, "/a/"))
+    trace("earlier", *answer(trace, app, "/page/a/b/"))
+
+
+@scenario
+def rules_beside_a_path_converter(side: Side, trace: Trace) -> None:
+    """Of two rules that match, Werkzeug 3 may choose the one that begins with a ``path`` converter."""
+    app = trace.bare()
+    app.add_url_rule("/<name>/<page>", "names", lambda name, page: "names")
+    app.add_url_rule("/<path:rest>/<page>", "path", lambda rest, page: "path")
+    trace("chosen", *answer(trace, app, "/a/b"))
+
+
+@scenario
+def equal_rules_with_defaults(side: Side, trace: Trace) -> None:
+    """Of two equal rules, Werkzeug 3 takes the one that was added first, Werkzeug 1 the one without defaults."""
+    app = trace.bare()
+    app.add_url_rule("/", "defaults", lambda number: f"number {number}", defaults={"number": 1})
+    app.add_url_rule("/", "plain", lambda: "plain")
+    trace("chosen", *answer(trace, app, "/"))
+
+
+@scenario
+def websocket_upgrade(side: Side, trace: Trace) -> None:
+    """Werkzeug 3 reads from the headers that a request asks for a WebSocket, Werkzeug 1 only from the scheme."""
+    app = trace.bare()
+    app.add_url_rule("/socket", "socket", lambda: "socket", websocket=True)
+    app.add_url_rule("/page", "page", lambda: "page")
+    for path in ("/socket", "/page"):
+        trace(path, str(served(trace, app, path, HTTP_CONNECTION="upgrade", HTTP_UPGRADE="websocket")))
 
 
 @scenario
