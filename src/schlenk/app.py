@@ -1,7 +1,7 @@
 """The application: the life of a request, from the server's call to the last teardown function.
 
-The first half of :class:`Flask` is construction and configuration. The second half is the life of a request, in the
-order in which it happens. Registering routes and hooks is in :mod:`schlenk.scaffold`.
+The methods of :class:`Flask` are in the order in which a request calls them. Its configuration, and its methods that
+register views and hooks, are in :mod:`schlenk.scaffold`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-import threading
 from collections.abc import Coroutine, Iterable
-from datetime import timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from werkzeug.datastructures import Headers
@@ -22,16 +19,13 @@ from werkzeug.sansio.utils import get_host
 from werkzeug.wrappers import Response as BaseResponse
 
 from . import recovery, shortcuts
-from .config import DEFAULTS, Config, ConfigAttribute
-from .ctx import AppContext, RequestContext, _AppCtxGlobals, _sentinel
+from .ctx import AppContext, RequestContext, _sentinel
 from .globals import _lookup_req_object, _request_ctx_stack, current_app, g, request, session
 from .helpers import get_debug_flag, get_env, get_load_dotenv
-from .json import JSONDecoder, JSONEncoder, jsonify
+from .json import jsonify
 from .local import get_ident
-from .logging import create_logger
 from .missing import MissingAttributes
 from .scaffold import Scaffold
-from .sessions import SecureCookieSessionInterface, SessionInterface
 from .signals import (
     appcontext_tearing_down,
     got_request_exception,
@@ -42,7 +36,6 @@ from .signals import (
 from .wrappers import Request, Response, environ_error
 
 if TYPE_CHECKING:
-    import logging
     from types import TracebackType
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -93,138 +86,6 @@ class Flask(Scaffold, MissingAttributes):
 
     As in Flask 1.1, on Werkzeug 3.
     """
-
-    request_class: type[Request] = Request
-    """The class used for ``request``."""
-
-    response_class: type[Response] = Response
-    """The class used for responses."""
-
-    app_ctx_globals_class: type[Any] = _AppCtxGlobals
-    """The class used for ``g``."""
-
-    config_class: type[Config] = Config
-    """The class used for ``config``."""
-
-    json_encoder: type[Any] = JSONEncoder
-    """The encoder that :func:`schlenk.json.dumps` uses."""
-
-    json_decoder: type[Any] = JSONDecoder
-    """The decoder that :func:`schlenk.json.loads` uses."""
-
-    session_interface: SessionInterface = SecureCookieSessionInterface()
-    """Opens and saves sessions."""
-
-    test_client_class: type[FlaskClient] | None = None
-    """The class that :meth:`test_client` uses; ``None`` for :class:`schlenk.testing.FlaskClient`."""
-
-    # What Flask 1 has for an application without static files and templates; extensions look for it.
-    static_folder: None = None
-    static_url_path: None = None
-    jinja_loader: None = None
-    has_static_folder = False
-
-    default_config = DEFAULTS
-    """The initial ``config``."""
-
-    env = ConfigAttribute("ENV")
-    """The name of the environment, from ``FLASK_ENV``; ``"production"`` by default."""
-
-    testing = ConfigAttribute("TESTING")
-    """Whether the application is being tested: unhandled errors are raised instead of answered with 500."""
-
-    secret_key = ConfigAttribute("SECRET_KEY")
-    """The key that session cookies are signed with: long, random and secret."""
-
-    session_cookie_name = ConfigAttribute("SESSION_COOKIE_NAME")
-    """The name of the session cookie."""
-
-    permanent_session_lifetime = ConfigAttribute(
-        "PERMANENT_SESSION_LIFETIME",
-        lambda value: value if isinstance(value, timedelta) else timedelta(seconds=value),
-    )
-    """The lifetime of a permanent session: a :class:`~datetime.timedelta`, or a number of seconds."""
-
-    def __init__(
-        self,
-        import_name: str,
-        static_url_path: str | None = None,
-        static_folder: str | None = None,
-        static_host: str | None = None,
-        host_matching: bool = False,
-        subdomain_matching: bool = False,
-        template_folder: str | None = None,
-        instance_path: str | None = None,
-        instance_relative_config: bool = False,
-        root_path: str | os.PathLike[str] | None = None,
-    ) -> None:
-        unsupported = {
-            "static_url_path": (static_url_path, "static files"),
-            "static_folder": (static_folder, "static files"),
-            "static_host": (static_host, "static files"),
-            "template_folder": (template_folder, "templates"),
-            "instance_path": (instance_path, "instance folders"),
-            "instance_relative_config": (instance_relative_config or None, "instance folders"),
-        }
-        for parameter, (value, feature) in unsupported.items():
-            if value is not None:
-                raise TypeError(f"schlenk does not support {feature}: omit {parameter}={value!r}, or pass None.")
-        super().__init__(import_name, root_path)
-        self.blueprints: dict[str, Any] = {}
-        self.url_map.host_matching = host_matching
-        self.subdomain_matching = subdomain_matching
-        self.config = self.make_config()
-        self.extensions: dict[str, Any] = {}
-        """The state of extensions, by their names."""
-        self._before_request_lock = threading.Lock()
-        self._first_request_ident: Any = None
-
-    @cached_property
-    def name(self) -> str:
-        """The name of the application: ``import_name``, or the file name if that is ``"__main__"``."""
-        if self.import_name != "__main__":
-            return self.import_name
-        file = getattr(sys.modules["__main__"], "__file__", None)
-        return "__main__" if file is None else os.path.splitext(os.path.basename(file))[0]
-
-    @cached_property
-    def logger(self) -> logging.Logger:
-        """The logger called :attr:`name`. During a request it writes to ``wsgi.errors``."""
-        return create_logger(self)
-
-    @property
-    def debug(self) -> bool:
-        """Whether debug mode is on: the setting ``DEBUG``. Do not enable it in production."""
-        debug: bool = self.config["DEBUG"]
-        return debug
-
-    @debug.setter
-    def debug(self, value: bool) -> None:
-        self.config["DEBUG"] = value
-
-    @property
-    def propagate_exceptions(self) -> bool:
-        """Whether unhandled errors are raised to the server: ``PROPAGATE_EXCEPTIONS``, else testing or debug mode."""
-        setting = self.config["PROPAGATE_EXCEPTIONS"]
-        return cast(bool, self.testing or self.debug) if setting is None else setting
-
-    @property
-    def preserve_context_on_exception(self) -> bool:
-        """Whether contexts are preserved after an error: ``PRESERVE_CONTEXT_ON_EXCEPTION``, or else debug mode."""
-        setting = self.config["PRESERVE_CONTEXT_ON_EXCEPTION"]
-        return self.debug if setting is None else setting
-
-    @property
-    def got_first_request(self) -> bool:
-        """Whether the functions of :meth:`before_first_request` have run."""
-        return self._got_first_request
-
-    def make_config(self, instance_relative: bool = False) -> Config:
-        """Return the initial configuration.
-
-        :param instance_relative: accepted for compatibility with Flask 1.1; there are no instance folders.
-        """
-        return self.config_class(self.root_path, {**self.default_config, "ENV": get_env(), "DEBUG": get_debug_flag()})
 
     def run(
         self,

@@ -10,7 +10,7 @@ from .globals import _request_ctx_stack
 from .local import LocalProxy
 
 if TYPE_CHECKING:
-    from .app import Flask
+    from .scaffold import Scaffold
 
 
 def _error_stream() -> TextIO:
@@ -37,7 +37,7 @@ def has_level_handler(logger: logging.Logger) -> bool:
     return False
 
 
-def create_logger(app: Flask) -> logging.Logger:
+def create_logger(app: Scaffold) -> logging.Logger:
     """Return the logger named ``app.name``, which :attr:`schlenk.Flask.logger` uses.
 
     If the application is in debug mode and the logger has no level, the level is set to ``DEBUG``. If no handler would

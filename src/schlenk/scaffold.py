@@ -1,4 +1,4 @@
-"""Registration of views, hooks and error handlers.
+"""The setup of an application: configuration, and registration of views, hooks and error handlers.
 
 Registered functions are stored in dictionaries with the names and the layout of Flask 1.1, which extensions read. Flask
 keys them by blueprint; schlenk has no blueprints and uses the key ``None``, which stands for the application.
@@ -8,15 +8,23 @@ keys them by blueprint; schlenk has no blueprints and uses the key ``None``, whi
 from __future__ import annotations
 
 import os
-from functools import wraps
-from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union, overload
+import sys
+import threading
+from datetime import timedelta
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union, cast, overload
 
 from werkzeug import routing
 from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.routing import BuildError, Rule
 
+from .config import DEFAULTS, Config, ConfigAttribute
+from .ctx import _AppCtxGlobals
 from .globals import _lookup_req_object
-from .helpers import get_root_path
+from .helpers import get_debug_flag, get_env, get_root_path
+from .json import JSONDecoder, JSONEncoder
+from .logging import create_logger
+from .sessions import SecureCookieSessionInterface, SessionInterface
 from .shortcuts import MapBase
 from .typing import (
     AfterRequest,
@@ -33,6 +41,12 @@ from .typing import (
     View,
     ViewFunction,
 )
+from .wrappers import Request, Response
+
+if TYPE_CHECKING:
+    import logging
+
+    from .testing import FlaskClient
 
 ErrorHandler = Callable[[Any], Any]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,13 +72,41 @@ def setupmethod(f: F) -> F:
 
 
 class Scaffold:
-    """The base class of :class:`~schlenk.Flask`, with its registration methods.
+    """The base class of :class:`~schlenk.Flask`: its constructor, its settings, and its registration methods.
 
-    In debug mode, they raise ``AssertionError`` after the first request. In Flask 1.1 they are methods of ``Flask``.
-
-    :param import_name: the name of the module that creates the application.
-    :param root_path: the directory of that module; detected by default.
+    In debug mode, the registration methods raise ``AssertionError`` after the first request. In Flask 1.1, all of this
+    is in ``Flask``.
     """
+
+    request_class: type[Request] = Request
+    """The class used for ``request``."""
+
+    response_class: type[Response] = Response
+    """The class used for responses."""
+
+    app_ctx_globals_class: type[Any] = _AppCtxGlobals
+    """The class used for ``g``."""
+
+    config_class: type[Config] = Config
+    """The class used for ``config``."""
+
+    json_encoder: type[Any] = JSONEncoder
+    """The encoder that :func:`schlenk.json.dumps` uses."""
+
+    json_decoder: type[Any] = JSONDecoder
+    """The decoder that :func:`schlenk.json.loads` uses."""
+
+    session_interface: SessionInterface = SecureCookieSessionInterface()
+    """Opens and saves sessions."""
+
+    test_client_class: type[FlaskClient] | None = None
+    """The class that :meth:`test_client` uses; ``None`` for :class:`schlenk.testing.FlaskClient`."""
+
+    # The values in Flask 1 for an application without static files and templates, which extensions read.
+    static_folder: None = None
+    static_url_path: None = None
+    jinja_loader: None = None
+    has_static_folder = False
 
     url_rule_class: type[Rule] = Rule
     """The class used for the rules that :meth:`add_url_rule` adds."""
@@ -72,18 +114,59 @@ class Scaffold:
     url_map_class: type[routing.Map] = routing.Map
     """The class used for ``url_map``."""
 
-    if TYPE_CHECKING:
+    default_config = DEFAULTS
+    """The initial ``config``."""
 
-        @property
-        def debug(self) -> bool: ...
+    env = ConfigAttribute("ENV")
+    """The name of the environment, from ``FLASK_ENV``; ``"production"`` by default."""
+
+    testing = ConfigAttribute("TESTING")
+    """Whether the application is being tested: unhandled errors are raised instead of answered with 500."""
+
+    secret_key = ConfigAttribute("SECRET_KEY")
+    """The key that session cookies are signed with: long, random and secret."""
+
+    session_cookie_name = ConfigAttribute("SESSION_COOKIE_NAME")
+    """The name of the session cookie."""
+
+    permanent_session_lifetime = ConfigAttribute(
+        "PERMANENT_SESSION_LIFETIME",
+        lambda value: value if isinstance(value, timedelta) else timedelta(seconds=value),
+    )
+    """The lifetime of a permanent session: a :class:`~datetime.timedelta`, or a number of seconds."""
 
     _got_first_request = False
 
-    def __init__(self, import_name: str, root_path: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        import_name: str,
+        static_url_path: str | None = None,
+        static_folder: str | None = None,
+        static_host: str | None = None,
+        host_matching: bool = False,
+        subdomain_matching: bool = False,
+        template_folder: str | None = None,
+        instance_path: str | None = None,
+        instance_relative_config: bool = False,
+        root_path: str | os.PathLike[str] | None = None,
+    ) -> None:
+        unsupported = {
+            "static_url_path": (static_url_path, "static files"),
+            "static_folder": (static_folder, "static files"),
+            "static_host": (static_host, "static files"),
+            "template_folder": (template_folder, "templates"),
+            "instance_path": (instance_path, "instance folders"),
+            "instance_relative_config": (instance_relative_config or None, "instance folders"),
+        }
+        for parameter, (value, feature) in unsupported.items():
+            if value is not None:
+                raise TypeError(f"schlenk does not support {feature}: omit {parameter}={value!r}, or pass None.")
         self.import_name = import_name
         self.root_path: str | os.PathLike[str] = get_root_path(import_name) if root_path is None else root_path
         # The caching Map in place of Werkzeug's.
         self.url_map = (MapBase if self.url_map_class is routing.Map else self.url_map_class)()
+        self.url_map.host_matching = host_matching
+        self.subdomain_matching = subdomain_matching
         self.view_functions: dict[str, ViewFunction] = {}
         self.error_handler_spec: dict[str | None, dict[int | None, dict[type[Exception], ErrorHandler]]] = {}
         self.url_build_error_handlers: list[Callable[[BuildError, str, dict[str, Any]], str | None]] = []
@@ -95,6 +178,61 @@ class Scaffold:
         self.teardown_appcontext_funcs: list[Callable[[BaseException | None], Any]] = []
         self.url_value_preprocessors: Functions = {}
         self.url_default_functions: Functions = {}
+        self.blueprints: dict[str, Any] = {}
+        self.config = self.make_config()
+        self.extensions: dict[str, Any] = {}
+        """The state of extensions, by their names."""
+        self._before_request_lock = threading.Lock()
+        self._first_request_ident: Any = None
+
+    @cached_property
+    def name(self) -> str:
+        """The name of the application: ``import_name``, or the file name if that is ``"__main__"``."""
+        if self.import_name != "__main__":
+            return self.import_name
+        file = getattr(sys.modules["__main__"], "__file__", None)
+        return "__main__" if file is None else os.path.splitext(os.path.basename(file))[0]
+
+    @cached_property
+    def logger(self) -> logging.Logger:
+        """The logger called :attr:`name`. During a request it writes to ``wsgi.errors``."""
+        return create_logger(self)
+
+    @property
+    def debug(self) -> bool:
+        """Whether debug mode is on: the setting ``DEBUG``. Do not enable it in production."""
+        debug: bool = self.config["DEBUG"]
+        return debug
+
+    @debug.setter
+    def debug(self, value: bool) -> None:
+        self.config["DEBUG"] = value
+
+    @property
+    def propagate_exceptions(self) -> bool:
+        """Whether unhandled errors are raised to the server: ``PROPAGATE_EXCEPTIONS``, else testing or debug mode."""
+        setting = self.config["PROPAGATE_EXCEPTIONS"]
+        return cast(bool, self.testing or self.debug) if setting is None else setting
+
+    @property
+    def preserve_context_on_exception(self) -> bool:
+        """Whether contexts are preserved after an error: ``PRESERVE_CONTEXT_ON_EXCEPTION``, or else debug mode."""
+        setting = self.config["PRESERVE_CONTEXT_ON_EXCEPTION"]
+        return self.debug if setting is None else setting
+
+    @property
+    def got_first_request(self) -> bool:
+        """Whether the functions of :meth:`before_first_request` have run."""
+        return self._got_first_request
+
+    def make_config(self, instance_relative: bool = False) -> Config:
+        """Return the initial configuration.
+
+        :param instance_relative: accepted for compatibility with Flask 1.1; there are no instance folders.
+        """
+        return self.config_class(self.root_path, {**self.default_config, "ENV": get_env(), "DEBUG": get_debug_flag()})
+
+    # Registration.
 
     def route(self, rule: str, **options: Any) -> Callable[[View], View]:
         """Register the decorated function as the view for a URL rule.
