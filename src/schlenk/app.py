@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Flask", "current_app", "g", "request", "session"]
 
-# Letters outside ASCII, which no URL can be built with, but which do no harm.
+# Hosts that may contain letters outside ASCII. No URL can be built with such a host, but it does no harm.
 _unusual_host = re.compile(r"[\w.-]+(:\d+)?")
 
 
@@ -87,6 +87,8 @@ class Flask(Scaffold, MissingAttributes):
     As in Flask 1.1, on Werkzeug 3.
     """
 
+    # Servers and clients, which call the application, and contexts for tests and scripts.
+
     def run(
         self,
         host: str | None = None,
@@ -120,7 +122,7 @@ class Flask(Scaffold, MissingAttributes):
         try:
             run_simple(host or server_host or "127.0.0.1", int(port), self, **{**defaults, **options})
         finally:
-            # If it is served again in this process, the next request is the first.
+            # If the application is served again in this process, the next request is the first.
             self._got_first_request = False
 
     def test_client(self, use_cookies: bool = True, **kwargs: Any) -> FlaskClient:
@@ -180,7 +182,7 @@ class Flask(Scaffold, MissingAttributes):
         b'HELLO'
         """
         try:
-            # Werkzeug's responses need it.
+            # Werkzeug's responses fail without it.
             environ["REQUEST_METHOD"]
             context = self.request_context(environ)
         except Exception:
@@ -198,7 +200,7 @@ class Flask(Scaffold, MissingAttributes):
                 except Exception as unhandled:
                     error = unhandled
                     if not pushed and not recovery.is_pushed(context):
-                        # No response can be made without a context.
+                        # No response can be created without a context.
                         got_request_exception.send(self, exception=unhandled)
                         raise
                     response = self.handle_exception(unhandled)
@@ -228,6 +230,7 @@ class Flask(Scaffold, MissingAttributes):
         return BadRequest(reason)({"REQUEST_METHOD": environ.get("REQUEST_METHOD")}, start_response)
 
     def _end_request(self, context: Any, pushed: bool, error: BaseException | None) -> None:
+        """Pop or preserve the context of a request. It is on the stack even if the end of its push failed."""
         try:
             if isinstance(context, RequestContext) and context.blocks:
                 context.blocks -= 1
@@ -297,7 +300,7 @@ class Flask(Scaffold, MissingAttributes):
         try:
             return self.finalize_request(value)
         finally:
-            # It may be the error, whose traceback refers to this frame.
+            # The value may be the error, whose traceback refers to this frame.
             del value
 
     def try_trigger_before_first_request_functions(self) -> None:
@@ -325,9 +328,10 @@ class Flask(Scaffold, MissingAttributes):
         :returns: the first return value of a ``before_request`` function other than ``None``, which becomes the
             response.
         """
+        # Raises AttributeError outside a request, even if there are no functions.
         assert _request_ctx_stack.top.request is not None  # type: ignore[union-attr]
         for preprocess in self.url_value_preprocessors.get(None, ()):
-            # Looked up each time, as a function may have left another context on top.
+            # The request is looked up each time, because a function may leave another context on top.
             request = _current_request()
             preprocess(request.endpoint, request.view_args)
         # As in dispatch_request().
@@ -358,7 +362,7 @@ class Flask(Scaffold, MissingAttributes):
     def raise_routing_exception(self, request: Request) -> NoReturn:
         """Raise the ``routing_exception`` of the request: not found, method not allowed, or a redirect.
 
-        :raises FormDataRoutingRedirect: in debug mode, if it is a redirect that clients may drop the body on.
+        :raises FormDataRoutingRedirect: in debug mode, if it is a redirect for which clients may drop the body.
         """
         error = request.routing_exception
         assert error is not None
@@ -371,7 +375,7 @@ class Flask(Scaffold, MissingAttributes):
             del error
 
     def make_default_options_response(self) -> Response:
-        """Return the response to OPTIONS: an empty body, and the allowed methods in ``Allow``."""
+        """Return the response to an ``OPTIONS`` request: an empty body, and the allowed methods in ``Allow``."""
         adapter = _request_ctx_stack.top.url_adapter  # type: ignore[union-attr]
         response = self.response_class()
         response.allow.update(adapter.allowed_methods())  # type: ignore[union-attr]
@@ -406,14 +410,14 @@ class Flask(Scaffold, MissingAttributes):
         set, missing form keys are trapped in debug mode.
         """
         bad_requests = self.config["TRAP_BAD_REQUEST_ERRORS"]
-        kind = BadRequestKeyError if bad_requests is None else BadRequest
         trapped = self.debug if bad_requests is None else bad_requests
-        return bool(self.config["TRAP_HTTP_EXCEPTIONS"] or (trapped and isinstance(e, kind)))
+        trapped_class = BadRequestKeyError if bad_requests is None else BadRequest
+        return bool(self.config["TRAP_HTTP_EXCEPTIONS"] or (trapped and isinstance(e, trapped_class)))
 
     def handle_http_exception(self, e: HTTPException) -> Any:
         """Return what the handler for an HTTP error returns, or the error itself, which is a response.
 
-        There are no handlers for redirects of the router and for errors without a status.
+        Handlers are not called for the router's redirects and for errors without a status code.
         """
         if e.code is None or isinstance(e, RoutingException):
             return e
@@ -458,8 +462,8 @@ class Flask(Scaffold, MissingAttributes):
         """Turn the return value of a view or an error handler into a response, and process the response.
 
         :param rv: see :meth:`make_response`, which raises the same errors.
-        :param from_error_handler: log errors that occur while the response is processed, instead of raising them: it is
-            a 500 already.
+        :param from_error_handler: log errors that occur while the response is processed, instead of raising them. The
+            response is a 500 already.
         """
         response = self.make_response(rv)
         try:
@@ -468,7 +472,7 @@ class Flask(Scaffold, MissingAttributes):
                 request_finished.send(self, response=response)
         except Exception:
             if from_error_handler:
-                self.logger.exception("The response to an error could not be processed; it is sent as it is")
+                self.logger.exception("The response to an error could not be processed. It is sent as it is")
             else:
                 raise
         return response
@@ -513,7 +517,7 @@ class Flask(Scaffold, MissingAttributes):
         return response
 
     def _response_for(self, rv: Any) -> Response:
-        """Return a response for an object, of :attr:`response_class`."""
+        """Return a response of :attr:`response_class` for an object."""
         if isinstance(rv, self.response_class):
             return rv
         if isinstance(rv, dict):
@@ -542,7 +546,7 @@ class Flask(Scaffold, MissingAttributes):
         :raises TypeError: one of them returned ``None``.
         """
         context = _request_ctx_stack.top
-        # Looked up before any function runs, as one registered meanwhile is too late.
+        # Read before any function runs, so that functions registered in the meantime do not run.
         afterwards = reversed(self.after_request_funcs.get(None, ()))
         for functions in (context._after_request_functions, afterwards):  # type: ignore[union-attr]
             for function in functions:
@@ -556,7 +560,7 @@ class Flask(Scaffold, MissingAttributes):
         return response
 
     def should_ignore_error(self, error: BaseException | None) -> bool:
-        """Return whether to hide ``error`` from teardown functions. Subclasses can override this; the default is no."""
+        """Return whether to hide ``error`` from teardown functions. Subclasses can override this method."""
         return False
 
     def do_teardown_request(self, exc: BaseException | None = _sentinel) -> None:
@@ -670,7 +674,7 @@ def _invalid_headers(headers: Any, error: Exception) -> Exception:
 def _no_response(environ: WSGIEnvironment) -> TypeError:
     return TypeError(
         f"The after_request function {environ.get('schlenk.returned_none')!r} returned None. It must return a "
-        "response: the one that it was given, or another."
+        "response: the one that was passed to it, or another."
     )
 
 
