@@ -382,9 +382,9 @@ class Flask(Scaffold, MissingAttributes):
         return response
 
     def handle_user_exception(self, e: Exception) -> Any:
-        """Return what the handler for an error from a hook or a view returns, or re-raise the error if there is none.
+        """Return the result of the error handler for an error from a hook or a view, or re-raise an error without one.
 
-        HTTP errors are passed to :meth:`handle_http_exception`, unless :meth:`trap_http_exception` says otherwise.
+        HTTP errors are passed to :meth:`handle_http_exception`, unless :meth:`trap_http_exception` returns true.
 
         :param e: the error that is being handled.
         """
@@ -415,7 +415,7 @@ class Flask(Scaffold, MissingAttributes):
         return bool(self.config["TRAP_HTTP_EXCEPTIONS"] or (trapped and isinstance(e, trapped_class)))
 
     def handle_http_exception(self, e: HTTPException) -> Any:
-        """Return what the handler for an HTTP error returns, or the error itself, which is a response.
+        """Return the result of the error handler for an HTTP error, or the error itself, which is a response.
 
         Handlers are not called for the router's redirects and for errors without a status code.
         """
@@ -425,9 +425,9 @@ class Flask(Scaffold, MissingAttributes):
         return e if handler is None else handler(e)
 
     def handle_exception(self, e: Exception) -> Response:
-        """Return the response to an unhandled error: 500, or what the handler for 500 returns.
+        """Return the response to an unhandled error: a 500, or the result of the error handler for 500.
 
-        That handler receives an :class:`~werkzeug.exceptions.InternalServerError`, whose ``original_exception`` is
+        This handler receives an :class:`~werkzeug.exceptions.InternalServerError`, whose ``original_exception`` is
         ``e``. If :attr:`propagate_exceptions`, the error is raised instead; otherwise it is logged. A request with a
         malformed environ is answered with 400.
 

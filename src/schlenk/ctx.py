@@ -34,6 +34,7 @@ AfterRequest = Callable[["Response"], "Response"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 # The default of `exc`: the exception being handled. The default cannot be None, which means that there is no exception.
+# Flask 1.1 has the same name.
 _sentinel: Any = object()
 
 

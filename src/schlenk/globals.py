@@ -1,4 +1,4 @@
-"""The two context stacks, and the globals that stand for what is on top of them.
+"""The two context stacks, and the four globals that read the contexts on top of them.
 
 ``request`` and ``session`` belong to the request context on top of ``_request_ctx_stack``; ``current_app`` and ``g``
 belong to the application context on top of ``_app_ctx_stack``. Each of the four is a proxy, which looks its object up

@@ -440,7 +440,7 @@ class LocalManager:
     :param locals: a :class:`Local` or :class:`LocalStack`, or an iterable of them; kept as the list ``locals``, to
         which more may be appended.
     :param ident_func: a callable that returns the ident of the running owner; it becomes the ``__ident_func__`` of each
-        local. By default, the locals are not changed, and :meth:`get_ident` returns the running greenlet or thread.
+        local. By default, the locals are not changed, and :meth:`get_ident` is the same as :func:`get_ident`.
 
     >>> place = Local()
     >>> manager = LocalManager(place)

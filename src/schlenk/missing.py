@@ -14,7 +14,7 @@ ADVICE = (
 
 
 def missing_from(module: str) -> Callable[[str], Any]:
-    """Return a ``__getattr__`` for a module whose errors say what to do about a missing name."""
+    """Return a ``__getattr__`` for a module. Its errors name the alternative to a name that schlenk lacks."""
 
     def __getattr__(name: str) -> Any:
         if name.startswith("__"):
@@ -56,5 +56,5 @@ if TYPE_CHECKING:
         """The attributes that an application has in Flask 1.1 but not here."""
 
 else:
-    # A __getattr__ would do, but up to Python 3.11 it slows down every read of an attribute that exists.
+    # A __getattr__ would be simpler, but up to Python 3.11 it slows down every read of an attribute that exists.
     MissingAttributes = type("MissingAttributes", (), {name: MissingAttribute(name) for name in _attributes})

@@ -277,7 +277,7 @@ class Scaffold:
             parameters of :class:`werkzeug.routing.Rule`: ``defaults``, ``strict_slashes``, ``subdomain``, ``host``, …
         :raises TypeError: ``methods`` is a string.
         :raises AssertionError: neither ``endpoint`` nor ``view_func`` is given, or the endpoint already has another
-            view. In the second case, the rule is added all the same and leads to that other view.
+            view. In the second case, the rule is added all the same, for that other view.
 
         >>> from schlenk import Flask
         >>> app = Flask(__name__)

@@ -163,7 +163,7 @@ class SessionInterface:
     """Whether sessions can contain any object that can be pickled. Only extensions read it."""
 
     def make_null_session(self, app: Flask) -> SessionMixin:
-        """Create a null session, which replaces a session if :meth:`open_session` returned ``None``."""
+        """Create a null session, which is used if :meth:`open_session` returned ``None``."""
         return self.null_session_class()
 
     def is_null_session(self, obj: object) -> bool:
@@ -245,7 +245,7 @@ class SessionInterface:
         raise NotImplementedError(f"{type(self).__name__} must define open_session(), which returns the session.")
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """Store a session, and add to the response what identifies it in the next request, usually a cookie.
+        """Store a session, and add the means to identify it to the response, usually a cookie.
 
         :raises NotImplementedError: the subclass does not define this method.
         """
@@ -290,8 +290,8 @@ class SecureCookieSessionInterface(SessionInterface):
                 "SECRET_KEY_FALLBACKS is a single key, so each of its letters would become a key. Put it into a list."
             )
         return signing_serializer(
-            # The last key signs, and all of them verify. An empty one, as from a variable that is not set, would let
-            # anyone sign.
+            # The last key signs, and all of them verify. With an empty key, as from an environment variable that is not
+            # set, anyone could sign.
             (*filter(None, fallbacks), secret_key) if fallbacks else (secret_key,),
             self.salt,
             self.serializer,

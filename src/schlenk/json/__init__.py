@@ -31,7 +31,8 @@ _unsafe_in_html = {ord(character): f"\\u{ord(character):04x}" for character in "
 class JSONEncoder(_json.JSONEncoder):
     """An encoder that also accepts dates, UUIDs, dataclasses, and objects with an ``__html__`` method.
 
-    Dates are written as HTTP dates, UUIDs as strings, dataclasses as objects, and the others as the HTML they return.
+    Dates are written as HTTP dates, UUIDs as strings, dataclasses as objects, and objects with ``__html__`` as the HTML
+    that it returns.
     To support another type, override :meth:`default` in a subclass and set ``app.json_encoder`` to it.
 
     >>> class SetEncoder(JSONEncoder):
@@ -69,7 +70,7 @@ class JSONDecoder(_json.JSONDecoder):
 
 
 def resolve_app(app: Flask | None = None) -> Flask | None:
-    """Return ``app``, or the current application if it is ``None``, or ``None`` without an application context."""
+    """Return ``app``; if it is ``None``, return the current application, or ``None`` if there is none."""
     top = _app_ctx_stack.top
     return top.app if app is None and top is not None else app
 

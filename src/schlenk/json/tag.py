@@ -275,6 +275,7 @@ class TaggedJSONSerializer:
         :raises ValueError: ``value`` is not valid JSON.
         """
         app = resolve_app()
+        # A subclass that does not call __init__() has no decoder.
         decoder = getattr(self, "_decoder", None)
         if decoder is None or app is None or app.json_decoder is not JSONDecoder or not isinstance(value, str):
             return loads(value, object_hook=self.untag)
