@@ -62,7 +62,7 @@ def test_request_has_one_line(app: Flask) -> None:
     lines = reported(app, "/cart?card=1234", method="POST")
     assert lines[0] == f"1 request in flight in process {os.getpid()}"
     assert re.fullmatch(
-        r"  0\.\d{3} s  POST /cart of shop, endpoint cart, thread MainThread, from 127\.0\.0\.1", lines[1]
+        r"  \d+\.\d{3} s  POST /cart of shop, endpoint cart, thread MainThread, from 127\.0\.0\.1", lines[1]
     )
 
 
@@ -88,7 +88,7 @@ def test_app_context_is_listed(app: Flask) -> None:
     with app.app_context():
         text = flight.report()
     assert text.startswith("0 requests in flight")
-    assert re.search(r"\n  0\.\d{3} s  application context of shop, thread MainThread\n", text)
+    assert re.search(r"\n  \d+\.\d{3} s  application context of shop, thread MainThread\n", text)
     assert ", test_app_context_is_listed: text = flight.report()\n" in text
 
 
@@ -297,7 +297,7 @@ def test_age_of_foreign_context_is_read() -> None:
     _request_ctx_stack.push(flask_context(request=request, pushed_at=monotonic() - 60))
     text = flight.report()
     _request_ctx_stack.pop()
-    assert re.search(r"\n  60\.\d{3} s  GET /item of store, endpoint item, thread \S+, from 127\.0\.0\.1\n", text)
+    assert re.search(r"\n  6\d\.\d{3} s  GET /item of store, endpoint item, thread \S+, from 127\.0\.0\.1\n", text)
 
 
 def test_request_of_merged_context_is_read_once() -> None:
@@ -520,8 +520,9 @@ def test_old_request_is_logged(app: Flask, logged: Records) -> None:
         logged.wait()
     lines = logged.messages[0].splitlines()
     assert lines[0] == "Request running for more than 0.05 s:"
-    assert re.match(r"  \d\.\d{3} s  GET /cart of shop, endpoint cart, ", lines[1])
-    assert ", test_old_request_is_logged: logged.wait()" in "\n".join(lines)
+    assert re.match(r"  \d+\.\d{3} s  GET /cart of shop, endpoint cart, ", lines[1])
+    # On a slow machine, the watcher may look before the line that waits.
+    assert ", test_old_request_is_logged: " in "\n".join(lines)
     assert "1234" not in logged.messages[0]
 
 
@@ -676,12 +677,18 @@ import _thread
 lock = _thread.allocate_lock()
 lock.acquire()
 {patch if order == "patched before" else ""}
+import logging
 from schlenk import Flask, flight
 {patch if order == "patched after" else ""}
+class Handler(logging.StreamHandler):
+    def emit(self, record):
+        super().emit(record)
+        lock.release()
+logging.getLogger("schlenk.flight").addHandler(Handler())
 watcher = flight.watch(0.1)
 with Flask("shop").test_request_context("/blocked"):
     # Blocks the only real thread, and with it all greenlets.
-    lock.acquire(timeout=1)
+    assert lock.acquire(timeout=30)
 watcher.stop()
 """
     )

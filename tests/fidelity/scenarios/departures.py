@@ -444,7 +444,7 @@ def request_inside_before_first_request(side: Side, trace: Trace) -> None:
 
     with trace.mute():
         threading.Thread(target=request, daemon=True).start()
-        ended.wait(2)
+        ended.wait(10)
     trace("ended", ended.is_set())
 
 
