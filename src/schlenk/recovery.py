@@ -1,7 +1,7 @@
-"""What happens when contexts end out of order.
+"""Recovery from contexts that end out of order.
 
-In normal life contexts are popped in the reverse order of their pushes, and :mod:`schlenk.ctx` is the whole story. This
-module handles all other cases. When a context ends, another one can be in one of three states:
+In normal life, contexts are popped in the reverse order of their pushes, and :mod:`schlenk.ctx` needs nothing of this
+module. It handles all other cases. When a context ends, another one can be in one of three states:
 
 * **leaked**: it was pushed above by a bare ``push()`` and not popped. Nobody is left to pop it, so it is removed, and
   an ``AssertionError`` reports it. Its teardown functions do not run, because its work was never finished.
@@ -87,6 +87,7 @@ def is_shareable(app_context: AppContext) -> bool:
         for stream in getattr(context, "streams", ()):
             span = stream.apps
             if stream.waiting and span.last is app_context:
+                # Other work uses it as well if it was pushed before the stream, or with a request context in use.
                 return span.first is app_context and (span.shared or not _is_waiting(context))
     return True
 
@@ -159,7 +160,7 @@ def pop_preserved(context: RequestContext) -> None:
     """
     _put_back(context)
     for stack, entry in _entries(context):
-        _raise(stack, entry)
+        _move_to_top(stack, entry)
     context.pop(context._preserved_exc)
 
 
@@ -184,9 +185,9 @@ def end(
     for stack, entry in _entries(context):
         if _position(stack.entries(), entry) is not None:
             leaked += _remove_leaked(stack, entry, in_generator)
-            _raise(stack, entry)
+            _move_to_top(stack, entry)
         elif in_generator:
-            _raise(stack, entry)
+            _move_to_top(stack, entry)
     finish(exc)
     if missing or (leaked and exc is None):
         raise disorder(context, leaked, missing) from exc
@@ -205,7 +206,7 @@ def settle(context: RequestContext) -> None:
     for entries, lowest in ((requests, context), (apps, _first_app_context(context))):
         start = next((place for place, entry in enumerate(entries) if entry is lowest), 0)
         used = next((place for place in range(start) if not _contains(idle, entries[place])), start)
-        # Exchange the entries in use, from `used` to `start`, and those above them.
+        # Exchange the entries from `used` up to `start`, of which the lowest is in use, with those above them.
         entries[used:] = entries[start:] + entries[used:start]
 
 
@@ -279,6 +280,7 @@ class _Span:
         self.home: tuple[list[Any], int] | None = None
 
     def lift(self) -> None:
+        """Move the entries to the top of the stack of the running greenlet or thread."""
         if self.entries is self.stack.entries() and self.entries[-1] is self.last:
             return
         if self.shared and not getattr(self.first, "_refcnt", True):
@@ -299,6 +301,7 @@ class _Span:
             self.stack.tidy()
 
     def lower(self) -> None:
+        """Move the entries, and those pushed above them in the meantime, back to where they were."""
         if self.entries:
             self.last = self.entries[-1]
         if self.home is not None:
@@ -341,11 +344,11 @@ def _remove_leaked(stack: LocalStack[Any], context: object, in_generator: bool) 
             leaked.append(entry)
             continue
         if in_generator and not _is_waiting(holder or entry):
-            # Other work pushed it, and everything above it, while the generator waited.
+            # Other work pushed this entry, and all entries above it, while the generator waited.
             stay += above[number:]
             break
         if holder is None and not in_generator and hasattr(entry, "shareable"):
-            # A block above the one that ends must be in a generator, which waits. Later requests must not share it.
+            # Its block did not end before this one, so it is in a generator that waits. No later request may use it.
             entry.shareable = False
         stay.append(entry)
     entries[place + 1 :] = stay
@@ -357,7 +360,7 @@ def _is_in_generator(frame: FrameType | None) -> bool:
 
     If so, other work may have begun while the generator waited, and the block may have begun in another thread.
 
-    :param frame: the caller of the function that asks.
+    :param frame: the frame to start from. The frames of this module and of :mod:`schlenk.ctx` are skipped.
     """
     while frame is not None and frame.f_globals.get("__name__") in (__name__, "schlenk.ctx"):
         frame = frame.f_back
@@ -379,7 +382,7 @@ def _put_back(context: Any) -> list[Any]:
     return missing
 
 
-def _raise(stack: LocalStack[Any], entry: object) -> None:
+def _move_to_top(stack: LocalStack[Any], entry: object) -> None:
     """Move an entry to the top, from wherever it is."""
     if stack.top is not entry:
         stack.withdraw(entry)
