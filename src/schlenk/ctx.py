@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from . import recovery
 from .globals import _app_ctx_stack, _request_ctx_stack
+from .local import LocalProxy
 from .routing import match
 from .signals import appcontext_popped, appcontext_pushed
 from .storage import get_thread_ident
@@ -81,6 +82,11 @@ class _AppCtxGlobals:
     def __repr__(self) -> str:
         top = _app_ctx_stack.top
         return object.__repr__(self) if top is None else f"<flask.g of {top.app.name!r}>"
+
+
+def _is_same(app: Flask, other: Flask) -> bool:
+    """Return whether two applications are the same; ``other`` may be a proxy, such as ``current_app``."""
+    return app is other or (isinstance(other, LocalProxy) and app is other._get_current_object())
 
 
 def after_this_request(f: AfterRequest) -> AfterRequest:
@@ -393,7 +399,7 @@ class RequestContext:
         try:
             apps = _app_ctx_stack.entries()
             current = apps[-1] if apps else None
-            if current is None or current.app is not self.app or not recovery.is_shareable(current):
+            if current is None or not _is_same(current.app, self.app) or not recovery.is_shareable(current):
                 app_context = self.app.app_context()
                 app_context.push()
             if not pushes:

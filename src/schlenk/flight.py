@@ -90,7 +90,8 @@ class Pushed(NamedTuple):
         """Describe ``context``, an entry of ``stack``. Contexts of Flask and of other classes are understood too."""
         request = getattr(context, "request", None) if stack is _request_ctx_stack else None
         pushed_at = getattr(context, "pushed_at", None)
-        age = None if pushed_at is None else monotonic() - pushed_at
+        # A mock returns a mock for each attribute.
+        age = monotonic() - pushed_at if isinstance(pushed_at, float) else None
         return cls(context, age, getattr(request, "method", None), getattr(request, "path", None))
 
     @property
@@ -365,8 +366,8 @@ class _Owner(NamedTuple):
         """Return the ident of the thread that pushed the contexts, or 0. A greenlet does not know its thread."""
         for pushed in self.applications + self.requests:
             number = getattr(pushed.context, "pushed_by", 0)
-            if number:
-                return int(number)
+            if number and isinstance(number, int):
+                return number
         return 0
 
     def name(self) -> str:

@@ -24,7 +24,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from inspect import CO_GENERATOR
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from .globals import _app_ctx_stack, _request_ctx_stack
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from .ctx import AppContext, RequestContext
     from .local import LocalStack
+
+T = TypeVar("T")
 
 
 def refusal(stack: LocalStack[Any], context: object) -> AssertionError:
@@ -81,10 +83,10 @@ def is_used(request: object) -> bool:
 
 def is_shareable(app_context: AppContext) -> bool:
     """Return whether a request may use the application context on top, which a waiting generator alone may hold."""
-    if not getattr(app_context, "shareable", True):
+    if not _stored(app_context, "shareable", True):
         return False
     for context in _request_ctx_stack.entries():
-        for stream in getattr(context, "streams", ()):
+        for stream in _streams(context):
             span = stream.apps
             if stream.waiting and span.last is app_context:
                 # Other work uses it as well if it was pushed before the stream, or with a request context in use.
@@ -201,7 +203,7 @@ def settle(context: RequestContext) -> None:
     apps: list[Any] = _app_ctx_stack.own_entries()
     idle = [entry for entry in requests if _is_waiting(entry) or getattr(entry, "preserved", False)]
     idle += [app_context for entry in idle for app_context in _pushed_with(entry)]
-    for stream in [stream for entry in requests for stream in getattr(entry, "streams", ()) if stream.waiting]:
+    for stream in [stream for entry in requests for stream in _streams(entry) if stream.waiting]:
         idle += stream.requests.above() + stream.apps.above()
     for entries, lowest in ((requests, context), (apps, _first_app_context(context))):
         start = next((place for place, entry in enumerate(entries) if entry is lowest), 0)
@@ -401,10 +403,22 @@ def _entries(context: Any) -> Iterator[tuple[LocalStack[Any], Any]]:
             yield _app_ctx_stack, app_contexts[-1]
 
 
+def _stored(context: object, name: str, default: T) -> T:
+    """Return an attribute of a context, or ``default`` if it has another type.
+
+    A context of another class may lack the attribute, and a mock returns a mock for each attribute.
+    """
+    value = getattr(context, name, default)
+    return value if isinstance(value, type(default)) else default
+
+
 def _pushed_with(context: object) -> list[Any]:
     """Return the application contexts that were pushed with a request context, one or ``None`` for each push."""
-    app_contexts: list[Any] = getattr(context, "_implicit_app_ctx_stack", [])
-    return app_contexts
+    return _stored(context, "_implicit_app_ctx_stack", [])
+
+
+def _streams(context: object) -> list[Stream]:
+    return _stored(context, "streams", [])
 
 
 def _first_app_context(context: object) -> Any:
@@ -413,12 +427,12 @@ def _first_app_context(context: object) -> Any:
 
 def _is_held(context: object) -> bool:
     """Return whether a block, a stream or a served request will pop the context."""
-    return getattr(context, "blocks", 0) > 0
+    return _stored(context, "blocks", 0) > 0
 
 
 def _is_waiting(context: object) -> bool:
     """Return whether only streams hold the request context, and none of them is running."""
-    streams = getattr(context, "streams", ())
+    streams = _streams(context)
     return bool(streams) and len(streams) == len(_pushed_with(context)) and all(stream.waiting for stream in streams)
 
 
