@@ -552,3 +552,46 @@ def test_context_processor_is_kept_uncalled(app: Flask, client: FlaskClient) -> 
 
     assert client.get("/").status_code == 404
     assert app.template_context_processors == {None: [variables]}
+
+
+# Setup after the first request
+
+
+def function(*arguments: Any) -> Any:
+    return None
+
+
+LATE: dict[str, Callable[[Flask], Any]] = {
+    "add_url_rule": lambda app: app.add_url_rule("/late", "late"),
+    "endpoint": lambda app: app.endpoint("late"),
+    "before_first_request": lambda app: app.before_first_request(function),
+    "before_request": lambda app: app.before_request(function),
+    "after_request": lambda app: app.after_request(function),
+    "teardown_request": lambda app: app.teardown_request(function),
+    "teardown_appcontext": lambda app: app.teardown_appcontext(function),
+    "context_processor": lambda app: app.context_processor(function),
+    "url_value_preprocessor": lambda app: app.url_value_preprocessor(function),
+    "url_defaults": lambda app: app.url_defaults(function),
+    "errorhandler": lambda app: app.errorhandler(404),
+    "register_error_handler": lambda app: app.register_error_handler(404, function),
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_late_setup_raises_in_debug(app: Flask, client: FlaskClient, name: str) -> None:
+    app.debug = True
+    client.get("/")
+    with pytest.raises(AssertionError, match=rf"^{name}\(\) was called after the first request"):
+        LATE[name](app)
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_late_setup_is_allowed_otherwise(app: Flask, client: FlaskClient, name: str) -> None:
+    client.get("/")
+    LATE[name](app)
+
+
+def test_setup_may_precede_requests(app: Flask) -> None:
+    app.debug = True
+    for register in LATE.values():
+        register(app)

@@ -510,6 +510,7 @@ class Scaffold:
     def register_error_handler(
         self, code_or_exception: type[Error], f: Callable[[Error], ResponseReturnValue]
     ) -> None: ...
+    @setupmethod
     def register_error_handler(self, code_or_exception: type[Exception] | int, f: ErrorHandler) -> None:
         """Register a function to handle errors.
 
