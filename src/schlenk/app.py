@@ -195,6 +195,7 @@ class Flask(Scaffold, MissingAttributes):
                     context.push()
                     pushed = True
                     if isinstance(context, RequestContext):
+                        # Any other class has no such count.
                         context.blocks += 1
                     response = self.full_dispatch_request()
                 except Exception as unhandled:

@@ -322,7 +322,7 @@ class LocalProxy(Generic[T]):
             cls.__getattribute__ = _read_from_subclass  # type: ignore[method-assign, assignment]
         if "__getattr__" in vars(cls) and not issubclass(cls, _Forwarding):
             cls.__bases__ = (*cls.__bases__, _Forwarding)
-        # Views of the dictionaries, which show what is added to a class later.
+        # Views of the dictionaries, so that attributes added to a class later are found.
         cls.__own_classes = tuple(vars(base) for base in cls.__mro__ if base not in (LocalProxy, Generic, object))
 
     __own_classes: tuple[Mapping[str, Any], ...]
@@ -371,10 +371,11 @@ _INTROSPECTION = frozenset(
 
 
 def read_own_attribute(proxy: LocalProxy[Any], name: str, unbound: RuntimeError | None = None) -> Any:
-    """Return what ``object.__setattr__`` set on the proxy itself, or raise ``unbound``, or else the handled error.
+    """Return an attribute that ``object.__setattr__`` has set on the proxy itself, or raise an error if there is none.
 
-    Called only after a failed read, so successful reads do not pay for it. For a name that only introspection reads, a
-    ``RuntimeError`` becomes an ``AttributeError``, so that ``mock.patch()`` and the like can inspect an unbound proxy.
+    Called only after a failed read, so successful reads do not pay for it. The error is ``unbound``, if given, or the
+    one being handled. For a name that only introspection reads, a ``RuntimeError`` becomes an ``AttributeError``, so
+    that ``mock.patch()`` and the like can inspect an unbound proxy.
     """
     attributes = object.__getattribute__(proxy, "__dict__")
     if name in attributes:

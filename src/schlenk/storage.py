@@ -370,7 +370,7 @@ def _root(greenlet: Any) -> Any:
 
 
 def forget_other_threads() -> None:
-    """Remove what the other threads have stored, in a child process, where they do not exist."""
+    """Remove the values of the other threads, which do not exist in a child process."""
     for storage in list(_storages):
         if storage.ident_func is get_ident:
             storage.remove_other_threads()
