@@ -595,3 +595,11 @@ def test_setup_may_precede_requests(app: Flask) -> None:
     app.debug = True
     for register in LATE.values():
         register(app)
+
+
+def test_late_errorhandler_decorator_raises(app: Flask, client: FlaskClient) -> None:
+    register = app.errorhandler(404)
+    app.debug = True
+    client.get("/")
+    with pytest.raises(AssertionError, match="after the first request"):
+        register(function)

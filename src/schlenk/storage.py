@@ -158,7 +158,7 @@ class Storage:
         self.ident_func = ident_func
         # Called instead of `ident_func` before a value, or the list of a stack, is changed in place.
         self.changing_ident = self.stacking_ident = ident_func
-        # `__ident_func__`.
+        # The value of `__ident_func__`.
         self.public_ident = ident_func
 
     def add(self, ident: Any, values: dict[str, Any]) -> None:
