@@ -678,6 +678,7 @@ def test_standing_in_is_refused_after_import() -> None:
         "import flask.views",
         "import flask; flask.render_template",
         "import flask; flask.Flask('shop').register_blueprint",
+        "import flask; flask.Flask('shop').test_cli_runner",
     ],
 )
 def test_missing_name_points_to_the_real_flask(statement: str) -> None:

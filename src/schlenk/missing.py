@@ -47,7 +47,8 @@ _attributes = (
     " jinja_environment jinja_options make_shell_context open_instance_resource open_resource register_blueprint"
     " select_jinja_autoescape send_file_max_age_default send_static_file shell_context_processor"
     " shell_context_processors template_filter template_folder template_global"
-    " template_test templates_auto_reload update_template_context".split()
+    " template_test templates_auto_reload test_cli_runner test_cli_runner_class update_template_context"
+    " use_x_sendfile".split()
 )
 
 if TYPE_CHECKING:
