@@ -66,7 +66,7 @@ class FormDataRoutingRedirect(AssertionError):
 
 
 class Flask(Scaffold, MissingAttributes):
-    """An application: a WSGI callable whose requests each have contexts of their own.
+    """An application: a WSGI callable that handles each request in new contexts.
 
     :param import_name: the name of the module that creates it: ``__name__``.
     :param static_url_path: accepted, as are ``static_folder``, ``static_host``, ``template_folder``, ``instance_path``
@@ -163,7 +163,7 @@ class Flask(Scaffold, MissingAttributes):
         return self.wsgi_app(environ, start_response)
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Handle a request in a context of its own.
+        """Handle a request in a new request context.
 
         :param environ: the WSGI environment.
         :param start_response: called with status and headers.
@@ -231,7 +231,7 @@ class Flask(Scaffold, MissingAttributes):
         return BadRequest(reason)({"REQUEST_METHOD": environ.get("REQUEST_METHOD")}, start_response)
 
     def _end_request(self, context: Any, pushed: bool, error: BaseException | None) -> None:
-        """Pop or preserve the context of a request. It is on the stack even if the end of its push failed."""
+        """Pop or preserve the context of a request if it is on the stack, as it may be even after its push failed."""
         try:
             if isinstance(context, RequestContext) and context.blocks:
                 context.blocks -= 1
