@@ -134,6 +134,31 @@ def test_later_property_makes_response(name: str, monkeypatch: pytest.MonkeyPatc
     assert vars(response).keys() == vars(Html("made")).keys() - {name} | {"written"}
 
 
+@pytest.mark.parametrize("name", ["headers", "response", "direct_passthrough", "_status", "_status_code", "_on_close"])
+def test_property_of_class_is_written(name: str) -> None:
+    written: list[Any] = []
+
+    def write(response: Any, value: Any) -> None:
+        written.append(value)
+        vars(response)["written"] = value
+
+    Ours = type("Ours", (Response,), {name: property(lambda response: vars(response)["written"], write)})
+    Theirs = type("Theirs", (Html,), {name: property(lambda response: vars(response)["written"], write)})
+    Ours("made")
+    once = written.copy()
+    written.clear()
+    Theirs("made")
+    assert once == written != []
+
+
+def test_overridden_read_is_sent() -> None:
+    class Ours(Response):
+        def __getattribute__(self, name: str) -> Any:
+            return "299 Own" if name == "status" else super().__getattribute__(name)
+
+    assert told(Ours("made"), "GET")[0] == "299 Own"
+
+
 @pytest.mark.parametrize("name", ["__init__", "__call__", "set_data", "get_wsgi_headers"])
 def test_patched_werkzeug_is_called(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[str] = []

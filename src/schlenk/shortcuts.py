@@ -58,7 +58,9 @@ class _Body(list[bytes]):
 # The attributes that the shortcuts bypass: when a response is created, when it is called, and when one is created from
 # an HTTP error. Werkzeug does the latter by calling the error, which creates and calls a response.
 _in_creating = ("status", "status_code", "automatically_set_content_length", "__setattr__")
-_in_calling = ("get_wsgi_response", "get_wsgi_headers", "get_app_iter", "iter_encoded", "is_sequence")
+_in_calling = (
+    "get_wsgi_response", "get_wsgi_headers", "get_app_iter", "iter_encoded", "is_sequence", "__getattribute__",
+)  # fmt: skip
 _creating = attrgetter(*_in_creating)
 _calling = attrgetter(*_in_calling, "status", "status_code")
 _describing = attrgetter("__call__", "get_response")
@@ -101,7 +103,7 @@ class Response(wrappers.Response):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._is_plain = _is_known and not hasattr(cls, "headers") and not hasattr(cls, "response")
+        cls._is_plain = _is_known and not any(hasattr(cls, name) for name in _attributes)
 
     def __init__(
         self,
