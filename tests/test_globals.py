@@ -139,6 +139,22 @@ def test_outside_request_error_explains(app: Flask, use: Any) -> None:
         use()
 
 
+@pytest.mark.parametrize("advice", ["copy_current_request_context()", "request._get_current_object()"])
+@pytest.mark.parametrize("use", [lambda: request.path, lambda: session["user"]])
+def test_request_in_thread_error_helps(app: Flask, use: Any, advice: str) -> None:
+    with app.test_request_context(), pytest.raises(RuntimeError) as raised:
+        in_thread(use)
+    assert advice in str(raised.value)
+
+
+@pytest.mark.parametrize("advice", ["app = current_app._get_current_object()", "`with app.app_context():`"])
+@pytest.mark.parametrize("use", [lambda: current_app.name, lambda: g.user])
+def test_app_in_thread_error_helps(app: Flask, use: Any, advice: str) -> None:
+    with app.app_context(), pytest.raises(RuntimeError) as raised:
+        in_thread(use)
+    assert advice in str(raised.value)
+
+
 @pytest.mark.parametrize("use", [lambda: current_app.name, lambda: g.user, lambda: _lookup_app_object("g"), _find_app])
 def test_outside_app_error_explains(use: Any) -> None:
     with pytest.raises(RuntimeError, match=r"outside of application context.*app_context"):

@@ -32,8 +32,8 @@ def _lookup_req_object(name: str) -> Any:
         raise RuntimeError(
             "Working outside of request context. This needs the current request, and there is none. "
             "Views and hooks have one. In a test or a shell, use a `with app.test_request_context():` block. "
-            "For work that a view hands to another thread or greenlet, wrap the function with"
-            " copy_current_request_context()."
+            "For work in another thread or greenlet, wrap the function with copy_current_request_context(), or pass"
+            " request._get_current_object() or session._get_current_object() to it."
         )
     return getattr(top, name)
 
@@ -48,8 +48,8 @@ def _lookup_app_object(name: str) -> Any:
         raise RuntimeError(
             "Working outside of application context. This needs the current application, and there is none. "
             "Views and hooks have one. In a script, a test or a shell, use a `with app.app_context():` block. "
-            "For work in another thread or greenlet, pass current_app._get_current_object() to it, and push its"
-            " app_context() there."
+            "For work in another thread or greenlet, pass app = current_app._get_current_object() to it, and use that"
+            " block there. It has a new g: pass g._get_current_object() if the work needs the old one."
         )
     return getattr(top, name)
 
