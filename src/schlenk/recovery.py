@@ -27,6 +27,7 @@ from inspect import CO_GENERATOR
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from .globals import _app_ctx_stack, _request_ctx_stack
+from .local import get_ident
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -53,8 +54,7 @@ def refusal(stack: LocalStack[Any], context: object) -> AssertionError:
         reason = f"on top is {top!r}"
     return AssertionError(
         f"Cannot pop the wrong context: {context!r} is not on top; {reason}. Nothing has been popped. Contexts are "
-        "popped in reverse order, in the greenlet or thread that pushed them. Do asyncio tasks share this thread? Set "
-        "an ident function that tells them apart."
+        f"popped in reverse order, in the greenlet or thread that pushed them.{_suspicion()}"
     )
 
 
@@ -63,11 +63,23 @@ def disorder(context: object, leaked: list[Any], missing: list[Any]) -> Assertio
     if missing:
         return AssertionError(
             f"{missing!r} was removed from the stack while it was in use. It was put back and ended. Pop and release "
-            "only contexts that you have pushed."
+            f"only contexts that you have pushed.{_suspicion()}"
         )
     return AssertionError(
         f"When {context!r} ended, {leaked!r} was pushed above it and was not popped. It was removed without running "
-        "its teardown functions. Push contexts in a `with` statement, which pops them."
+        f"its teardown functions. Push contexts in a `with` statement, which pops them.{_suspicion()}"
+    )
+
+
+def _suspicion() -> str:
+    """Return a sentence that names asyncio tasks as the likely cause, if an event loop runs in this thread."""
+    running_loop = getattr(sys.modules.get("asyncio"), "_get_running_loop", lambda: None)
+    if running_loop() is None or _request_ctx_stack.__ident_func__ is not get_ident:
+        return ""
+    return (
+        " The asyncio tasks of this thread share its stacks, which is the likely cause. To give each task stacks of its"
+        " own, set `_request_ctx_stack.__ident_func__ = _app_ctx_stack.__ident_func__ = schlenk.local.context_ident`"
+        " when the program starts."
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
+import schlenk.local
 from schlenk import (
     Flask,
     Request,
@@ -52,6 +54,69 @@ def test_refusal_tells_equal_contexts_apart(app: RecordingApp) -> None:
     with first, second:
         with pytest.raises(AssertionError, match="on top is another context of the same description"):
             first.pop()
+
+
+async def cross(make: Callable[[], Any]) -> None:
+    """Let two asyncio tasks push a context each, and the first one pop before the second."""
+    pushed, popped = asyncio.Event(), asyncio.Event()
+
+    async def first() -> None:
+        context = make()
+        context.push()
+        await pushed.wait()
+        try:
+            context.pop()
+        finally:
+            popped.set()
+
+    async def second() -> None:
+        context = make()
+        context.push()
+        pushed.set()
+        await popped.wait()
+        context.pop()
+
+    await asyncio.gather(first(), second())
+
+
+@pytest.mark.parametrize("make", [Flask.app_context, Flask.test_request_context])
+def test_refusal_names_asyncio_tasks(app: RecordingApp, make: Any) -> None:
+    with pytest.raises(AssertionError, match=r"asyncio tasks .* `_request_ctx_stack.__ident_func__ = .*context_ident`"):
+        asyncio.run(cross(lambda: make(app)))
+    _request_ctx_stack.__release_local__()
+    _app_ctx_stack.__release_local__()
+
+
+@pytest.mark.parametrize("make", [Flask.app_context, Flask.test_request_context])
+def test_advice_for_asyncio_tasks_helps(app: RecordingApp, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AssertionError) as refused:
+        asyncio.run(cross(lambda: make(app)))
+    _request_ctx_stack.__release_local__()
+    _app_ctx_stack.__release_local__()
+    for stack in (_request_ctx_stack, _app_ctx_stack):
+        monkeypatch.setattr(stack, "__ident_func__", stack.__ident_func__)
+    exec(str(refused.value).split("`")[1], {**globals(), "schlenk": schlenk})
+    asyncio.run(cross(lambda: make(app)))
+
+
+async def leak_above(context: Any) -> None:
+    with context:
+        await asyncio.create_task(_push(context.app))
+
+
+async def _push(app: Flask) -> None:
+    app.test_request_context().push()
+
+
+def test_leak_of_asyncio_task_names_ident(app: RecordingApp) -> None:
+    with pytest.raises(AssertionError, match=r"was pushed above it .*asyncio tasks .*context_ident"):
+        asyncio.run(leak_above(app.test_request_context()))
+
+
+def test_refusal_leaves_out_absent_tasks(app: RecordingApp) -> None:
+    with app.app_context(), pytest.raises(AssertionError) as refused:
+        app.app_context().pop()
+    assert "asyncio" not in str(refused.value)
 
 
 def test_pop_passes_given_error(app: RecordingApp, error: Exception) -> None:
