@@ -650,7 +650,9 @@ def test_modules_stand_in_for_flasks() -> None:
         """
         import flask.ctx, flask.json.tag
         from flask import Flask, _request_ctx_stack
+        from flask._compat import text_type
         assert Flask is schlenk.Flask
+        assert text_type is str
         assert flask.ctx is schlenk.ctx
         assert flask.__version__ == "1.1.4"
         """,

@@ -143,6 +143,8 @@ def test_jinja_has_its_names_again() -> None:
         @evalcontextfilter
         def escapes(context, value):
             return context.autoescape
+        app.jinja_env.add_extension("jinja2.ext.autoescape")
+        app.jinja_env.add_extension("jinja2.ext.with_")
         with app.test_request_context("/spoon"):
             assert flask.render_template_string("{{ name() }} {{ 1 | escapes }}") == "/spoon True"
     """)
@@ -154,6 +156,7 @@ def test_private_names_are_there_again() -> None:
         from flask._compat import text_type
         from flask.helpers import _endpoint_from_view_func
         assert text_type is str
+        assert app.make_response("").charset == Flask.request_class.charset == "utf-8"
         assert _endpoint_from_view_func(test := lambda: "") == test.__name__
     """)
 
@@ -184,6 +187,19 @@ def test_errors_propagate_as_configured() -> None:
         assert app.propagate_exceptions is True
         app.config["PROPAGATE_EXCEPTIONS"] = False
         assert app.propagate_exceptions is False
+    """)
+
+
+@needs_flask
+def test_cookie_is_set_from_bytes() -> None:
+    under("""
+        response = app.make_response("")
+        response.set_cookie("signed", b"1.abc", max_age=1)
+        response.set_cookie("plain", "2")
+        response.set_cookie("empty")
+        assert [cookie.partition(";")[0] for cookie in response.headers.getlist("Set-Cookie")] == [
+            "signed=1.abc", "plain=2", "empty="
+        ]
     """)
 
 

@@ -355,6 +355,7 @@ def install_as_flask() -> None:
     flask = _StandIn("flask", package.__doc__)
     vars(flask).update(names, **{name: module for name, module in modules.items() if "." not in name})
     vars(flask).update(__path__=[], __all__=list(names), __version__="1.1.4", __getattr__=missing_from("flask"))
+    modules["_compat"] = removed.compatibility()
     sys.modules.update({"flask": flask}, **{f"flask.{name}": module for name, module in modules.items()})
     sys.meta_path.insert(0, _NotHere())
     removed.put_back_into_werkzeug()

@@ -39,7 +39,10 @@ def put_back(flask: Any) -> None:
     jinja: Any = modules["jinja2"]
     _add(jinja, Markup=markupsafe.Markup, escape=markupsafe.escape)
     _add(jinja, contextfunction=jinja.pass_context, evalcontextfilter=jinja.pass_eval_context)
-    _add(import_module("werkzeug.serving"), run_with_reloader=import_module("werkzeug._reloader").run_with_reloader)
+    # What these extensions did is built in today.
+    extensions = import_module("jinja2.ext")
+    built_in = type("BuiltIn", (extensions.Extension,), {})
+    _add(extensions, autoescape=built_in, with_=built_in)
     _add(flask, Markup=markupsafe.Markup, escape=markupsafe.escape, signals_available=True)
     _add(modules["flask.signals"], signals_available=True)
     scaffold: Any = modules.get("flask.sansio.scaffold") or modules["flask.scaffold"]
@@ -49,15 +52,17 @@ def put_back(flask: Any) -> None:
         _endpoint_from_view_func=scaffold._endpoint_from_view_func,
     )
     _add_view_type(import_module("flask.views"))
-    compatible: Any = ModuleType("flask._compat")
-    compatible.text_type = str
-    modules.setdefault("flask._compat", compatible)
+    modules.setdefault("flask._compat", compatibility())
+    _add(flask.Request, charset="utf-8")
+    _add(flask.Response, charset="utf-8")
     _add_json(flask.Flask, modules["flask.json"], modules["flask.json.provider"].DefaultJSONProvider)
     if "before_first_request" not in vars(flask.Flask):
         _add_before_first_request(flask.Flask, flask.Blueprint)
     _add(flask.Flask, session_cookie_name=modules["flask.config"].ConfigAttribute("SESSION_COOKIE_NAME"))
     _add(flask.Flask, propagate_exceptions=property(propagate_exceptions))
     _add(import_module("flask.testing").FlaskClient, cookie_jar=property(CookieJar))
+    if "set_cookie" not in vars(flask.Response):
+        _accept_bytes_in_cookies(flask.Response)
     _make_session_writable(getattr(modules["flask.ctx"], "RequestContext", modules["flask.ctx"].AppContext))
 
 
@@ -78,6 +83,7 @@ def put_back_into_werkzeug() -> None:
     _add(werkzeug.security, safe_str_cmp=safe_str_cmp)
     _add(werkzeug.http, bytes_to_wsgi=bytes_to_wsgi, wsgi_to_bytes=wsgi_to_bytes)
     _add(werkzeug.routing, parse_rule=parse_rule)
+    _add(import_module("werkzeug.serving"), run_with_reloader=import_module("werkzeug._reloader").run_with_reloader)
     _add(werkzeug.utils, invalidate_cached_property=invalidate_cached_property)
     _add(werkzeug, __version__=version("werkzeug"))
     _add(werkzeug.wrappers, BaseResponse=werkzeug.wrappers.Response)
@@ -253,6 +259,13 @@ class locked_cached_property(cached_property):  # type: ignore[type-arg]
             super().__delete__(obj)
 
 
+def compatibility() -> ModuleType:
+    """Return a module in the place of ``flask._compat``, which let Flask run on Python 2."""
+    module: Any = ModuleType("flask._compat")
+    module.text_type = str
+    return module  # type: ignore[no-any-return]
+
+
 def propagate_exceptions(app: Any) -> bool:
     """Return whether an application raises unhandled exceptions instead of answering with an error page."""
     configured = app.config["PROPAGATE_EXCEPTIONS"]
@@ -270,6 +283,17 @@ def _add_view_type(views: Any) -> None:
         """A metaclass whose instances are the subclasses of ``MethodView``."""
 
     _add(views, MethodViewType=MethodViewType)
+
+
+def _accept_bytes_in_cookies(response_class: Any) -> None:
+    """Let ``set_cookie()`` accept bytes as the value, for example those of a signature."""
+    set_cookie = response_class.set_cookie
+
+    @wraps(set_cookie)
+    def set_cookie_from_bytes(response: Any, key: str, value: str | bytes = "", *args: Any, **kwargs: Any) -> None:
+        set_cookie(response, key, value.decode() if isinstance(value, bytes) else value, *args, **kwargs)
+
+    response_class.set_cookie = set_cookie_from_bytes
 
 
 def _make_session_writable(context_class: Any) -> None:

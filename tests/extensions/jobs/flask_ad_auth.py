@@ -46,7 +46,8 @@ address = f"http://127.0.0.1:{server.server_port}"
 app = Flask("shop")
 app.secret_key = "key"
 app.config.update(AD_TOKEN_URL=f"{address}/token", AD_GRAPH_URL=address)
-manager = ADAuth(app)
+manager = ADAuth()
+manager.init_app(app)
 
 
 @app.route("/me")

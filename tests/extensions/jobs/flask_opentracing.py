@@ -1,0 +1,29 @@
+"""Trace requests, and add to the span of the request at hand."""
+
+from flask import Flask
+from flask_opentracing import FlaskTracing
+from opentracing.mocktracer import MockTracer
+
+tracer = MockTracer()
+app = Flask("shop")
+tracing = FlaskTracing(tracer, True, app, ["path"])
+
+
+@app.route("/")
+def index():
+    tracing.get_span().set_tag("user", "ada")
+    return "index"
+
+
+@app.route("/fail")
+def fail():
+    return 1 / 0
+
+
+client = app.test_client()
+client.get("/")
+client.get("/fail")
+first, second = tracer.finished_spans()
+assert (first.tags["path"], first.tags["user"], first.tags["http.status_code"]) == ("/", "ada", 200)
+assert (second.tags["path"], second.tags["http.status_code"]) == ("/fail", 500)
+assert tracing.get_span() is None
