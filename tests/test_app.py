@@ -554,6 +554,11 @@ def test_context_processor_is_kept_uncalled(app: Flask, client: FlaskClient) -> 
     assert app.template_context_processors == {None: [variables]}
 
 
+def test_app_has_no_static_folder(app: Flask) -> None:
+    assert app.has_static_folder is False
+    assert app.static_folder is None
+
+
 # Setup after the first request
 
 
@@ -583,6 +588,11 @@ def test_late_setup_raises_in_debug(app: Flask, client: FlaskClient, name: str) 
     client.get("/")
     with pytest.raises(AssertionError, match=rf"^{name}\(\) was called after the first request"):
         LATE[name](app)
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_setup_methods_keep_their_names(name: str) -> None:
+    assert getattr(Flask, name).__name__ == name
 
 
 @pytest.mark.parametrize("name", LATE)

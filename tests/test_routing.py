@@ -158,6 +158,17 @@ def test_rule_options_are_passed_on(app: Flask) -> None:
     assert app.test_client().get("/old").headers["Location"] == "http://localhost/new"
 
 
+def test_method_can_be_view_of_two_rules(app: Flask) -> None:
+    class Page:
+        def view(self) -> str:
+            return request.path
+
+    page = Page()
+    app.add_url_rule("/one", "page", page.view)
+    app.add_url_rule("/two", "page", page.view)
+    assert app.test_client().get("/two").get_data(as_text=True) == "/two"
+
+
 def test_rule_needs_endpoint_or_view(app: Flask) -> None:
     with pytest.raises(AssertionError, match="endpoint"):
         app.add_url_rule("/")
