@@ -175,7 +175,22 @@ def pop_preserved(context: RequestContext) -> None:
     _put_back(context)
     for stack, entry in _entries(context):
         _move_to_top(stack, entry)
-    context.pop(context._preserved_exc)
+    end_preserved(context, context._preserved_exc)
+
+
+def end_preserved(context: Any, *exc: BaseException | None) -> None:
+    """Pop a preserved context that is on top. If its pop is interrupted, remove what is left: no one else will.
+
+    :param exc: passed to its ``pop()``.
+    """
+    pushes = len(_pushed_with(context))
+    try:
+        context.pop(*exc)
+    except BaseException:
+        if len(_pushed_with(context)) < pushes:
+            context.preserved = False
+            abandon(context, pushes - 1)
+        raise
 
 
 def end(

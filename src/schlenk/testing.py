@@ -13,7 +13,7 @@ from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Request
 from werkzeug.wsgi import get_current_url
 
-from . import json
+from . import json, recovery
 from .globals import _request_ctx_stack
 
 # Re-exported, so that tests can import it together with the client.
@@ -224,7 +224,7 @@ class FlaskClient(Client):
         self.preserve_context = False
         # A test may have pushed the preserved context once more, so one pop may not be enough.
         while (top := _request_ctx_stack.top) is not None and top.preserved:
-            top.pop()
+            recovery.end_preserved(top)
 
 
 def _server_address(environ: WSGIEnvironment) -> tuple[str, int | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from schlenk import (
@@ -197,4 +199,34 @@ def test_unpushed_context_can_be_preserved(app: RecordingApp) -> None:
     context = app.test_request_context(environ_overrides={"flask._preserve_context": True})
     context.auto_pop(None)
     assert context.preserved
+    assert tops() == NOTHING
+
+
+class Interrupting(list[Any]):
+    """The list of pushes of a context: a signal handler raises an exception as soon as a pop of it has begun."""
+
+    def pop(self, *place: Any) -> Any:
+        super().pop(*place)
+        raise KeyboardInterrupt
+
+
+def test_interrupted_pop_for_next_request(app: RecordingApp, preserving: RequestContext) -> None:
+    with preserving:
+        pass
+    preserving._implicit_app_ctx_stack = Interrupting(preserving._implicit_app_ctx_stack)
+    with pytest.raises(KeyboardInterrupt):
+        app.test_client().get("/")
+    assert tops() == NOTHING
+    assert app.test_client().get("/").status_code == 404
+
+
+def test_interrupted_pop_at_end_of_client(app: RecordingApp) -> None:
+    client = app.test_client()
+    client.__enter__()
+    client.get("/")
+    kept = _request_ctx_stack.top
+    assert kept is not None
+    kept._implicit_app_ctx_stack = Interrupting(kept._implicit_app_ctx_stack)
+    with pytest.raises(KeyboardInterrupt):
+        client.__exit__(None, None, None)
     assert tops() == NOTHING
