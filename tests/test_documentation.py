@@ -18,6 +18,7 @@ from datetime import timedelta
 from importlib.metadata import metadata
 from pathlib import Path
 from typing import NamedTuple
+from urllib.request import urlopen
 
 import pytest
 
@@ -25,6 +26,7 @@ import schlenk
 from schlenk.config import DEFAULTS
 from tests import test_security
 from tests.fidelity.scenarios import departures
+from tests.support.serving import PATIENCE, serving
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -140,6 +142,36 @@ def test_linked_traces_are_built(tmp_path: Path) -> None:
     assert len(pages) == 2
     assert "view hello" in pages[0]
     assert "ValueError: the cart is empty" in pages[1]
+
+
+@pytest.fixture
+def tutorial(tmp_path: Path) -> Path:
+    """A directory with the two files that the tutorial tells the reader to save."""
+    found = list(fences((ROOT / "docs" / "start.md").read_text(encoding="utf-8")))
+    for name, language, sign in (("shop.py", "python", "app = Flask"), ("test_shop.py", "text", "def test_")):
+        (body,) = [fence.body for fence in found if fence.language == language and sign in fence.body]
+        (tmp_path / name).write_text(body, encoding="utf-8")
+    return tmp_path
+
+
+def test_tutorial_tests_pass(tutorial: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=tutorial, capture_output=True, text=True, timeout=PATIENCE)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("program", ["gunicorn", "waitress-serve"])
+def test_tutorial_is_served(program: str, tutorial: Path) -> None:
+    page = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
+    (options,) = re.findall(rf"^{program} (.+)$", page, re.MULTILINE)
+    package = program.partition("-")[0]
+    pytest.importorskip(package)
+    command = ["-m", package, *options.replace(":8000", ":PORT").split()]
+    with serving(sys.executable, *command, directory=tutorial) as port:
+        with urlopen(f"http://127.0.0.1:{port}/items/flask", timeout=PATIENCE) as response:
+            answered = response.read()
+    assert answered == b'{"left":3,"name":"flask"}\n'
+    assert answered.decode() in page
 
 
 def test_settings_page_lists_every_default() -> None:
