@@ -24,6 +24,12 @@ from tests.support.execution import in_thread
 from tests.support.programs import needs_flask, run, under
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_garbage() -> None:
+    """Collect what earlier tests have left: the stream of a request pops its contexts when it is collected."""
+    gc.collect()
+
+
 @pytest.fixture(autouse=True)
 def seen_by_coverage(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let coverage see the profile function, which Python runs with tracing switched off."""
