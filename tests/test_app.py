@@ -106,7 +106,7 @@ def test_subdomain_matching_is_stored() -> None:
     assert [Flask("shop", subdomain_matching=flag).subdomain_matching for flag in (False, True)] == [False, True]
 
 
-def test_unsupported_keywords_accept_defaults() -> None:
+def test_unsupported_options_take_defaults() -> None:
     app = Flask(
         "shop",
         static_url_path=None,

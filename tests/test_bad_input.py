@@ -106,7 +106,7 @@ def test_proxy_to_unset_name_names_it() -> None:
 
 
 @pytest.mark.usefixtures("outer")
-def test_pop_below_top_request_context_raises(app: Flask) -> None:
+def test_pop_below_top_request_raises(app: Flask) -> None:
     with app.test_request_context("/below") as below, app.test_request_context("/top"):
         with unchanged(), pytest.raises(AssertionError, match=r"/below.*/top"):
             below.pop()
@@ -208,13 +208,13 @@ def test_invalid_return_value_gets_500(app: Flask, returned: Any) -> None:
 
 
 @pytest.mark.usefixtures("outer")
-def test_unserializable_session_value_gets_500(app: Flask) -> None:
+def test_unserializable_session_gets_500(app: Flask) -> None:
     app.view_functions["index"] = lambda: session.update(thing=Secret()) or ""
     assert answer(app)[0] == 500
 
 
 @pytest.mark.usefixtures("outer")
-def test_unknown_endpoint_in_url_for_gets_500(app: Flask) -> None:
+def test_unknown_endpoint_gets_500(app: Flask) -> None:
     app.view_functions["index"] = lambda: url_for("Secret")
     assert answer(app)[0] == 500
 

@@ -222,7 +222,7 @@ def test_missing_file_is_ignored_silently(config: Config, tmp_path: Path, read: 
     assert config == {}
 
 
-def test_unreadable_file_raises_even_silently(config: Config, tmp_path: Path) -> None:
+def test_silent_skips_no_unreadable_file(config: Config, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(OSError, match="loop"):
         config.from_pyfile("loop", silent=True)

@@ -183,7 +183,7 @@ def test_settings_page_lists_every_default() -> None:
     assert listed == dict(DEFAULTS)
 
 
-def test_package_readme_has_only_absolute_links() -> None:
+def test_package_readme_links_are_absolute() -> None:
     package = metadata("schlenk")
     # Up to Python 3.9, the description is the body of the metadata.
     links = re.findall(r"\]\(([^)]+)\)", str(package.get("Description") or package.get_payload()))  # type: ignore[attr-defined]

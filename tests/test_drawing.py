@@ -119,7 +119,7 @@ def test_image_cuts_wide_text_earlier() -> None:
     assert "\u6771" * 21 + "…" in in_image(svg(record(step("\u6771" * 100))))
 
 
-def test_policy_allows_only_own_script_and_style() -> None:
+def test_policy_allows_own_script_and_style() -> None:
     page = html(record(step()))
     expected = "default-src 'none'; "
     for directive, element in (("style", "style"), ("script", "script")):

@@ -135,7 +135,7 @@ def test_handler_may_raise_http_exception() -> None:
     assert answer(app)[0] == 500
 
 
-def test_handlers_are_stored_by_code_and_class() -> None:
+def test_handlers_are_kept_by_code_and_class() -> None:
     app, handler = Flask("keeping"), named("kept")
     for kind in (404, Missing, HTTPException):
         app.register_error_handler(kind, handler)
@@ -193,7 +193,7 @@ def test_abort_with_response_skips_handlers() -> None:
     assert answer(app) == (418, "as it is")
 
 
-def test_abort_leaves_given_response_unchanged() -> None:
+def test_abort_does_not_change_response() -> None:
     app, denied = Flask("aborting"), Response("denied", 403)
     app.secret_key = "key"
 
@@ -208,7 +208,7 @@ def test_abort_leaves_given_response_unchanged() -> None:
     assert list(denied.headers) == before
 
 
-def test_exception_without_code_skips_handlers() -> None:
+def test_error_without_code_skips_handlers() -> None:
     app = failing(HTTPException(response=Response("as it is", 418)))
     app.register_error_handler(HTTPException, named("never"))
     assert answer(app) == (418, "as it is")
@@ -231,7 +231,7 @@ def test_http_exception_does_not_propagate() -> None:
     assert answer(failing(Forbidden(), TESTING=True))[0] == 403
 
 
-def test_raised_500_has_no_original_exception() -> None:
+def test_raised_500_has_no_original() -> None:
     app = failing(InternalServerError())
     app.register_error_handler(500, lambda error: f"original: {error.original_exception}")
     assert answer(app) == (200, "original: None")
@@ -355,7 +355,7 @@ def test_handler_of_500_receives_original(kind: Any) -> None:
     assert [(type(given), given.original_exception) for given in seen] == [(InternalServerError, error)]
 
 
-def test_exception_handler_receives_the_error() -> None:
+def test_exception_handler_gets_the_error() -> None:
     app = failing(Missing())
     app.register_error_handler(Exception, named("all"))
     app.register_error_handler(500, named("500"))

@@ -133,7 +133,7 @@ def test_long_path_is_shortened(app: Flask) -> None:
         assert "GET /" + 199 * "a" + "... of shop" in flight.report()
 
 
-def test_finished_greenlet_is_said_to_be_unknown(app: Flask) -> None:
+def test_finished_greenlet_has_no_lines(app: Flask) -> None:
     in_greenlet(lambda: app.app_context().push())
     text = flight.report()
     _app_ctx_stack._local.__storage__.clear()
@@ -169,7 +169,7 @@ def test_other_ident_is_named(app: Flask, monkeypatch: pytest.MonkeyPatch) -> No
         assert "application context of shop, 'somebody'\n" in flight.report()
 
 
-def test_thread_of_foreign_context_is_unknown() -> None:
+def test_foreign_context_has_no_thread() -> None:
     pytest.importorskip("greenlet")
     _app_ctx_stack.push(flask_context())
     text = flight.report()
@@ -300,7 +300,7 @@ def test_age_of_foreign_context_is_read() -> None:
     assert re.search(r"\n  6\d\.\d{3} s  GET /item of store, endpoint item, thread \S+, from 127\.0\.0\.1\n", text)
 
 
-def test_request_of_merged_context_is_read_once() -> None:
+def test_merged_context_is_listed_once() -> None:
     # Flask 3.2 has one context for both stacks.
     context = flask_context(request=types.SimpleNamespace(method="GET", path="/item"), pushed_at=monotonic())
     for stack in (_app_ctx_stack, _request_ctx_stack):
@@ -429,7 +429,7 @@ def test_register_wraps_later_handler(output: Any) -> None:
 
 
 @posix
-def test_handler_not_set_by_python_becomes_default(output: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_handler_becomes_default(output: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signal, "getsignal", lambda number: None)
     flight.register(file=output)
     monkeypatch.undo()
@@ -536,7 +536,7 @@ def test_request_is_logged_once(app: Flask, logged: Records) -> None:
     assert [re.findall(r"GET (\S+) of", message) for message in logged.messages] == [["/cart"], ["/nested"]]
 
 
-def test_context_pushed_again_is_logged_again(app: Flask, logged: Records) -> None:
+def test_repushed_context_is_logged_again(app: Flask, logged: Records) -> None:
     watcher = flight.Watcher(1e-9)
     context = app.test_request_context("/cart")
     for _ in range(2):

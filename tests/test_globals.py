@@ -290,7 +290,7 @@ def test_globals_follow_mocked_stack() -> None:
         assert g.user == "ada"
 
 
-def test_registry_by_type_needs_the_proxys_type() -> None:
+def test_registry_needs_type_of_proxy() -> None:
     with mock.patch.dict(copyreg.dispatch_table):
         copyreg.pickle(LocalProxy, lambda proxy: (str, ("g",)))
         with pytest.raises(TypeError, match="_get_current_object"):

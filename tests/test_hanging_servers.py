@@ -190,7 +190,7 @@ def test_hung_worker_is_reported(server: Server, worker: str, preload: bool) -> 
 
 
 @pytest.mark.parametrize("worker", WORKERS)
-def test_worker_waiting_for_socket_is_reported(server: Server, worker: str) -> None:
+def test_waiting_for_socket_is_reported(server: Server, worker: str) -> None:
     if worker == "gevent":
         pytest.importorskip("gevent")
     server.gunicorn(*WORKERS[worker])
@@ -225,7 +225,7 @@ def test_blocked_gevent_loop_is_reported(server: Server) -> None:
 
 
 @pytest.mark.parametrize("worker", WORKERS)
-def test_watcher_of_preloaded_application_survives_fork(server: Server, worker: str) -> None:
+def test_preloaded_watcher_survives_fork(server: Server, worker: str) -> None:
     if worker == "gevent":
         pytest.importorskip("gevent")
     with (server.directory / "application.py").open("a") as file:
@@ -238,7 +238,7 @@ def test_watcher_of_preloaded_application_survives_fork(server: Server, worker: 
     assert server.text().count("Request running") == 1
 
 
-def test_uninterrupting_signal_of_gunicorn_is_reported(server: Server) -> None:
+def test_uninterrupting_signal_is_reported(server: Server) -> None:
     # gunicorn reopens its logs on SIGUSR1, and calls `siginterrupt(SIGUSR1, False)`.
     configuration = GUNICORN.replace("register()", f"register({signal.SIGUSR1:d})")
     (server.directory / "gunicorn.conf.py").write_text(configuration)

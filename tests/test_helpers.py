@@ -160,7 +160,7 @@ def test_url_for_outside_app_explains() -> None:
         url_for("index")
 
 
-def test_url_for_without_server_name_explains(app: Flask) -> None:
+def test_url_for_explains_no_server_name(app: Flask) -> None:
     with app.app_context(), pytest.raises(RuntimeError, match="SERVER_NAME is not set"):
         url_for("index")
 
@@ -229,7 +229,7 @@ def test_build_error_handler_gets_arguments(app: Flask) -> None:
     ]
 
 
-def test_build_error_handler_sees_current_error(app: Flask) -> None:
+def test_build_handler_sees_current_error(app: Flask) -> None:
     current: list[Any] = []
     app.url_build_error_handlers.append(lambda error, *_: current.append(error is sys.exc_info()[1]) or "")
     with app.test_request_context():
@@ -253,7 +253,7 @@ def test_unhandled_build_error_is_raised(app: Flask) -> None:
         url_for("nothing")
 
 
-def test_build_error_handler_may_raise_another(app: Flask) -> None:
+def test_build_handler_may_raise_another(app: Flask) -> None:
     seen: list[Any] = []
 
     def fail(error: BuildError, endpoint: str, values: dict[str, Any]) -> str:
@@ -388,7 +388,7 @@ def test_flash_requires_request() -> None:
         flash("Saved.")
 
 
-def test_get_flashed_messages_requires_request(app: Flask) -> None:
+def test_flashed_messages_require_request(app: Flask) -> None:
     with app.app_context(), pytest.raises(AttributeError, match="request context"):
         get_flashed_messages()
 
@@ -495,7 +495,7 @@ def test_closing_stream_pops_context(app: Flask, ended: list[Any]) -> None:
     assert depth() == 0
 
 
-def test_failing_stream_tears_down_with_error(app: Flask, ended: list[Any]) -> None:
+def test_failing_stream_passes_its_error(app: Flask, ended: list[Any]) -> None:
     error = ZeroDivisionError()
 
     def letters() -> Iterator[str]:
@@ -676,7 +676,7 @@ def test_root_path_without_file_raises() -> None:
         get_root_path("sys")
 
 
-def test_root_path_of_namespace_package_raises(folder: Path) -> None:
+def test_namespace_package_has_no_root_path(folder: Path) -> None:
     (folder / "namespace_package").mkdir()
     importlib.import_module("namespace_package")
     with pytest.raises(RuntimeError, match=r"'namespace_package'.*root_path="):

@@ -119,7 +119,7 @@ def test_proxies_are_werkzeugs() -> None:
 
 
 @needs_flask
-def test_popping_in_a_copy_is_refused_as_by_flask() -> None:
+def test_pop_in_copy_is_refused_as_by_flask() -> None:
     under("""
         context = app.app_context()
         context.push()
@@ -240,7 +240,7 @@ def test_push_in_a_copy_is_not_seen_outside() -> None:
 
 
 @needs_flask
-def test_pop_in_a_copy_changes_nothing_outside() -> None:
+def test_pop_in_copy_changes_only_copy() -> None:
     under("""
         with app.test_request_context("/outer"):
             assert contextvars.copy_context().run(_request_ctx_stack.pop).request.path == "/outer"
@@ -446,7 +446,7 @@ def test_leak_in_a_copy_is_found() -> None:
 
 
 @needs_flask
-def test_schlenks_application_works_beside_it() -> None:
+def test_schlenks_app_works_beside_flask() -> None:
     under("""
         own = schlenk.Flask("own")
         own.add_url_rule("/", "index", lambda: schlenk.request.path + request.path + schlenk.current_app.name)
@@ -587,7 +587,7 @@ def test_merged_context_is_on_both_stacks(merged: str) -> None:
     )
 
 
-def test_merged_stack_shows_those_with_request(merged: str) -> None:
+def test_merged_stack_shows_requests(merged: str) -> None:
     run(
         merged,
         """
@@ -605,7 +605,7 @@ def test_merged_stack_shows_those_with_request(merged: str) -> None:
     )
 
 
-def test_merged_context_without_request_raises(merged: str) -> None:
+def test_merged_context_may_lack_request(merged: str) -> None:
     run(
         merged,
         """
@@ -683,7 +683,7 @@ def test_standing_in_is_refused_after_import() -> None:
         "import flask; flask.Flask('shop').test_cli_runner",
     ],
 )
-def test_missing_name_points_to_the_real_flask(statement: str) -> None:
+def test_missing_name_points_to_flask(statement: str) -> None:
     refused("Call schlenk.install_under_flask()", AS, statement)
 
 
@@ -699,7 +699,7 @@ def test_hasattr_of_a_missing_name_is_false() -> None:
     )
 
 
-def test_application_has_flasks_empty_attributes() -> None:
+def test_app_has_flasks_empty_attributes() -> None:
     run(
         """
         import schlenk
@@ -725,7 +725,7 @@ def test_property_error_is_kept() -> None:
     )
 
 
-def test_request_is_a_proxy_of_werkzeugs_class() -> None:
+def test_request_is_a_werkzeug_proxy() -> None:
     run("""
         import schlenk, werkzeug.local
         assert isinstance(schlenk.request, werkzeug.local.LocalProxy)

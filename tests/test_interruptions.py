@@ -146,7 +146,7 @@ def interrupt(follow: Follow, application: Flask, line: Line, occurrence: int) -
         ),
     ],
 )
-def test_exception_at_any_line_leaves_nothing(follow: Follow, kind: str) -> None:
+def test_interruption_leaves_no_context(follow: Follow, kind: str) -> None:
     application = make_application(kind)
     lines: dict[Line, int] = {}
     follow(application, lambda line: lines.update({line: lines.get(line, 0) + 1}))

@@ -84,7 +84,7 @@ def test_proxy_is_refused_with_advice(app: Flask) -> None:
         jsonify(place("user"))
 
 
-def test_object_with_any_attribute_is_refused() -> None:
+def test_object_with_any_name_is_refused() -> None:
     class Answering:
         def __getattr__(self, name: str) -> None:
             return None

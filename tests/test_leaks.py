@@ -255,7 +255,7 @@ def test_overlapping_checks_restore_push() -> None:
 
 
 @pytest.mark.schlenk_leaks(False)
-def test_earlier_replacement_of_push_is_restored(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_earlier_push_method_is_restored(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     pushed: list[Any] = []
     monkeypatch.setattr(_app_ctx_stack, "push", pushed.append)
     replaced = vars(_app_ctx_stack)["push"]
@@ -286,7 +286,7 @@ def test_allowed_context_is_no_leak(app: Flask) -> None:
     context.pop()
 
 
-def test_leak_below_allowed_context_is_removed(app: Flask) -> None:
+def test_leak_below_allowed_is_removed(app: Flask) -> None:
     left, allowed = app.app_context(), app.app_context()
 
     def leave() -> None:

@@ -249,7 +249,7 @@ def test_preprocessor_may_change_view_args(app: Flask) -> None:
     assert app.test_client().get("/user/ada").data == b"ADA"
 
 
-def test_preprocessor_receives_current_request(app: Flask, steps: list[str]) -> None:
+def test_preprocessor_sees_current_request(app: Flask, steps: list[str]) -> None:
     inner = app.test_request_context("/user/ada")
     app.url_value_preprocessor(lambda endpoint, values: inner.push())
     app.url_value_preprocessor(lambda endpoint, values: steps.append(f"next {endpoint} {values}"))
@@ -325,7 +325,7 @@ def test_after_this_request_runs_first() -> None:
     assert ran == ["this 1", "this 2", "after_request"]
 
 
-def test_after_this_request_replaces_response() -> None:
+def test_after_this_request_may_replace() -> None:
     app = Flask("replaced")
     app.before_request(lambda: after_this_request(lambda response: Response("other")) and None)
     assert app.test_client().get("/").data == b"other"
@@ -339,7 +339,7 @@ def test_after_this_request_runs_once() -> None:
     assert [client.get(path).data for path in ("/", "/other", "/")] == [b"hello", b"changed", b"hello"]
 
 
-def test_session_is_saved_after_after_request() -> None:
+def test_session_is_saved_after_hooks() -> None:
     app = Flask("saving")
     app.secret_key = "key"
 
@@ -395,7 +395,7 @@ def test_failed_first_request_is_repeated() -> None:
 
 
 @pytest.mark.parametrize("ident", [schlenk.get_ident, threading.get_ident])
-def test_before_first_request_may_nest_request(ident: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_request_hook_may_nest_request(ident: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("schlenk.app.get_ident", ident)
     app, answers = Flask("asking"), []
     app.add_url_rule("/", "index", lambda: "hello")
@@ -474,7 +474,7 @@ def test_subclass_methods_are_called(path: str, method: str, between: list[str])
     assert calls == TO_THE_HOOKS + between + FROM_THE_ANSWER
 
 
-def test_session_interface_methods_are_called() -> None:
+def test_session_interface_is_called() -> None:
     calls: list[str] = []
     names = [
         "open_session", "save_session", "is_null_session", "make_null_session", "get_signing_serializer",
@@ -741,7 +741,7 @@ def test_unopened_session_skips_early_hooks(app: Flask, steps: list[str]) -> Non
 
 
 @needs_signals
-def test_error_signal_is_sent_without_context(app: Flask) -> None:
+def test_error_signal_needs_no_context(app: Flask) -> None:
     told: list[tuple[Flask, Exception]] = []
 
     def receive(sender: Flask, exception: Exception) -> None:
@@ -761,7 +761,7 @@ def test_failed_request_does_not_affect_next(app: Flask, steps: list[str]) -> No
     assert steps == [*BEFORE[1:], "view", "after_request 200", *UNAWARE]
 
 
-def test_handled_error_is_hidden_from_teardown(app: Flask, steps: list[str]) -> None:
+def test_teardown_sees_no_handled_error(app: Flask, steps: list[str]) -> None:
     app.register_error_handler(ZeroDivisionError, lambda error: ("handled", 418))
     app.test_client().get("/fails")
     assert steps == [*BEFORE[:1], "preprocessor fails {}", "before_request", "view", "after_request 418", *UNAWARE]
@@ -891,7 +891,7 @@ def test_routing_error_is_kept_for_stream(leaving: Flask) -> None:
     assert leaving.test_client().get("/nowhere").data == b"<NotFound '404: Not Found'>"
 
 
-def test_raised_routing_error_keeps_traceback(leaving: Flask) -> None:
+def test_raised_routing_error_is_traced(leaving: Flask) -> None:
     leaving.config.update(TRAP_HTTP_EXCEPTIONS=True, PROPAGATE_EXCEPTIONS=True)
     with pytest.raises(NotFound) as caught:
         leaving.test_client().get("/nowhere")

@@ -156,7 +156,7 @@ def test_subclass_attribute_shadows_value(made: type[Users]) -> None:
     assert place.__storage__[get_ident()]["kind"] == "machine"
 
 
-def test_missing_name_of_subclass_is_in_error() -> None:
+def test_error_names_missing_attribute() -> None:
     with pytest.raises(AttributeError, match=r"^age$"):
         Users("ada").age  # noqa: B018
 

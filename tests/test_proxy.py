@@ -258,7 +258,7 @@ def test_typed_proxy_may_be_unbound() -> None:
     assert repr(LocalProxy[User](nothing)) == "<LocalProxy unbound>"
 
 
-def test_class_attribute_proxy_returns_itself() -> None:
+def test_proxy_in_class_returns_itself() -> None:
     class Holder:
         user = proxy_to(User())
         method = proxy_to(lambda *arguments: arguments)
@@ -353,7 +353,7 @@ def test_subclass_overrides_current_object() -> None:
     assert len(proxy) == 5
 
 
-def test_override_of_current_object_calls_super() -> None:
+def test_current_object_override_calls_super() -> None:
     class Required(LocalProxy[Any]):
         def _get_current_object(self) -> Any:
             obj = super()._get_current_object()
@@ -392,7 +392,7 @@ def test_replaced_on_proxy_is_not_followed(replaced: str) -> None:
     assert proxy + "!" == "ada!"
 
 
-def test_patched_current_object_is_not_called() -> None:
+def test_patched_current_object_is_unused() -> None:
     with mock.patch.object(LocalProxy, "_get_current_object", return_value="grace"):
         assert proxy_to("ada") + "!" == "ada!"
 
@@ -416,7 +416,7 @@ def test_replaced_local_is_followed() -> None:
     assert proxy + "!" == "grace!"
 
 
-def test_patched_current_object_of_subclass_is_called() -> None:
+def test_current_object_override_is_called() -> None:
     class UserProxy(LocalProxy[Any]):
         pass
 
@@ -427,7 +427,7 @@ def test_patched_current_object_of_subclass_is_called() -> None:
     assert proxy.upper() == "ADA"
 
 
-def test_value_missing_in_subclass_of_local_is_unbound() -> None:
+def test_subclass_value_may_be_missing() -> None:
     class Place(Local):
         pass
 
@@ -435,7 +435,7 @@ def test_value_missing_in_subclass_of_local_is_unbound() -> None:
         Place()("user").name  # noqa: B018
 
 
-def test_subclass_of_fast_proxy_may_read_itself() -> None:
+def test_fast_subclass_may_read_itself() -> None:
     stack = LocalStack[Any]()
 
     class Shouting(type(stack())):  # type: ignore[misc]

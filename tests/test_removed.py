@@ -32,7 +32,7 @@ def test_url_decode_reads_a_query(query: str | bytes) -> None:
     assert removed.url_decode(query).to_dict(flat=False) == {"q": ["a b", "ä"], "e": [""]}
 
 
-def test_url_decode_makes_the_class_asked_for() -> None:
+def test_url_decode_returns_given_class() -> None:
     assert removed.url_decode("q=1", cls=dict) == {"q": "1"}
 
 
@@ -85,7 +85,7 @@ def test_wsgi_to_bytes_reads_latin_1(passed: str | bytes) -> None:
     assert removed.bytes_to_wsgi("ä".encode()) == "\xc3\xa4"
 
 
-def test_cached_property_can_be_computed_anew() -> None:
+def test_cached_property_can_be_renewed() -> None:
     class Shelf:
         @cached_property
         def items(self) -> list[str]:
@@ -342,7 +342,7 @@ def test_failed_first_request_runs_again() -> None:
 
 
 @needs_flask
-def test_cookie_jar_shows_the_clients_cookies() -> None:
+def test_cookie_jar_shows_clients_cookies() -> None:
     under("""
         import datetime
         client = app.test_client()

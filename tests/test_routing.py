@@ -133,7 +133,7 @@ def test_rule_may_be_added_to_url_map(app: Flask) -> None:
     assert body(app, "/") == "by hand"
 
 
-def test_url_map_rule_does_not_answer_options(app: Flask) -> None:
+def test_url_map_rule_has_no_options(app: Flask) -> None:
     app.url_map.add(Rule("/", endpoint="index"))
     app.view_functions["index"] = lambda: request.method
     assert body(app, "/", "OPTIONS") == "OPTIONS"
@@ -303,7 +303,7 @@ def test_options_uses_response_class(app: Flask) -> None:
 # Results of matching
 
 
-def test_request_has_rule_endpoint_and_values(app: Flask) -> None:
+def test_request_has_rule_and_values(app: Flask) -> None:
     app.add_url_rule("/user/<name>", "user", lambda name: "")
     with app.test_request_context("/user/ada"):
         assert request.url_rule is next(app.url_map.iter_rules("user"))
@@ -425,7 +425,7 @@ def test_default_subdomain_matches_any_host(matching: bool, found: str) -> None:
     assert body(app, "/", base_url="http://admin.shop.example") == found
 
 
-def test_any_host_matches_without_server_name(app: Flask) -> None:
+def test_no_server_name_matches_any_host(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: request.host)
     hosts = ["shop.example", "127.0.0.1:5000"]
     assert [body(app, "/", base_url=f"http://{host}") for host in hosts] == hosts
@@ -443,7 +443,7 @@ def test_host_matching_uses_rule_hosts() -> None:
 # URL adapters
 
 
-def test_create_url_adapter_can_be_overridden() -> None:
+def test_url_adapter_can_be_overridden() -> None:
     class Other(Flask):
         def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
             return Map([Rule("/other", endpoint="other")]).bind("other.example", path_info="/other")

@@ -96,7 +96,7 @@ def test_session_response_varies_by_cookie(app: Flask, read: Callable[[Any], Any
 
 
 @pytest.mark.parametrize("write", [json.dumps, schlenk_json.dumps])
-def test_only_session_interface_writes_session(write: Callable[[Any], Any]) -> None:
+def test_only_interface_writes_session(write: Callable[[Any], Any]) -> None:
     kept = SecureCookieSession({"user": "ada"})
     write(kept)
     assert kept.accessed
@@ -256,7 +256,7 @@ def test_removed_fallback_key_is_rejected(app: Flask, visits: FlaskClient) -> No
 
 
 @pytest.mark.parametrize("key", ["old", b"old", bytearray(b"old")])
-def test_fallback_key_outside_list_is_refused(app: Flask, key: Any) -> None:
+def test_fallback_keys_must_be_a_list(app: Flask, key: Any) -> None:
     app.config["SECRET_KEY_FALLBACKS"] = key
     with pytest.raises(TypeError, match="Put it into a list"):
         app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
@@ -330,7 +330,7 @@ def test_request_class_trusted_hosts_apply(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("host", ["xn--strae-oqa.example", "xn--a", "xn--a:8080", "XN--A"])
-def test_undecodable_host_is_reported_as_sent(app: Flask, host: str) -> None:
+def test_undecodable_host_is_shown_as_sent(app: Flask, host: str) -> None:
     """Python only decodes names of IDNA 2003. Requests for other names must not fail."""
 
     @app.route("/page")

@@ -355,7 +355,7 @@ def test_unserializable_value_gets_500() -> None:
     assert b"object" not in response.data
 
 
-def test_unsortable_keys_error_names_no_value() -> None:
+def test_unsortable_keys_error_hides_values() -> None:
     def act(session: Any) -> None:
         session["user"] = session[7] = "ada"
 

@@ -525,7 +525,7 @@ assert asked == ["7", "7"], asked
 
 
 @caching
-def test_static_rules_ignore_custom_converters(app: Flask) -> None:
+def test_static_rules_skip_custom_converters(app: Flask) -> None:
     app.url_map.converters["own"] = BaseConverter
     app.add_url_rule("/<own:value>", "own")
     body(app, "/page"), body(app, "/user/7")

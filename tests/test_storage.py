@@ -93,7 +93,7 @@ def test_finalizer_values_do_not_stay(by_number: Local, keeper: str) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the names of POSIX threads in libc")
-def test_c_thread_stores_each_time_it_enters_python(by_number: Local) -> None:
+def test_c_thread_can_enter_python_again(by_number: Local) -> None:
     """A thread made by C enters Python in its function, and for the destructors of two of its keys."""
     libc = ctypes.CDLL(None)
     seen: list[tuple[int, bool, int]] = []
@@ -127,7 +127,7 @@ def test_c_thread_stores_each_time_it_enters_python(by_number: Local) -> None:
     assert by_number.__storage__ == {}
 
 
-def test_greenlets_of_gevent_store_by_patched_ident() -> None:
+def test_gevent_stores_by_patched_ident() -> None:
     pytest.importorskip("gevent")
     run("""
         import gevent.monkey; gevent.monkey.patch_all()
@@ -152,7 +152,7 @@ def test_greenlets_of_gevent_store_by_patched_ident() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("number", [False, True], ids=["default", "by number"])
-def test_fork_keeps_only_values_of_forking_thread(number: bool) -> None:
+def test_fork_keeps_forking_threads_values(number: bool) -> None:
     run(f"""
         import os, threading, warnings
         from schlenk.local import Local, get_ident
@@ -180,7 +180,7 @@ def test_fork_keeps_only_values_of_forking_thread(number: bool) -> None:
     """)
 
 
-def test_threads_missing_after_fork_are_forgotten(place: Local) -> None:
+def test_fork_forgets_missing_threads(place: Local) -> None:
     """What runs in the child, here with threads that do exist."""
     pytest.importorskip("greenlet")
     chosen = Local()
@@ -199,7 +199,7 @@ def test_threads_missing_after_fork_are_forgotten(place: Local) -> None:
     assert len(chosen.__storage__) == 1
 
 
-def test_fork_keeps_greenlets_of_forking_thread() -> None:
+def test_fork_keeps_own_greenlets() -> None:
     pytest.importorskip("greenlet")
     run("""
         import greenlet, os
@@ -276,7 +276,7 @@ def test_released_thread_ends_cleanly(by_number: Local) -> None:
     assert by_number.__storage__ == {}
 
 
-def test_thread_never_sees_predecessors_values(by_number: Local) -> None:
+def test_thread_never_sees_earlier_values(by_number: Local) -> None:
     def work() -> bool:
         seen = hasattr(by_number, "value")
         by_number.value = 1
@@ -336,7 +336,7 @@ def test_local_end_frees_values(by_number: Local) -> None:
     assert value() is None
 
 
-def test_late_ident_func_applies_from_then_on(place: Local) -> None:
+def test_late_ident_func_applies_at_once(place: Local) -> None:
     place.value = "before"
 
     def work() -> None:
@@ -396,7 +396,7 @@ def test_suspended_greenlets_are_bounded(place: Local) -> None:
         assert len(place.__storage__) <= 64
 
 
-def test_stacks_of_dead_greenlets_are_bounded() -> None:
+def test_dead_greenlets_stacks_are_bounded() -> None:
     stack: LocalStack[int] = LocalStack()
     for number in range(200):
         in_greenlet(lambda: stack.push(number))  # noqa: B023
@@ -419,7 +419,7 @@ def test_living_greenlets_survive_sweep(place: Local) -> None:
     assert [owner.switch() for owner in living] == list(range(100))
 
 
-def test_greenlet_never_sees_dead_ones_values(place: Local) -> None:
+def test_greenlet_sees_no_dead_ones_values(place: Local) -> None:
     def work() -> bool:
         seen = hasattr(place, "value")
         place.value = 1
@@ -493,7 +493,7 @@ def test_small_storage_is_not_swept(place: Local, monkeypatch: pytest.MonkeyPatc
     assert Owner.asked == 0
 
 
-def test_setting_existing_value_does_not_sweep(place: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changing_a_value_does_not_sweep(place: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(64):
         store_as(place, Owner())
     monkeypatch.setattr(Owner, "asked", 0)

@@ -107,7 +107,7 @@ def test_html_object_becomes_markup(serializer: TaggedJSONSerializer) -> None:
     assert serializer.loads(serializer.dumps(Widget())) == Markup("<b>")
 
 
-def test_class_with_html_method_is_not_markup(serializer: TaggedJSONSerializer) -> None:
+def test_html_method_of_class_is_no_markup(serializer: TaggedJSONSerializer) -> None:
     class NoWidget:
         __html__ = None
 

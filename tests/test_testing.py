@@ -227,7 +227,7 @@ def test_redirects_can_be_followed(app: Flask) -> None:
     assert response.get_data(as_text=True) == "GET http://localhost/third"
 
 
-def test_redirects_are_not_followed_by_default(app: Flask) -> None:
+def test_redirects_are_not_followed(app: Flask) -> None:
     app.add_url_rule("/first", "first", lambda: redirect("/second"))
     assert app.test_client().get("/first").status_code == 302
 
@@ -406,7 +406,7 @@ def test_last_redirect_context_is_preserved(app: Flask, ended: list[str]) -> Non
         assert ended == ["/first"]
 
 
-def test_block_without_request_has_no_context(app: Flask) -> None:
+def test_empty_block_has_no_context(app: Flask) -> None:
     with app.test_client() as client:
         assert client.preserve_context is True
         assert has_request_context() is False
@@ -563,7 +563,7 @@ def test_failed_transaction_keeps_context(app: Flask) -> None:
         assert _request_ctx_stack._local.stack == [outer]
 
 
-def test_transaction_accepts_request_arguments(app: Flask) -> None:
+def test_transaction_accepts_arguments(app: Flask) -> None:
     seen: list[str] = []
 
     class Looking(type(app.session_interface)):
@@ -577,7 +577,7 @@ def test_transaction_accepts_request_arguments(app: Flask) -> None:
     assert seen[-1] == "POST http://admin.localhost/page"
 
 
-def test_transaction_sets_cookie_for_its_host(app: Flask) -> None:
+def test_transaction_sets_cookie_of_host(app: Flask) -> None:
     client = app.test_client()
     with client.session_transaction(base_url="http://shop.example:8080/") as kept:
         kept["visits"] = 41
@@ -600,7 +600,7 @@ def test_transaction_requires_session(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("before", [(), ("/before",)], ids=["first", "later"])
-def test_transaction_explains_request_in_block(app: Flask, ended: list[str], before: tuple[str, ...]) -> None:
+def test_transaction_explains_nested_request(app: Flask, ended: list[str], before: tuple[str, ...]) -> None:
     with app.test_client() as client:
         for path in before:
             client.get(path)
@@ -625,7 +625,7 @@ def test_request_in_transaction_is_allowed(app: Flask, ended: list[str]) -> None
     assert ended == ["/page", "/transaction"]
 
 
-def test_transaction_names_context_left_pushed(app: Flask) -> None:
+def test_transaction_names_leaked_context(app: Flask) -> None:
     with pytest.raises(AssertionError, match="/left") as raised:
         with app.test_client().session_transaction():
             app.test_request_context("/left").push()

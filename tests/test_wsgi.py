@@ -392,7 +392,7 @@ def test_view_may_call_another_app(app: Flask, inner: Flask) -> None:
     assert Served(validator(app), "/outer").body == b"inner /page, shop /outer outer"
 
 
-def test_failing_inner_app_leaves_outer_alone(app: Flask, inner: Flask) -> None:
+def test_failing_inner_app_keeps_outer(app: Flask, inner: Flask) -> None:
     inner.add_url_rule("/fails", "fails", lambda: 1 / 0)
 
     @app.route("/outer")
@@ -405,7 +405,7 @@ def test_failing_inner_app_leaves_outer_alone(app: Flask, inner: Flask) -> None:
     assert Served(app, "/outer").body == b"500 True shop"
 
 
-def test_recursive_request_shares_app_context(app: Flask) -> None:
+def test_recursion_shares_app_context(app: Flask) -> None:
     app.add_url_rule(
         "/depth", "depth", lambda: f"{len(_request_ctx_stack._local.stack)} {len(_app_ctx_stack._local.stack)}"
     )

@@ -55,7 +55,7 @@ def test_extra_figures_are_measured() -> None:
     assert min(*found["threads"].values(), *found["greenlets"].values(), found["bytes"], found["import"]) > 0
 
 
-def test_contextless_werkzeug_measures_threads() -> None:
+def test_werkzeug_is_measured_with_threads() -> None:
     settings = {**TINY, "threads": [1, 2], "requests": 2}
     found = rounds({"Werkzeug": sys.executable}, 1, {**TINY, "only": "nothing"}, settings)["Werkzeug"]["scale"]
     assert list(found) == ["threads"]

@@ -155,7 +155,7 @@ def test_pop_in_other_thread_raises(app: RecordingApp) -> None:
         assert app.torn == []
 
 
-def test_context_leaked_by_teardown_is_removed(app: RecordingApp) -> None:
+def test_leak_of_teardown_is_removed(app: RecordingApp) -> None:
     app.teardown_appcontext(lambda error: RecordingApp("left").app_context().push())
     with pytest.raises(AssertionError, match="was not popped"), app.app_context():
         pass
@@ -178,7 +178,7 @@ def test_leaked_context_is_removed_on_exit(app: RecordingApp) -> None:
         assert app.torn == [("app", None)]
 
 
-def test_missing_context_is_torn_down_on_exit(app: RecordingApp) -> None:
+def test_exit_tears_down_missing_context(app: RecordingApp) -> None:
     with RecordingApp("below").app_context() as below:
         with pytest.raises(AssertionError, match="removed from"), app.app_context():
             _app_ctx_stack.pop()
@@ -209,7 +209,7 @@ def test_exit_in_other_thread_takes_nothing(app: RecordingApp) -> None:
         assert app.torn == []
 
 
-def test_popped_context_is_not_torn_down_twice(app: RecordingApp) -> None:
+def test_popped_context_is_torn_down_once(app: RecordingApp) -> None:
     with pytest.raises(AssertionError, match="wrong context"), app.app_context() as context:
         context.pop()
     assert tops() == NOTHING

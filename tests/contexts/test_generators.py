@@ -136,7 +136,7 @@ def test_stream_that_goes_on_shares_g(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_second_stream_of_request_keeps_its_g(app: RecordingApp) -> None:
+def test_second_stream_keeps_its_g(app: RecordingApp) -> None:
     streams = []
 
     @app.route("/two")
@@ -153,7 +153,7 @@ def test_second_stream_of_request_keeps_its_g(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_stream_returns_contexts_to_their_place(app: RecordingApp) -> None:
+def test_stream_puts_contexts_back(app: RecordingApp) -> None:
     with app.app_context() as around:
         stream = get(app, "/stream/ada")
         with Flask("above").test_request_context() as above:
@@ -165,14 +165,14 @@ def test_stream_returns_contexts_to_their_place(app: RecordingApp) -> None:
         assert _app_ctx_stack.entries() == [around]
 
 
-def test_application_context_around_is_shared(app: RecordingApp) -> None:
+def test_outer_app_context_is_shared(app: RecordingApp) -> None:
     with app.app_context():
         stream = get(app, "/stream/ada")
         assert b"".join(get(app, "/user")) == b"ada"
         stream.close()
 
 
-def test_stream_runs_without_ended_application_context(app: RecordingApp) -> None:
+def test_stream_outlives_app_context(app: RecordingApp) -> None:
     def parts() -> Iterator[bool]:
         for _ in range(2):
             yield has_app_context()
@@ -211,7 +211,7 @@ def test_stream_outlives_its_thread(app: RecordingApp) -> None:
     assert _request_ctx_stack.snapshot() == {}
 
 
-def test_collected_stream_leaves_request_alone(app: RecordingApp) -> None:
+def test_collected_stream_keeps_request(app: RecordingApp) -> None:
     forgotten = [get(app, "/stream/ada")]
 
     @app.route("/collect")
@@ -224,7 +224,7 @@ def test_collected_stream_leaves_request_alone(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_contexts_pushed_by_stream_stay_its_own(app: RecordingApp) -> None:
+def test_stream_keeps_contexts_it_pushed(app: RecordingApp) -> None:
     other = Flask("other")
 
     @app.route("/holding")
@@ -249,7 +249,7 @@ def test_contexts_pushed_by_stream_stay_its_own(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_waiting_stream_is_below_outer_request(app: RecordingApp) -> None:
+def test_waiting_stream_is_below_outer(app: RecordingApp) -> None:
     with app.test_request_context("/outer"):
         stream = get(app, "/stream/ada")
         assert request.path == "/outer"
@@ -284,7 +284,7 @@ def test_block_is_closed_in_another_thread(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_block_that_outlives_request_is_not_shared(app: RecordingApp) -> None:
+def test_outliving_block_is_not_shared(app: RecordingApp) -> None:
     blocks: list[Any] = []
 
     @app.route("/hold")

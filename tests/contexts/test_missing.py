@@ -78,7 +78,7 @@ def test_foreign_app_context_gone_in_block() -> None:
     assert app.torn == [("request", None), ("app", None)]
 
 
-def test_foreign_app_context_gone_in_teardown() -> None:
+def test_foreign_context_gone_in_teardown() -> None:
     app = PlainApp()
     app.teardown_request(lambda error: _app_ctx_stack.pop())
     with pytest.raises(AssertionError, match="removed from"), app.test_request_context("/"):

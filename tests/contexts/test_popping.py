@@ -280,7 +280,7 @@ def test_pop_in_other_thread_raises(app: RecordingApp) -> None:
         assert app.torn == []
 
 
-def test_auto_pop_ignores_other_threads_stack(app: RecordingApp) -> None:
+def test_auto_pop_keeps_other_threads_stack(app: RecordingApp) -> None:
     def work() -> None:
         with RecordingApp("other").test_request_context() as other:
             with pytest.raises(AssertionError, match="wrong context"):

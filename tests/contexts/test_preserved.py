@@ -51,7 +51,7 @@ def test_app_context_above_is_preserved_too(app: RecordingApp, preserving: Reque
     preserving.pop()
 
 
-def test_app_context_above_allows_next_request(app: RecordingApp, preserving: RequestContext) -> None:
+def test_app_context_above_preserved_is_kept(app: RecordingApp, preserving: RequestContext) -> None:
     preserving.push()
     leave(Flask.app_context)()
     preserving.auto_pop(None)

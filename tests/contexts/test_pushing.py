@@ -177,7 +177,7 @@ def test_failed_stream_keeps_contexts(app: RecordingApp, monkeypatch: pytest.Mon
     assert app.torn == [("request", None), ("app", None)]
 
 
-def test_failed_push_of_app_context_undoes_it(app: RecordingApp) -> None:
+def test_failed_app_context_push_is_undone(app: RecordingApp) -> None:
     pytest.importorskip("blinker")
     with signals.appcontext_pushed.connected_to(fail), pytest.raises(ZeroDivisionError), app.app_context():
         pytest.fail("it was not pushed")

@@ -23,7 +23,7 @@ def test_popped_stack_in_teardown_is_noticed(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_failed_push_pops_application_context(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_push_pops_app_context(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(context: Any) -> Any:
         raise Failure
 
@@ -128,7 +128,7 @@ def test_own_push_is_popped() -> None:
     assert tops() == NOTHING
 
 
-def test_stream_reports_that_it_was_taken_off(app: RecordingApp) -> None:
+def test_stream_reports_its_lost_context(app: RecordingApp) -> None:
     with app.app_context():
         outer = Flask("outer").test_request_context()
         outer.push()
@@ -142,7 +142,7 @@ def test_stream_reports_that_it_was_taken_off(app: RecordingApp) -> None:
         outer.pop()
 
 
-def test_stream_shares_outer_application_context(app: RecordingApp) -> None:
+def test_stream_shares_outer_app_context(app: RecordingApp) -> None:
     with app.app_context() as outer:
         with app.test_request_context():
             stream = stream_with_context(iter("ab"))

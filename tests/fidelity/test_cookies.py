@@ -37,7 +37,7 @@ def test_cookie_equals_flask_1_cookie(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in PAYLOADS if refused(WRITTEN["reference"][name])])
-def test_payload_refused_by_flask_1_is_refused(name: str) -> None:
+def test_payload_is_refused_as_by_flask_1(name: str) -> None:
     with pytest.raises(TypeError):
         write(SCHLENK, PAYLOADS[name])
     assert WRITTEN["reference"][name] == "raises TypeError"

@@ -83,7 +83,7 @@ with_workers = pytest.mark.parametrize("server", [server for server in SERVERS.v
 
 
 @with_workers
-def test_stopped_worker_finishes_its_requests(server: Server) -> None:
+def test_stopped_worker_finishes_requests(server: Server) -> None:
     result = run(server, kill=server.leave)
     assert result.processes[result.killed.number].is_at_rest
     assert result.load.wrong == []
