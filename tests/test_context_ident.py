@@ -18,6 +18,7 @@ from schlenk.local import (
     LocalProxy,
     LocalStack,
     context_ident,
+    contexts_of,
     get_ident,
     release_local,
     storage_of,
@@ -420,3 +421,47 @@ def test_withdraw_finds_other_contexts(stack: LocalStack[Any]) -> None:
     copy.run(stack.push, "inner")
     assert stack.withdraw("inner")
     assert copy.run(stack.entries) == []
+
+
+# --- Pushed by Flask, with tokens
+
+
+def test_token_restores_the_entry_below(stack: LocalStack[Any]) -> None:
+    contexts = contexts_of(stack)
+    stack.push("below")
+    token = contexts.push_entry("above")
+    assert stack.entries() == ["below", "above"]
+    contexts.version.reset(token)
+    assert stack.top == "below"
+
+
+def test_ten_thousand_entries_are_listed(stack: LocalStack[Any]) -> None:
+    for number in range(10_000):
+        contexts_of(stack).push_entry(number)
+    assert stack.entries() == list(range(10_000))
+
+
+def test_top_follows_a_list_changed_in_place(stack: LocalStack[Any]) -> None:
+    contexts = contexts_of(stack)
+    contexts.push_entry("below")
+    contexts.push_entry("above")
+    assert stack.withdraw("above")
+    assert contexts.version.get().top == "below"
+
+
+def test_top_follows_replaced_values(stack: LocalStack[Any]) -> None:
+    contexts = contexts_of(stack)
+    contexts.push_entry("old")
+    stack._local.__storage__[stack.__ident_func__()] = {"stack": ["new"]}
+    assert contexts.version.get().top == "new"
+
+
+def test_attributes_stay_under_an_entry(stack: LocalStack[Any]) -> None:
+    stack._local.user = "ada"
+    contexts_of(stack).push_entry("entry")
+    assert stack._local.user == "ada"
+
+
+def test_version_has_no_other_attributes(stack: LocalStack[Any]) -> None:
+    with pytest.raises(AttributeError, match="other"):
+        contexts_of(stack).version.get().other  # type: ignore[attr-defined] # noqa: B018

@@ -54,9 +54,9 @@ class Variable:
         :raises LookupError: the stack is empty and there is no default.
         """
         # Not `stack.top`, which takes 100 ns longer.
-        entries = self.version.get().values.get("stack")
-        if entries:
-            return entries[-1]
+        top = self.version.get().top
+        if top is not None:
+            return top
         if default is _MISSING:
             raise LookupError(self)
         return default
@@ -286,10 +286,10 @@ def _proxy(stack: LocalStack[Any], name: str | None, unbound: str) -> Any:
     version = contexts_of(stack).version.get
 
     def context() -> Any:
-        entries = version().values.get("stack")
-        if not entries:
+        top = version().top
+        if top is None:
             raise RuntimeError(unbound)
-        return entries[-1]
+        return top
 
     methods = {} if name is None else _access(version, name, unbound)
     kind = type("LocalProxy", (WerkzeugProxy,), {"__slots__": (), "__module__": WerkzeugProxy.__module__, **methods})
@@ -301,17 +301,15 @@ _ACCESS = """
 def read(proxy, attribute):
     if attribute in own:
         return own_attribute(proxy, attribute)
-    try:
-        context = version().values["stack"][-1]
-    except (KeyError, IndexError):
-        raise RuntimeError(unbound) from None
+    context = version().top
+    if context is None:
+        raise RuntimeError(unbound)
     return getattr(context.NAME, attribute)
 
 def write(proxy, attribute, value):
-    try:
-        context = version().values["stack"][-1]
-    except (KeyError, IndexError):
-        raise RuntimeError(unbound) from None
+    context = version().top
+    if context is None:
+        raise RuntimeError(unbound)
     setattr(context.NAME, attribute, value)
 """
 
