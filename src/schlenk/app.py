@@ -266,7 +266,8 @@ class Flask(Scaffold, MissingAttributes):
         trusted_hosts = self.config.get("TRUSTED_HOSTS")
         if trusted_hosts is not None:
             request.trusted_hosts = trusted_hosts
-        if request.trusted_hosts:
+        # A request class need not have it.
+        if getattr(request, "trusted_hosts", None):
             _check_trusted(request)
         environ = request.environ
         if (environ.get("SCRIPT_NAME") or "/")[0] != "/":

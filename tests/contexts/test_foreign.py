@@ -1,4 +1,4 @@
-"""Mocks on the stacks in the place of contexts. They have every attribute that they are asked for."""
+"""Mocks on the stacks in the place of contexts, which have every attribute; and a request that has only a few."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from werkzeug.test import create_environ
 from schlenk import _app_ctx_stack, _request_ctx_stack, ctx, current_app, g, stream_with_context
 from schlenk.flight import in_flight, report
 from schlenk.leaks import no_context_left
-from tests.support.contexts import NOTHING, RecordingApp, tops
+from tests.support.contexts import NOTHING, RecordingApp, fail, tops
 
 STACKS = {"request": _request_ctx_stack, "app": _app_ctx_stack}
 
@@ -82,3 +82,35 @@ def test_app_may_be_named_by_proxy(app: RecordingApp) -> None:
     with app.app_context() as outer:
         with ctx.RequestContext(current_app, create_environ("/")):  # type: ignore[arg-type]
             assert _app_ctx_stack.entries() == [outer]
+
+
+class FewAttributes:
+    """What Flask 1.1.4 asks of a request."""
+
+    __slots__ = ("environ", "method", "path", "routing_exception", "url_rule", "view_args")
+    cookies: dict[str, str] = {}
+    blueprint = None
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self.environ = environ
+        self.method, self.path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        self.routing_exception = self.url_rule = self.view_args = None
+
+    @property
+    def endpoint(self) -> Any:
+        return self.url_rule and self.url_rule.endpoint
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"), [("/", (200, "ab")), ("/absent", (404, None)), ("/fails", (500, None)), ("/none", (500, None))]
+)
+def test_request_class_needs_few_attributes(app: RecordingApp, path: str, answer: tuple[int, str | None]) -> None:
+    app.request_class = FewAttributes  # type: ignore[assignment]
+    app.logger.disabled = True
+    app.add_url_rule("/", "index", lambda: app.response_class(stream_with_context(iter("ab"))))
+    app.add_url_rule("/fails", "fails", fail)
+    app.add_url_rule("/none", "none", lambda: None)
+    response = app.test_client().get(path)
+    assert (response.status_code, response.text if response.status_code == 200 else None) == answer
+    assert tops() == NOTHING
+    assert [who for who, _ in app.torn] == ["request", "app"]
