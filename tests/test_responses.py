@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, namedtuple
+from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any, Callable
 
@@ -10,7 +11,7 @@ import pytest
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from schlenk import Flask, Response, jsonify, make_response, request
+from schlenk import Flask, Response, after_this_request, jsonify, make_response, request, session
 
 
 def answer(returned: Any, response_class: type[Response] = Response) -> Any:
@@ -233,10 +234,128 @@ def test_failing_wsgi_callable_names_error() -> None:
     assert isinstance(refused.value.__cause__, TypeError)
 
 
+def give_nothing(*args: Any) -> None:
+    return None
+
+
+class Hook:
+    def __repr__(self) -> str:
+        return "<a hook>"
+
+    def __call__(self, response: Response) -> None:
+        return None
+
+    def method(self, response: Response) -> None:
+        return None
+
+
+def refused(register: Callable[[Flask], Any], url: str = "/") -> Exception:
+    """Return the error for the request of an application, after `register` has added its hooks."""
+    app = Flask("hooked")
+    app.testing = True
+    app.secret_key = "key"
+    app.add_url_rule("/", "index", lambda: "body")
+    app.add_url_rule("/divide", "divide", lambda: str(1 // 0))
+    register(app)
+    with pytest.raises((AttributeError, TypeError)) as raised:
+        app.test_client().get(url)
+    return raised.value
+
+
+def where(function: Any) -> str:
+    return f"({__file__}, line {function.__code__.co_firstlineno})"
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (give_nothing, f"{__name__}.give_nothing {where(give_nothing)}"),
+        (partial(partial(give_nothing), 1), f"{__name__}.give_nothing {where(give_nothing)}"),
+        (wraps(give_nothing)(lambda response: None), f"{__name__}.give_nothing {where(give_nothing)}"),
+        (Hook().method, f"{__name__}.Hook.method {where(Hook.method)}"),
+        (Hook(), f"<a hook> {where(Hook.__call__)}"),
+        ([].append, "list.append"),
+    ],
+    ids=["function", "partial", "decorated", "method", "callable", "built-in"],
+)
+def test_none_of_hook_names_function(function: Any, name: str) -> None:
+    error = refused(lambda app: app.after_request(function))
+    assert str(error).startswith(f"The after_request function {name} returned None. It must return a response")
+
+
+def test_none_of_after_this_request_is_named() -> None:
+    error = refused(lambda app: app.before_request(lambda: after_this_request(give_nothing) and None))  # type: ignore[arg-type]
+    assert str(error).startswith(f"The after_this_request function {__name__}.give_nothing")
+
+
+def test_hook_after_none_is_not_blamed() -> None:
+    def read(response: Response) -> Response:
+        response.headers["X-Read"] = "1"
+        return response
+
+    def register(app: Flask) -> None:
+        app.after_request(read)
+        app.after_request(give_nothing)  # type: ignore[arg-type]
+
+    error = refused(register)
+    assert type(error) is AttributeError
+    assert f"{__name__}.give_nothing" in str(error)
+
+
+def test_session_after_none_is_not_blamed() -> None:
+    def fill() -> None:
+        session["user"] = "ada"
+
+    def register(app: Flask) -> None:
+        app.before_request(fill)
+        app.after_request(give_nothing)  # type: ignore[arg-type]
+
+    assert f"{__name__}.give_nothing" in str(refused(register))
+
+
+@pytest.mark.parametrize(("value", "word"), [("text", "'str'"), (("text", 200), "'tuple'"), (7, "'int'")])
+def test_after_request_value_is_named(value: Any, word: str) -> None:
+    error = refused(lambda app: app.after_request(lambda response: value))
+    assert type(error) is TypeError
+    assert f"returned an object of type {word}. It must return a response" in str(error)
+
+
+def test_asynchronous_after_request_is_named() -> None:
+    async def later(response: Response) -> Response:
+        return response
+
+    error = refused(lambda app: app.after_request(later))  # type: ignore[arg-type]
+    assert "later" in str(error)
+    assert "`async def`" in str(error)
+
+
+def test_own_error_of_after_request_is_kept() -> None:
+    def fail(response: Response) -> Response:
+        raise TypeError("its own")
+
+    assert str(refused(lambda app: app.after_request(fail))) == "its own"
+
+
+def test_before_request_value_is_named() -> None:
+    error = refused(lambda app: app.before_request(lambda: 7))  # type: ignore[arg-type,return-value]
+    assert f"The before_request function {__name__}.test_before_request" in str(error)
+
+
+@pytest.mark.parametrize(("key", "url"), [(404, "/nowhere"), (ZeroDivisionError, "/divide"), (Exception, "/divide")])
+def test_error_handler_value_is_named(key: Any, url: str) -> None:
+    error = refused(lambda app: app.register_error_handler(key, give_nothing), url)
+    assert str(error).startswith(f"The error handler {__name__}.give_nothing {where(give_nothing)} returned None.")
+
+
 def test_make_response_outside_view() -> None:
     app = Flask("answering")
     with app.test_request_context("/nowhere"), pytest.raises(TypeError, match=r"^The function returned None"):
         app.make_response(None)
+
+
+def test_none_outside_request_is_named() -> None:
+    with pytest.raises(TypeError, match=r"^The function returned None"):
+        Flask("answering").make_response(None)
 
 
 def test_make_response_outside_request() -> None:

@@ -6,10 +6,12 @@ register views and hooks, are in :mod:`schlenk.scaffold`.
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import sys
 from collections.abc import Coroutine, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from werkzeug.datastructures import Headers
@@ -208,8 +210,8 @@ class Flask(Scaffold, MissingAttributes):
                 except BaseException as leaving:
                     error = leaving
                     raise
-                if response is None:
-                    raise _no_response(environ)
+                if not callable(response):
+                    raise TypeError(_no_response(context, response))
                 return response(environ, start_response)
             finally:
                 self._end_request(context, pushed, error)
@@ -341,6 +343,7 @@ class Flask(Scaffold, MissingAttributes):
         for function in self.before_request_funcs.get(None, ()):
             value = function()
             if value is not None:
+                _request_ctx_stack.top.responder = "before_request function", function  # type: ignore[union-attr]
                 return value
         return None
 
@@ -497,7 +500,7 @@ class Flask(Scaffold, MissingAttributes):
             rv, status, headers = _unpack(rv)
         if rv is None:
             raise TypeError(
-                f"{_view()} returned None. A view must return a response. Does it end without a return statement?"
+                f"{_view()} returned None. It must return a response. Does it end without a return statement?"
             )
         if isinstance(rv, (str, bytes, bytearray)) and not isinstance(rv, self.response_class):
             try:
@@ -545,20 +548,27 @@ class Flask(Scaffold, MissingAttributes):
 
         :param response: passed to the first of them.
         :returns: the return value of the last of them.
-        :raises TypeError: one of them returned ``None``.
         """
         context = _request_ctx_stack.top
         # Read before any function runs, so that functions registered in the meantime do not run.
         afterwards = reversed(self.after_request_funcs.get(None, ()))
-        for functions in (context._after_request_functions, afterwards):  # type: ignore[union-attr]
-            for function in functions:
-                response = function(response)
-                if response is None:
-                    # Another function may still return a response.
-                    context.request.environ["schlenk.returned_none"] = function  # type: ignore[union-attr]
-        interface, session = self.session_interface, context.session  # type: ignore[union-attr]
-        if not interface.is_null_session(session):
-            interface.save_session(self, session, response)
+        try:
+            for functions in (context._after_request_functions, afterwards):  # type: ignore[union-attr]
+                for function in functions:
+                    response = function(response)
+                    if not callable(response):
+                        # Another function may still return a response.
+                        kind = "after_request" if functions is afterwards else "after_this_request"
+                        context.responder = f"{kind} function", function  # type: ignore[union-attr]
+            interface, session = self.session_interface, context.session  # type: ignore[union-attr]
+            if not interface.is_null_session(session):
+                interface.save_session(self, session, response)
+        except (AttributeError, TypeError) as error:
+            if callable(response):
+                raise
+            # The function or the session interface that failed was passed an invalid return value.
+            error_class = TypeError if isinstance(error, TypeError) else AttributeError
+            raise error_class(_no_response(context, response)) from error
         return response
 
     def should_ignore_error(self, error: BaseException | None) -> bool:
@@ -673,15 +683,41 @@ def _invalid_headers(headers: Any, error: Exception) -> Exception:
     return type(error)(f"{_view()} returned the headers {headers!r}, which are invalid: {error}")
 
 
-def _no_response(environ: WSGIEnvironment) -> TypeError:
-    return TypeError(
-        f"The after_request function {environ.get('schlenk.returned_none')!r} returned None. It must return a "
-        "response: the one that was passed to it, or another."
+def _no_response(context: Any, returned: Any) -> str:
+    """Return the message for an after_request function that did not return a response."""
+    what = f"an object of type {type(returned).__name__!r}"
+    if returned is None:
+        what = "None"
+    elif isinstance(returned, Coroutine):
+        returned.close()
+        what = "a coroutine, as hooks written with `async def` are not supported"
+    return (
+        f"{_responder(context, 'The function')} returned {what}. It must return a response: the one that was passed to "
+        "it, or another."
     )
 
 
 def _view() -> str:
-    """Name the view function in an error message."""
+    """Name the function that returned a response, in an error message: a view, a hook or an error handler."""
     context = _request_ctx_stack.top
-    endpoint = None if context is None else context.request.endpoint
-    return f"The view function for {endpoint!r}" if endpoint else "The function"
+    if context is None:
+        return "The function"
+    endpoint = context.request.endpoint
+    return _responder(context, f"The view function for {endpoint!r}" if endpoint else "The function")
+
+
+def _responder(context: Any, default: str) -> str:
+    """Name the hook or error handler that returned a response, with its file and line as far as they are known."""
+    responder = getattr(context, "responder", None)
+    if not isinstance(responder, tuple):
+        return default
+    kind, function = responder
+    while isinstance(function, partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    if hasattr(function, "__qualname__"):
+        name = ".".join(filter(None, (function.__module__, function.__qualname__)))
+    else:
+        name, function = repr(function), type(function).__call__
+    code = getattr(function, "__code__", None)
+    return f"The {kind} {name}" + (f" ({code.co_filename}, line {code.co_firstlineno})" if code else "")

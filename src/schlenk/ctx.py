@@ -320,6 +320,8 @@ class RequestContext:
     _preserved_exc: BaseException | None = None
     # The application context that is being popped with this one.
     ending: AppContext | None = None
+    # The hook or error handler that returned the response, and what kind it is, for the error if that was no response.
+    responder: tuple[str, Callable[..., Any]] | None = None
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ from werkzeug.routing import BuildError, Rule
 
 from .config import DEFAULTS, Config, ConfigAttribute
 from .ctx import _AppCtxGlobals
-from .globals import _lookup_req_object
+from .globals import _lookup_req_object, _request_ctx_stack
 from .helpers import get_debug_flag, get_env, get_root_path
 from .json import JSONDecoder, JSONEncoder
 from .logging import create_logger
@@ -573,6 +573,8 @@ class Scaffold:
             handlers = by_code.get(key, {})
             for base in error_class.__mro__:
                 if base in handlers:
+                    # Named in the error for an invalid return value.
+                    _request_ctx_stack.top.responder = "error handler", handlers[base]  # type: ignore[union-attr]
                     return handlers[base]
         return None
 
