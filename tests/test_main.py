@@ -36,6 +36,9 @@ def create_app():
 
 def create_none():
     raise ValueError("no shop today")
+
+def create_exit():
+    raise SystemExit("no setting")
 """
 
 
@@ -45,6 +48,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "shop.py").write_text(SHOP, encoding="utf-8")
     (tmp_path / "broken.py").write_text("import no_such_module")
     (tmp_path / "failing.py").write_text("1 / 0")
+    (tmp_path / "exiting.py").write_text("raise SystemExit(3)")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "shop", raising=False)
 
@@ -122,6 +126,27 @@ def test_error_of_application_is_shown(capsys: pytest.CaptureFixture[str], monke
     assert err.endswith("ZeroDivisionError: division by zero\n")
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_interrupted_request_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    import shop
+
+    def cart() -> None:
+        raise error
+
+    shop.app.view_functions["cart"] = cart
+    assert main(["trace", "shop:app", "/cart"]) == 1
+    out, err = capsys.readouterr()
+    assert f"! {error.__name__}" in next(line for line in out.splitlines() if " view cart " in line)
+    assert err.endswith(f"{error.__name__}\n")
+
+
+def test_header_of_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    err = refused(capsys, "shop:app", "/cart", "--header", "X-User: ada\nX-Admin: yes")
+    assert "the request can't be made: Header values must not contain newline" in err.splitlines()[-1]
+
+
 def test_terminal_without_unicode(monkeypatch: pytest.MonkeyPatch) -> None:
     ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", ascii_only)
@@ -144,8 +169,11 @@ def test_terminal_without_unicode(monkeypatch: pytest.MonkeyPatch) -> None:
         ("shop:dict() /", "the module 'shop' has no 'dict'"),
         ("shop:session() /", "shop:session() failed: RuntimeError: Working outside of request context"),
         ("shop:create_none() /", "shop:create_none() failed: ValueError: no shop today"),
-        ("shop:app / --repeat 0", "must be at least 1"),
-        ("shop:app / --repeat x", "invalid"),
+        ("shop:create_exit() /", "shop:create_exit() failed: SystemExit: no setting"),
+        ("shop:app http://[", "the request can't be made: Invalid IPv6 URL"),
+        ("shop:app /\udcff", "the request can't be made: 'utf-8' codec can't encode"),
+        ("shop:app / --repeat 0", "'0' is not a number of at least 1"),
+        ("shop:app / --repeat x", "'x' is not a number of at least 1"),
         ("shop:app / --header X-User", "'X-User' is not of the form 'Name: value'"),
     ],
 )
@@ -156,7 +184,11 @@ def test_wrong_arguments(capsys: pytest.CaptureFixture[str], arguments: str, mes
 
 @pytest.mark.parametrize(
     ("module", "error"),
-    [("failing", "ZeroDivisionError: division by zero"), ("broken", "No module named 'no_such_mod")],
+    [
+        ("failing", "ZeroDivisionError: division by zero"),
+        ("broken", "No module named 'no_such_mod"),
+        ("exiting", "SystemExit: 3"),
+    ],
 )
 def test_module_that_fails_shows_where(capsys: pytest.CaptureFixture[str], module: str, error: str) -> None:
     err = refused(capsys, f"{module}:app", "/")

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable, NoReturn
 
+from werkzeug.test import EnvironBuilder
+
 from .globals import _app_ctx_stack
 from .install import install_under_flask
 from .trace import trace
@@ -72,13 +74,18 @@ def _trace(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> in
     if options.data is not None and not any(name.lower() == "content-type" for name, _ in options.header):
         options.header.append(("Content-Type", "application/x-www-form-urlencoded"))
     method = options.method or ("GET" if options.data is None else "POST")
+    try:
+        EnvironBuilder(options.path, method=method, headers=options.header, data=options.data).close()
+    except ValueError as error:
+        refuse(f"the request can't be made: {error}")
     client = app.test_client()
     failure = None
     with trace() as way:
         try:
             for _ in range(options.repeat):
                 client.open(options.path, method=method, headers=options.header, data=options.data, buffered=True)
-        except Exception as error:
+        except BaseException as error:
+            # Also for Ctrl-C, because the timeline shows which step hangs, and for an application that exits.
             failure = error
     text = way.to_json() if options.json else str(way)
     encoding = sys.stdout.encoding
@@ -112,7 +119,7 @@ def _load(place: str, refuse: Callable[[str], NoReturn]) -> Any:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             traceback.print_exc()
         refuse(f"the module {module_name!r} can't be imported: {error}")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         traceback.print_exc()
         refuse(f"the module {module_name!r} can't be imported: {type(error).__name__}: {error}")
     factory = name.endswith("()")
@@ -123,7 +130,7 @@ def _load(place: str, refuse: Callable[[str], NoReturn]) -> Any:
     if factory:
         try:
             app = app()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             traceback.print_exc()
             refuse(f"{place} failed: {type(error).__name__}: {error}")
     if not hasattr(app, "wsgi_app") or not hasattr(app, "test_client"):
@@ -146,10 +153,9 @@ def _header(text: str) -> tuple[str, str]:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return int(text)
 
 
 if __name__ == "__main__":
