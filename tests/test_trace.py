@@ -924,6 +924,17 @@ def test_profiler_set_in_block_stays(app: Flask) -> None:
     assert names(way, kind="view") == ["view cart"]
 
 
+def test_profiler_set_by_view_is_noted(app: Flask) -> None:
+    @app.route("/profiled")
+    def profiled() -> str:
+        sys.setprofile(None)
+        return ""
+
+    last = get(app, "/profiled").record["steps"][-1]
+    assert last["name"] == "what follows was not recorded"
+    assert last["error"] == "the application installed another profile function"
+
+
 def test_c_profiler_continues(app: Flask) -> None:
     class Profiler:
         enabled = False

@@ -145,7 +145,7 @@ class Recorder:
         self.steps: list[Step] = []
         self.began = perf_counter()
         self.ended: float | None = None
-        self.failed = False
+        self.failed = self.heard = False
         # Weak, because a greenlet ends when the application drops it.
         self.running: Any = {} if isinstance(get_ident(), int) else WeakKeyDictionary()
         self.calls: dict[FrameType, _Call] = {}
@@ -167,7 +167,12 @@ class Recorder:
         """Stop recording, and restore the previous profile functions."""
         # From now on, observe() restores the previous function in each thread that calls it. Here, the next call does.
         self.ended = perf_counter()
+        self.heard = False
         self.explain()
+        if not self.heard:
+            # observe() was not called for that call, so steps are missing.
+            missing = self.add(self.owner(), "other", "what follows was not recorded", None)
+            missing.error = "the application installed another profile function"
         for _, _, step in self.unexplained:
             # Nothing was called while it was handled. Most likely it is that of the last part which failed.
             inside = [other.error for other in self.steps if other.parent is step and other.error]
@@ -190,6 +195,7 @@ class Recorder:
         self.observe(None, frame, event, arg)
 
     def observe(self, previous: Any, frame: FrameType, event: str, arg: Any) -> None:
+        self.heard = True
         if callable(previous):
             previous(frame, event, arg)
         if self.ended is not None:
