@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
-from schlenk import Flask
+from schlenk import Flask, _app_ctx_stack, _request_ctx_stack
+from schlenk.local import context_ident, get_ident
 from schlenk.testing import FlaskClient
 
 
@@ -19,3 +23,14 @@ def app() -> Flask:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+@pytest.fixture
+def by_context() -> Iterator[None]:
+    """Let the stacks tell ``contextvars`` contexts apart."""
+    stacks: Any = (_request_ctx_stack, _app_ctx_stack)
+    for stack in stacks:
+        stack.__ident_func__ = context_ident
+    yield
+    for stack in stacks:
+        stack.__ident_func__ = get_ident

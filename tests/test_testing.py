@@ -625,6 +625,14 @@ def test_request_in_transaction_is_allowed(app: Flask, ended: list[str]) -> None
     assert ended == ["/page", "/transaction"]
 
 
+@pytest.mark.usefixtures("by_context")
+def test_transaction_ends_in_its_context(app: Flask, ended: list[str]) -> None:
+    client = app.test_client()
+    with client.session_transaction("/transaction"):
+        client.get("/page")
+    assert ended == ["/page", "/transaction"]
+
+
 def test_transaction_names_leaked_context(app: Flask) -> None:
     with pytest.raises(AssertionError, match="/left") as raised:
         with app.test_client().session_transaction():

@@ -393,6 +393,10 @@ class LocalStack(Generic[T]):
         values = storage.values.get(storage.ident_func())
         return [] if values is None else values.get("stack", [])
 
+    def current(self, entries: list[T]) -> list[T]:
+        """Return the list that has replaced ``entries``, a list of this stack. Only with context_ident, one has."""
+        return entries if self.__storage.contexts is None else self.entries()
+
     def own_entries(self) -> list[T]:
         """Return the same as :meth:`entries`, but a list that may be changed: no copied context shares it."""
         self.__storage.stacking_ident()

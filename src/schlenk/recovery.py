@@ -310,11 +310,13 @@ class _Span:
 
     def lift(self) -> None:
         """Move the entries to the top of the stack of the running greenlet or thread."""
+        self.entries = self.stack.current(self.entries)
         if self.entries is self.stack.entries() and self.entries[-1] is self.last:
             return
         if self.shared and not getattr(self.first, "_refcnt", True):
             # The work that pushed the context has ended, so the stream runs without it.
             return
+        self.stack.own_entries()
         places = self.places()
         if not places:
             # The entries were removed, which the end of the stream reports.
@@ -331,11 +333,14 @@ class _Span:
 
     def lower(self) -> None:
         """Move the entries, and those pushed above them in the meantime, back to where they were."""
-        if self.entries:
+        self.entries = self.stack.current(self.entries)
+        if _contains(self.entries, self.first):
             self.last = self.entries[-1]
         if self.home is not None:
             above = remove(self.stack, self.first)
-            self.entries, start = self.home
+            entries, start = self.home
+            self.stack.own_entries()
+            self.entries = self.stack.current(entries)
             self.entries[start:start] = above if self.shared else [self.first, *above]
             self.home = None
 
@@ -345,6 +350,7 @@ class _Span:
 
     def places(self) -> range:
         """Return the places of the entries, or an empty range if they were removed."""
+        self.entries = self.stack.current(self.entries)
         end = _position(self.entries, self.last)
         start = None if end is None else _position(self.entries[: end + 1], self.first)
         return range(0) if start is None or end is None else range(start, end + 1)

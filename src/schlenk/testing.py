@@ -153,11 +153,13 @@ class FlaskClient(Client):
             try:
                 yield session
             finally:
+                entries = _request_ctx_stack.current(entries)
                 requested = [entry for entry in entries[position:] if entry is not outer and entry.preserved]
                 while requested and _request_ctx_stack.top in requested:
                     _request_ctx_stack.top.pop()
                 # Not pop(), because a context that the block pushed and did not pop may be on top.
-                del entries[position : position + 1]
+                _request_ctx_stack.own_entries()
+                del _request_ctx_stack.current(entries)[position : position + 1]
             if requested:
                 raise AssertionError(
                     f"The client cannot preserve {requested[-1]!r}, because the request was made in a "

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextvars import Context, copy_context
+
 import pytest
 
 from schlenk import (
     Flask,
+    _request_ctx_stack,
     current_app,
     request,
     stream_with_context,
@@ -54,4 +57,50 @@ def test_leaked_among_streamed_is_removed(app: RecordingApp) -> None:
     assert request.path == "/streamed"
     assert current_app.name == "other"
     assert list(stream) == [1]
+    assert tops() == NOTHING
+
+
+def paths() -> list[str]:
+    return [context.request.path for context in _request_ctx_stack.entries()]
+
+
+@pytest.mark.usefixtures("by_context")
+def test_stream_ends_in_its_context(app: RecordingApp) -> None:
+    with app.test_request_context("/streamed"):
+        stream = stream_with_context(request.path for _ in range(2))
+    assert list(stream) == ["/streamed"] * 2
+    assert app.torn == [("request", None), ("app", None)]
+    assert tops() == NOTHING
+
+
+@pytest.mark.usefixtures("by_context")
+def test_stream_gives_way_in_its_context(app: RecordingApp) -> None:
+    with app.test_request_context("/streamed"):
+        stream = stream_with_context(request.path for _ in range(2))
+    with app.test_request_context("/other"):
+        assert next(stream) == "/streamed"
+        assert paths() == ["/streamed", "/other"]
+    assert list(stream) == ["/streamed"]
+    assert tops() == NOTHING
+
+
+@pytest.mark.usefixtures("by_context")
+def test_stream_keeps_copied_contexts(app: RecordingApp) -> None:
+    with app.test_request_context("/streamed"):
+        stream = stream_with_context(request.path for _ in range(2))
+    with app.test_request_context("/other"):
+        copied = copy_context()
+        assert list(stream) == ["/streamed"] * 2
+        assert paths() == ["/other"]
+    assert copied.run(paths) == ["/streamed", "/other"]
+
+
+@pytest.mark.usefixtures("by_context")
+def test_stream_returns_from_empty_context(app: RecordingApp) -> None:
+    with app.test_request_context("/streamed"):
+        stream = stream_with_context(paths() for _ in range(2))
+    with app.test_request_context("/other"):
+        assert Context().run(next, stream) == []
+        assert next(stream) == ["/other", "/streamed"]
+        stream.close()
     assert tops() == NOTHING
