@@ -34,6 +34,7 @@ from schlenk.globals import (
     _request_ctx_stack,
 )
 from schlenk.local import Local, LocalStack
+from schlenk.testing import FlaskClient
 from tests.support.execution import in_greenlet, in_thread, without
 
 NAMES = ["current_app", "g", "request", "session"]
@@ -304,6 +305,69 @@ def test_sqlite_adapts_by_the_proxys_type(app: Flask) -> None:
         sqlite3.register_adapter(type(request), lambda proxy: proxy.path)
         with app.test_request_context("/page"):
             assert database.execute("SELECT ?", (request,)).fetchone() == ("/page",)
+
+
+class Substitute:
+    """An object that is no Local, but has what a stack needs of one."""
+
+    def __init__(self, *stack: Any) -> None:
+        self.stack = list(stack)
+
+    def __release_local__(self) -> None:
+        del self.stack
+
+    def __ident_func__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize("spec", [None, Local], ids=["any", "Local"])
+def test_globals_follow_mocked_local(app: Flask, spec: Any) -> None:
+    with app.test_request_context("/page"):
+        context = _request_ctx_stack.top
+        with mock.patch.object(_request_ctx_stack, "_local", mock.MagicMock(spec)) as local:
+            local.stack = [mock.Mock(request=mock.Mock(path="/mocked"))]
+            assert request.path == "/mocked"
+            assert has_request_context()
+        assert _request_ctx_stack.top is context
+        assert request.path == "/page"
+
+
+def test_app_globals_follow_mocked_local(app: Flask) -> None:
+    with app.app_context(), mock.patch.object(_app_ctx_stack, "_local") as local:
+        local.stack.__getitem__.return_value.app.name = "mocked"
+        assert current_app.name == "mocked"
+    assert not has_app_context()
+
+
+def test_requests_push_onto_plain_object(app: Flask, client: FlaskClient) -> None:
+    app.add_url_rule("/page", "page", lambda: f"{len(_request_ctx_stack._local.stack)} {request.path}")
+    lowest: Any = mock.Mock(preserved=False)
+    with mock.patch.object(_request_ctx_stack, "_local", Substitute(lowest)):
+        assert client.get("/page").text == "2 /page"
+        assert _request_ctx_stack.snapshot() == {None: [lowest]}
+        assert _request_ctx_stack.withdraw(lowest)
+        assert not hasattr(_request_ctx_stack._local, "stack")
+        assert client.get("/page").text == "1 /page"
+        assert _request_ctx_stack.snapshot() == {}
+
+
+def test_plain_object_may_lack_a_stack() -> None:
+    with mock.patch.object(_request_ctx_stack, "_local", object()):
+        assert not request
+        assert _request_ctx_stack.pop() is None
+
+
+def test_pop_calls_pop_of_mocked_stack() -> None:
+    with mock.patch.object(_request_ctx_stack, "_local") as local:
+        _request_ctx_stack.pop()
+    local.stack.pop.assert_called_once_with()
+
+
+def test_ident_function_of_plain_object(app: Flask) -> None:
+    with mock.patch.object(_request_ctx_stack, "_local", Substitute()) as local:
+        assert _request_ctx_stack.__ident_func__() == 1
+        _request_ctx_stack.__ident_func__ = get_ident
+        assert local.__ident_func__ is get_ident
 
 
 def test_replaced_stack_comes_after_context(app: Flask) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar, cast
 
 from werkzeug.local import LocalProxy as WerkzeugProxy
 from werkzeug.wsgi import ClosingIterator
@@ -184,6 +184,8 @@ class LocalStack(Generic[T]):
     As in Werkzeug 1.0.
     """
 
+    __local: Local
+
     def __init__(self) -> None:
         self._local = Local()
 
@@ -192,9 +194,15 @@ class LocalStack(Generic[T]):
         return self.__local
 
     @_local.setter
-    def _local(self, local: Local) -> None:
+    def _local(self, local: Any) -> None:
         self.__local = local
-        self.__storage = storage_of(local)
+        # isinstance() is also true for a mock with a spec.
+        self.__storage = storage_of(local) if issubclass(type(local), Local) else cast(Storage, _Substitute(local))
+
+    @_local.deleter
+    def _local(self) -> None:
+        # mock.patch.object() deletes its mock before it sets the Local again.
+        del self.__local
 
     @property
     def __ident_func__(self) -> IdentFunction:
@@ -418,6 +426,56 @@ class LocalStack(Generic[T]):
         """
         contexts = self.__storage.contexts
         return self.snapshot() if contexts is None else contexts.entries_by_owner()
+
+
+class _Substitute:
+    """The storage of a stack whose ``_local`` was replaced by an object that is no Local, such as a mock.
+
+    The stack is the object's attribute ``stack``, for all owners.
+    """
+
+    contexts = None
+
+    def __init__(self, local: Any) -> None:
+        self.local = local
+        self.values = _OneOwner(local)
+
+    @property
+    def public_ident(self) -> IdentFunction:
+        return self.local.__ident_func__  # type: ignore[no-any-return]
+
+    def use(self, ident_func: IdentFunction) -> None:
+        self.local.__ident_func__ = ident_func
+
+    def ident_func(self) -> None:
+        """Return the only ident."""
+
+    stacking_ident = remove_dead = ident_func
+
+    def add(self, ident: None, values: dict[str, Any]) -> None:
+        self.local.stack = values["stack"]
+
+
+class _OneOwner:
+    """The values of a :class:`_Substitute`, in the way in which a stack reads and changes a dictionary of values."""
+
+    def __init__(self, local: Any) -> None:
+        self.local = local
+
+    def __getitem__(self, ident: None) -> Any:
+        return self.get(ident, {})
+
+    def __delitem__(self, ident: None) -> None:
+        if len(self.local.stack) == 1:
+            self.local.__release_local__()
+        else:
+            self.local.stack.pop()
+
+    def get(self, ident: None, default: Any = None) -> Any:
+        return {"stack": self.local.stack} if hasattr(self.local, "stack") else default
+
+    def copy(self) -> dict[None, Any]:
+        return {None: self[None]}
 
 
 def contexts_of(stack: LocalStack[Any]) -> ContextValues:
