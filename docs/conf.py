@@ -23,6 +23,8 @@ myst_heading_anchors = 3
 # Inherited methods without a docstring would show Werkzeug's.
 autodoc_inherit_docstrings = False
 autodoc_member_order = "bysource"
+# Shows a default as it is written, such as _sentinel, instead of the repr of its value.
+autodoc_preserve_defaults = True
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 
