@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import unittest
 from contextlib import ExitStack
+from types import FrameType
 from typing import Any, Callable
 
 import pytest
@@ -377,3 +379,55 @@ def test_leak_fails_unittest_case(app: Flask) -> None:
     assert [case._testMethodName for case, _ in result.failures] == ["test_leaving"]  # type: ignore[attr-defined]
     assert result.testsRun == 2
     assert result.errors == []
+
+
+def test_interrupted_check_leaves_no_trace(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception from a signal handler may arrive at any line of a check. The next check then ends as usual.
+
+    Nothing can protect the line that ends a check, nor the first two lines of the method that it calls.
+    """
+    stacks = (_request_ctx_stack, _app_ctx_stack)
+    pushes = [vars(stack).get("push") for stack in stacks]
+    lines: set[int] = set()
+    raising: list[int] = []
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        if frame.f_code.co_filename != leaks.__file__:
+            return None
+        if event == "line":
+            lines.add(frame.f_lineno)
+            if raising and frame.f_lineno == raising[0]:
+                raising.clear()
+                raise KeyboardInterrupt
+        return trace
+
+    def check() -> None:
+        with no_context_left(), app.test_request_context():
+            pass
+
+    def traced() -> None:
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            check()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(before)
+
+    traced()
+    assert len(lines) > 20
+    leaving = []
+    for line in sorted(lines):
+        # Another check, of the test suite itself, may be running.
+        monkeypatch.setattr(leaks, "_recorder", leaks._Recorder())
+        raising.append(line)
+        traced()
+        check()
+        if [vars(stack).get("push") for stack in stacks] != pushes:
+            leaving.append(line)
+            for stack, push in zip(stacks, pushes):
+                vars(stack).pop("push", None)
+                if push is not None:
+                    vars(stack)["push"] = push
+    assert len(leaving) <= 3, leaving

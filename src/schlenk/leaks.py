@@ -49,14 +49,14 @@ def no_context_left() -> Iterator[None]:
     Flask has no such check.
     """
     allowed = _entries()
-    _recorder.start(allowed)
     try:
-        yield
-    finally:
         try:
-            left = _remove_left(allowed)
+            _recorder.start(allowed)
+            yield
         finally:
-            _recorder.stop(allowed)
+            left = _remove_left(allowed)
+    finally:
+        _recorder.stop(allowed)
     if left:
         raise AssertionError(
             "Contexts were pushed and not popped:\n  "
@@ -96,7 +96,10 @@ class _Recorder:
         with self.lock:
             if not self.checks:
                 for stack in _STACKS:
-                    self.replace_push(stack)
+                    _, recording = self.pushes.get(stack, (None, None))
+                    # An exception that a signal handler raised may have interrupted stop().
+                    if recording is None or vars(stack).get("push") is not recording:
+                        self.replace_push(stack)
             self.checks.append(allowed)
 
     def stop(self, allowed: Entries) -> None:
