@@ -57,6 +57,8 @@ def outcomes(python: Path, suite: Path, *options: str, tests: str = "tests") -> 
     """
     report = suite / "report.xml"
     report.unlink(missing_ok=True)
+    # Without settings of its own, a suite in `.tox` would otherwise get those of this project.
+    (suite.parent / "pytest.ini").touch()
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     command = [str(python), "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", f"--junit-xml={report}"]
     subprocess.run([*command, *options, tests], cwd=suite, env=environ, stdout=subprocess.DEVNULL, timeout=900)
