@@ -932,7 +932,32 @@ def test_profiler_set_by_view_is_noted(app: Flask) -> None:
 
     last = get(app, "/profiled").record["steps"][-1]
     assert last["name"] == "what follows was not recorded"
-    assert last["error"] == "the application installed another profile function"
+    assert str(last["error"]).startswith("the application replaced the profile function")
+
+
+def test_recursion_limit_is_noted(app: Flask) -> None:
+    @app.route("/endless")
+    def endless() -> str:
+        return endless()
+
+    way = get(app, "/endless")
+    assert way.record["steps"][-1]["name"] == "what follows was not recorded"
+    assert str(way.record["steps"][-1]["error"]).endswith("or reached the recursion limit")
+
+
+def test_overlapping_blocks(app: Flask) -> None:
+    first, second = trace(), trace()
+    way = first.__enter__()
+    way_of_second = second.__enter__()
+    get_cart = app.test_client().get
+    get_cart("/cart")
+    first.__exit__(None, None, None)
+    get_cart("/cart")
+    second.__exit__(None, None, None)
+    assert names(way, kind="view") == ["view cart"]
+    assert names(way_of_second, kind="view") == ["view cart"] * 2
+    assert names(way_of_second)[-1] == "pop AppContext"
+    assert sys.getprofile() is None
 
 
 def test_c_profiler_continues(app: Flask) -> None:

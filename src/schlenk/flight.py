@@ -199,7 +199,8 @@ def register(
     :param signum: the signal; default: ``SIGUSR2``.
     :param file: an object with a ``fileno()`` method, or a file descriptor; default: ``sys.stderr``. It must stay open.
     :param full: as for :func:`report`.
-    :raises ValueError: the signal does not exist or can't be handled, or this is not the main thread.
+    :raises ValueError: the signal does not exist, or this is not the main thread.
+    :raises OSError: the signal can't be handled, as ``SIGKILL``.
     :raises RuntimeError: ``file`` is not given and ``sys.stderr`` is ``None``.
 
     Modeled on :func:`faulthandler.register`. Flask has no such function.

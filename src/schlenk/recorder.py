@@ -170,9 +170,10 @@ class Recorder:
         self.heard = False
         self.explain()
         if not self.heard:
-            # observe() was not called for that call, so steps are missing.
+            # observe() was not called for that call, so steps are missing. Python removes a profile function that
+            # raises, which ours does if it is called at the recursion limit.
             missing = self.add(self.owner(), "other", "what follows was not recorded", None)
-            missing.error = "the application installed another profile function"
+            missing.error = "the application replaced the profile function, or reached the recursion limit"
         for _, _, step in self.unexplained:
             # Nothing was called while it was handled. Most likely it is that of the last part which failed.
             inside = [other.error for other in self.steps if other.parent is step and other.error]
@@ -199,7 +200,9 @@ class Recorder:
         if callable(previous):
             previous(frame, event, arg)
         if self.ended is not None:
-            _restore(previous)
+            # Another block that began in this one and has not ended calls this function, and must go on.
+            if getattr(sys.getprofile(), "func", None) == self.observe:
+                _restore(previous)
             return
         try:
             if self.unexplained and event != "return":
