@@ -383,6 +383,44 @@ def test_override_of_getattr_calls_super() -> None:
         assert kind(User).age is None
 
 
+class Fallback:
+    """A mixin that answers each name it is asked for, and calls no `super()`."""
+
+    def __getattr__(self, name: str) -> Any:
+        return f"mixin {name}"
+
+
+def test_mixin_after_proxy_is_not_asked() -> None:
+    class Mixed(LocalProxy[Any], Fallback):
+        pass
+
+    proxy = Mixed(lambda: "ada")
+    assert proxy.upper() == "ADA"
+    with pytest.raises(AttributeError, match="missing"):
+        proxy.missing  # noqa: B018
+
+
+def test_mixin_before_proxy_is_asked() -> None:
+    class Mixed(Fallback, LocalProxy[Any]):
+        pass
+
+    assert Mixed(lambda: "ada").upper == "mixin upper"
+
+
+def test_local_as_class_attribute_raises() -> None:
+    class Fixed(LocalProxy[Any]):
+        _LocalProxy__local = staticmethod(lambda: "ada")
+
+    with pytest.raises(AttributeError):
+        Fixed(lambda: "grace").upper()
+
+
+def test_own_attribute_comes_after_the_objects() -> None:
+    proxy: Any = LocalProxy(lambda: Fallback())
+    object.__setattr__(proxy, "name", "own")
+    assert proxy.name == "mixin name"
+
+
 @pytest.mark.parametrize("replaced", ["_get_current_object", "__name__"])
 def test_replaced_on_proxy_is_not_followed(replaced: str) -> None:
     place = Local()

@@ -320,8 +320,11 @@ class LocalProxy(Generic[T]):
         # A subclass may define any name. Checking for that in the method above would cost 10 ns a read.
         if cls.__getattribute__ is LocalProxy.__getattribute__:
             cls.__getattribute__ = _read_from_subclass  # type: ignore[method-assign, assignment]
-        if "__getattr__" in vars(cls) and not issubclass(cls, _Forwarding):
-            cls.__bases__ = (*cls.__bases__, _Forwarding)
+        if hasattr(cls, "__getattr__") and not issubclass(cls, _Forwarding):
+            # Its place is that of LocalProxy: the `__getattr__` of a mixin after LocalProxy is not called.
+            bases = list(cls.__bases__)
+            last = max(place for place, base in enumerate(bases) if issubclass(base, LocalProxy))
+            cls.__bases__ = (*bases[: last + 1], _Forwarding, *bases[last + 1 :])
         # Views of the dictionaries, so that attributes added to a class later are found.
         cls.__own_classes = tuple(vars(base) for base in cls.__mro__ if base not in (LocalProxy, Generic, object))
 
