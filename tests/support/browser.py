@@ -111,6 +111,12 @@ class Browser:
         while self._receive().get("method") != "Page.loadEventFired":
             pass
 
+    def next_complaint(self) -> str:
+        """Return the first complaint, and forget it. It may arrive after the answer to the call that caused it."""
+        while not self.complaints:
+            self._receive()
+        return self.complaints.pop(0)
+
     def run(self, expression: str) -> Any:
         """Return the value of an expression, or of its promise."""
         done = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
