@@ -113,11 +113,11 @@ def test_age_counts_from_push(pauses: Pauses) -> None:
         pushed = monotonic()
         (flight,) = in_flight()
         after = monotonic()
-    ages = [entry.age for entry in flight.requests + flight.applications]
-    assert len(ages) == 2
-    assert all(0 <= age <= after - before for age in ages if age is not None)
-    assert ages[0] is not None
-    assert pushed
+    for (entry,) in flight.requests, flight.applications:
+        assert entry.age is not None
+        assert 0 <= entry.age <= after - before
+        assert context.pushed_at is not None
+        assert before <= context.pushed_at <= pushed
 
 
 def test_age_counts_from_first_push(pauses: Pauses) -> None:
@@ -143,7 +143,6 @@ def test_unmanaged_context_has_no_age(pauses: Pauses) -> None:
     (flight,) = in_flight()
     _request_ctx_stack.pop()
     assert [(pushed.path, pushed.age) for pushed in flight.requests] == [("/by-hand", None)]
-    assert list(flight.stack) == [] or "test_unmanaged_context_has_no_age" in functions(flight)
 
 
 def test_sees_suspended_greenlet(pauses: Pauses) -> None:
@@ -221,12 +220,12 @@ def by(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
     return by
 
 
-def test_stack_without_contexts_is_ignored(pauses: Pauses) -> None:
-    with pauses.app.test_client() as client:
-        with client.session_transaction() if pauses.app.secret_key else pauses.app.app_context():
-            _request_ctx_stack.push(None)  # type: ignore[arg-type]
-            (flight,) = in_flight()
-            _request_ctx_stack.pop()
+def test_none_on_stack_is_ignored(pauses: Pauses) -> None:
+    with pauses.app.app_context():
+        # A session transaction of the test client does this.
+        _request_ctx_stack.push(None)  # type: ignore[arg-type]
+        (flight,) = in_flight()
+        _request_ctx_stack.pop()
     assert flight.requests == []
 
 
@@ -257,17 +256,16 @@ def test_unknown_age_is_not_printed(pauses: Pauses) -> None:
 def test_is_safe_during_requests() -> None:
     app = Flask("busy")
     app.add_url_rule("/", "index", lambda: "hello")
-    done, errors = threading.Event(), []
-    seen = {"GET", None}
+    done, errors, methods = threading.Event(), [], set()
 
     def look() -> None:
-        while not done.is_set():
-            for flight in in_flight():
-                try:
-                    assert {pushed.method for pushed in flight.requests + flight.applications} <= seen
+        try:
+            while not done.is_set():
+                for flight in in_flight():
+                    methods.update(pushed.method for pushed in flight.requests + flight.applications)
                     assert str(flight)
-                except Exception as error:
-                    errors.append(error)
+        except Exception as error:
+            errors.append(error)
 
     looking = threading.Thread(target=look)
     looking.start()
@@ -282,6 +280,7 @@ def test_is_safe_during_requests() -> None:
         done.set()
         looking.join()
     assert errors == []
+    assert methods <= {"GET", None}
 
 
 PATCHING = {
