@@ -223,7 +223,7 @@ def register(
     registered = _registered.get(signum)
     current = signal.getsignal(signum)
     previous = registered.previous if registered and registered.handler is current else current
-    # This also makes system calls return when the signal arrives, in case `siginterrupt(signum, False)` was called.
+    # This also undoes `siginterrupt(signum, False)`, so that system calls return when the signal arrives.
     signal.signal(signum, handle)
     _registered[signum] = _Registered(handle, previous)
 
@@ -293,12 +293,12 @@ class Watcher:
         if self in _watchers:
             _watchers.remove(self)
             self._stopping.release()
-            # Called by a logging handler, in the watcher's own thread, it would wait for itself.
+            # A logging handler may call this in the watcher's own thread, which would then wait for itself.
             if get_thread_ident() != self._ident:
                 self._finished.acquire(timeout=5)
 
     def _start(self) -> None:
-        # Both are released by one side and awaited by the other. After a fork, the child needs new ones.
+        # One side releases each lock, the other waits for it. After a fork, the child needs new ones.
         self._stopping, self._finished = _make_lock(), _make_lock()
         self._stopping.acquire()
         self._finished.acquire()
@@ -323,7 +323,7 @@ class Watcher:
                 if pushed.age is not None and pushed.age > self.seconds and not preserved:
                     old[id(pushed.context), getattr(pushed.context, "pushed_at", None)] = owner, pushed
         new = [old[key] for key in old if key not in self._logged]
-        # By number, so that the watcher keeps no context alive.
+        # The ids of contexts, because the contexts themselves would be kept alive.
         self._logged = set(old)
         shown = new[:_SHOWN]
         for (owner, pushed), frames in zip(shown, _frames([owner for owner, _ in shown])):

@@ -87,7 +87,7 @@ class Variable:
         """
         version = self.version.get()
         self.version.reset(token)
-        # Not listed any more, even if copied contexts still see it.
+        # The context is no longer listed, even if copied contexts still see it.
         self.contexts.close(version, self.version.get())
 
     def __repr__(self) -> str:

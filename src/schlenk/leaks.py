@@ -86,7 +86,7 @@ class _Recorder:
 
     def __init__(self) -> None:
         self.checks: list[Entries] = []
-        # By the number of the context, which would be kept alive otherwise.
+        # The keys contain the id of the context, because the context itself would be kept alive.
         self.locations: dict[tuple[LocalStack[Any], int], FrameSummary] = {}
         self.pushes: dict[LocalStack[Any], tuple[Any, Callable[[Any], list[Any]]]] = {}
         # Checks may start and stop in several threads at once. gevent does not replace this lock.
@@ -104,11 +104,11 @@ class _Recorder:
 
     def stop(self, allowed: Entries) -> None:
         with self.lock:
-            # By identity: two checks may allow equal entries.
+            # Compare by identity, because two checks may allow equal entries.
             self.checks = [check for check in self.checks if check is not allowed]
             if not self.checks:
                 for stack, (previous, recording) in self.pushes.items():
-                    # Unless another replacement was made meanwhile, and calls this one.
+                    # If push was replaced again in the meantime, the replacement calls this one and is kept.
                     if vars(stack).get("push") is recording:
                         del vars(stack)["push"]
                         if previous is not None:

@@ -79,8 +79,8 @@ _HOOKS = {
     "do_teardown_request": [("teardown", "teardown_request", "teardown_request_funcs")],
     "do_teardown_appcontext": [("teardown", "teardown_appcontext", "teardown_appcontext_funcs")],
 }
-# The instructions at which a call stops that returns, and at which a generator stops that goes on later. A call that
-# stops at any other instruction was ended by an exception.
+# The last instruction of a call that returns, and of a generator that is suspended. A call that stops at any other
+# instruction was ended by an exception.
 _RETURNED = frozenset(opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in opmap)
 _YIELDED = frozenset(opmap[name] for name in ("YIELD_VALUE", "RESUME") if name in opmap)
 _RAISE = opmap["RAISE_VARARGS"]
@@ -146,14 +146,14 @@ class Recorder:
         self.began = perf_counter()
         self.ended: float | None = None
         self.failed = self.heard = False
-        # Weak, because a greenlet ends when the application drops it.
+        # The references are weak, because a greenlet ends when nothing else refers to it.
         self.running: Any = {} if isinstance(get_ident(), int) else WeakKeyDictionary()
         self.calls: dict[FrameType, _Call] = {}
         self.methods: dict[CodeType, list[tuple[str, Any]]] = {}
         # Generators that are response bodies, and contexts with what to note when they are pushed.
         self.streams: list[ref[Any]] = []
         self.contexts: list[tuple[ref[Any], str]] = []
-        # Steps that an exception has ended which is not known yet, with the id and the code of their frames.
+        # Steps that were ended by an exception that is not known yet. Each has the id and the code of its frame.
         self.unexplained: list[tuple[int, CodeType, Step]] = []
 
     def start(self) -> None:
@@ -175,7 +175,7 @@ class Recorder:
             missing = self.add(self.owner(), "other", "what follows was not recorded", None)
             missing.error = "the application replaced the profile function, or reached the recursion limit"
         for _, _, step in self.unexplained:
-            # Nothing was called while it was handled. Most likely it is that of the last part which failed.
+            # Nothing was called while the exception was handled. Most likely the last part that failed raised it.
             inside = [other.error for other in self.steps if other.parent is step and other.error]
             step.error = inside[-1] if inside else step.error
         if getattr(threading, "_profile_hook", None) == self.enter_thread:
@@ -190,7 +190,7 @@ class Recorder:
         if previous is not None:
             previous(frame, event, arg)
             if sys.getprofile() != self.enter_thread:
-                # It has been called for the same reason, and has installed the function to call from now on.
+                # It was called to start profiling this thread, and has installed the function to call from now on.
                 previous = sys.getprofile()
         sys.setprofile(functools.partial(self.observe, previous))
         self.observe(None, frame, event, arg)
@@ -231,7 +231,7 @@ class Recorder:
 
     def begin(self, frame: FrameType) -> None:
         if frame in self.calls:
-            # A coroutine that goes on.
+            # A coroutine is resumed.
             return
         code = frame.f_code
         module = frame.f_globals.get("__name__")
@@ -289,7 +289,8 @@ class Recorder:
             environs = (value for value in frame.f_locals.values() if type(value) is dict)
             note = next((_target(environ) for environ in environs if "REQUEST_METHOD" in environ), None)
         elif kind == "push":
-            # Still on the stack, or popped, as Flask does with the contexts of streams and of test clients.
+            # Flask pushes the context of a stream or a test client again, either while it is on the stack or after it
+            # has been popped.
             if any(entry is obj for entry in (*_request_ctx_stack.entries(), *_app_ctx_stack.entries())):
                 note = "pushed again"
             else:
@@ -378,7 +379,7 @@ class Recorder:
         step = call.step
         returned = result is not None or instruction in _RETURNED
         if step and code.co_flags & inspect.CO_COROUTINE and instruction not in _RETURNED:
-            # It waits, or an exception was raised, in which case explain() ends it.
+            # Either the coroutine is suspended, or it raised an exception. In the latter case, explain() ends its step.
             if not returned:
                 self.unexplained.append((id(frame), code, step))
             return
@@ -415,7 +416,7 @@ class Recorder:
         # Up to Python 3.12, this updates the dictionary that begin() has read. Otherwise it would keep objects alive
         # whose variables the function has deleted, such as an exception whose traceback refers to the frame.
         frame.f_locals.get("")
-        # Including calls inside it, whose ends were not noticed.
+        # This also removes calls inside it whose ends were not noticed.
         del call.owner.calls[call.owner.calls.index(call) :]
         if call.step is not None:
             call.step.end = perf_counter()

@@ -147,7 +147,7 @@ class FlaskClient(Client):
             session = app.session_interface.open_session(app, context.request)
             if session is None:
                 raise RuntimeError("No session is available. Set the secret key (SECRET_KEY or app.secret_key).")
-            # In the block, the context from before is current again, because this one only holds the session.
+            # In the block, the previous context is current again, because the new one only holds the session.
             entries = _request_ctx_stack.push(outer)  # type: ignore[arg-type]
             position = len(entries) - 1
             try:
