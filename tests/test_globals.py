@@ -307,7 +307,7 @@ def test_sqlite_adapts_by_the_proxys_type(app: Flask) -> None:
             assert database.execute("SELECT ?", (request,)).fetchone() == ("/page",)
 
 
-def test_patched_class_of_globals_changes_nothing(app: Flask) -> None:
+def test_patch_of_globals_class_is_unused(app: Flask) -> None:
     with app.test_request_context("/page"):
         with mock.patch.object(type(request), "_get_current_object", return_value="replaced"):
             assert request.path == "/page"

@@ -415,7 +415,7 @@ def test_local_as_class_attribute_raises() -> None:
         Fixed(lambda: "grace").upper()
 
 
-def test_own_attribute_comes_after_the_objects() -> None:
+def test_own_attribute_comes_last() -> None:
     proxy: Any = LocalProxy(lambda: Fallback())
     object.__setattr__(proxy, "name", "own")
     assert proxy.name == "mixin name"
