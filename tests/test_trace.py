@@ -945,6 +945,18 @@ def test_recursion_limit_is_noted(app: Flask) -> None:
     assert str(way.record["steps"][-1]["error"]).endswith("or reached the recursion limit")
 
 
+@pytest.mark.parametrize(
+    ("module", "name"), [("schlenk.ctx", "in_context"), ("flask.ctx", "wrapper"), ("blinker.base", "send")]
+)
+def test_namesake_is_no_step(app: Flask, module: str, name: str) -> None:
+    @app.route("/namesake")
+    def namesake() -> str:
+        exec(f"def {name}(): pass\n{name}()", {"__name__": module})
+        return ""
+
+    assert names(get(app, "/namesake")) == [name.replace("cart", "namesake") for name in names(get(app, "/cart"))]
+
+
 def test_overlapping_blocks(app: Flask) -> None:
     first, second = trace(), trace()
     way = first.__enter__()

@@ -241,14 +241,16 @@ class Recorder:
             self.learn(_first_argument(frame))
         if code in self.methods:
             self.begin_method(frame, caller)
-        elif caller and (module, code.co_name) == ("blinker.base", "send"):
+        # When gevent raises an exception of another greenlet, it runs functions without arguments and variables that
+        # have the names of those in the traceback.
+        elif caller and (module, code.co_name) == ("blinker.base", "send") and code.co_argcount:
             signal, sender = _first_argument(frame), frame.f_locals.get("sender")
             # A tuple before blinker 1.8.
             if any(True for _ in signal.receivers_for(sender[0] if type(sender) is tuple else sender)):
                 self.call(frame, "signal", f"signal {signal.name}")
         elif caller and caller.name in _HOOKS:
             self.begin_hook(frame, caller)
-        elif (module, code.co_name) in _COPIES:
+        elif (module, code.co_name) in _COPIES and "f" in code.co_freevars:
             function = frame.f_locals["f"]
             self.call(frame, "copy", f"in a copied context: {_name(function)}", function)
         elif code.co_flags & inspect.CO_GENERATOR:
