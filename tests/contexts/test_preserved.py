@@ -230,3 +230,17 @@ def test_interrupted_pop_at_end_of_client(app: RecordingApp) -> None:
     with pytest.raises(KeyboardInterrupt):
         client.__exit__(None, None, None)
     assert tops() == NOTHING
+
+
+def test_refused_pop_at_end_of_client(app: RecordingApp) -> None:
+    client = app.test_client()
+    client.__enter__()
+    client.get("/")
+    kept = _request_ctx_stack.top
+    with app.app_context():
+        with RecordingApp("above").app_context() as above:
+            with pytest.raises(AssertionError, match="not on top"):
+                client.__exit__(None, None, None)
+            assert tops() == (kept, above)
+    client.__exit__(None, None, None)
+    assert tops() == NOTHING
