@@ -481,12 +481,58 @@ def test_debugger_hides_frames_above_view() -> None:
     assert [frame.name for frame in frames] == ["dispatch_request", "view"]
 
 
-def test_debugger_hides_frames_above_hook() -> None:
+def debugged(register: Callable[[Flask], Any], url: str = "/") -> list[str]:
+    """Return the names of the frames that the debugger shows for the request of an application."""
     app = Flask("debugged")
     app.debug = True
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = False
-    app.before_request(raising(Missing()))
-    with pytest.raises(Missing) as raised:
-        app.test_client().get("/")
-    frames = DebugTraceback(raised.value).all_frames
-    assert [frame.name for frame in frames] == ["preprocess_request", "view"]
+    app.add_url_rule("/", "index", lambda: "body")
+    app.add_url_rule("/divide", "divide", lambda: str(1 // 0))
+    app.add_url_rule("/nothing", "nothing", lambda: None)  # type: ignore[arg-type,return-value]
+    register(app)
+    with pytest.raises((Missing, TypeError)) as raised:
+        app.test_client().get(url)
+    return [frame.name for frame in DebugTraceback(raised.value).all_tracebacks[0][1].stack]
+
+
+def fail(*args: Any) -> Any:
+    raise Missing
+
+
+@pytest.mark.parametrize(
+    ("register", "caller"),
+    [
+        (lambda app: app.before_first_request(fail), "try_trigger_before_first_request_functions"),
+        (lambda app: app.url_value_preprocessor(fail), "preprocess_request"),
+        (lambda app: app.before_request(fail), "preprocess_request"),
+        (lambda app: app.after_request(fail), "process_response"),
+        (lambda app: app.teardown_request(fail), "do_teardown_request"),
+        (lambda app: app.teardown_appcontext(fail), "do_teardown_appcontext"),
+    ],
+)
+def test_debugger_begins_at_hook(register: Any, caller: str) -> None:
+    assert debugged(register) == [caller, "fail"]
+
+
+@pytest.mark.parametrize(
+    ("key", "url", "caller"),
+    [(ZeroDivisionError, "/divide", "handle_user_exception"), (404, "/nowhere", "handle_http_exception")],
+)
+def test_debugger_begins_at_error_handler(key: Any, url: str, caller: str) -> None:
+    assert debugged(lambda app: app.register_error_handler(key, fail), url) == [caller, "fail"]
+
+
+def test_debugger_begins_at_500_handler() -> None:
+    def register(app: Flask) -> None:
+        app.config["PROPAGATE_EXCEPTIONS"] = False
+        app.register_error_handler(500, fail)
+
+    assert debugged(register, "/divide") == ["handle_exception", "fail"]
+
+
+def test_debugger_begins_at_bad_return_value() -> None:
+    assert debugged(lambda app: None, "/nothing") == ["finalize_request", "make_response"]
+
+
+def test_debugger_begins_at_missing_response() -> None:
+    assert debugged(lambda app: app.after_request(lambda response: None)) == ["wsgi_app"]  # type: ignore[arg-type,return-value]

@@ -211,6 +211,7 @@ class Flask(Scaffold, MissingAttributes):
                     error = leaving
                     raise
                 if not callable(response):
+                    __traceback_hide__ = "before"
                     raise TypeError(_no_response(context, response))
                 return response(environ, start_response)
             finally:
@@ -319,6 +320,7 @@ class Flask(Scaffold, MissingAttributes):
             if self._got_first_request:
                 return
             self._first_request_ident = ident
+            __traceback_hide__ = "before"
             try:
                 for function in self.before_first_request_funcs:
                     function()
@@ -334,12 +336,11 @@ class Flask(Scaffold, MissingAttributes):
         """
         # Raises AttributeError outside a request, even if there are no functions.
         assert _request_ctx_stack.top.request is not None  # type: ignore[union-attr]
+        __traceback_hide__ = "before"
         for preprocess in self.url_value_preprocessors.get(None, ()):
             # The request is looked up each time, because a function may leave another context on top.
             request = _current_request()
             preprocess(request.endpoint, request.view_args)
-        # As in dispatch_request().
-        __traceback_hide__ = "before"
         for function in self.before_request_funcs.get(None, ()):
             value = function()
             if value is not None:
@@ -360,7 +361,7 @@ class Flask(Scaffold, MissingAttributes):
             raise AttributeError(f"{request!r} has neither a rule nor a routing exception: its URL was not matched.")
         if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
             return self.make_default_options_response()
-        # Werkzeug's debugger leaves out the seven frames before this one.
+        # Werkzeug's debugger leaves out the frames before this one, and before other methods that set it.
         __traceback_hide__ = "before"
         return self.view_functions[rule.endpoint](**request.view_args)  # type: ignore[arg-type]
 
@@ -400,6 +401,7 @@ class Flask(Scaffold, MissingAttributes):
             if not self.trap_http_exception(e):
                 return self.handle_http_exception(e)
         handler = self._find_error_handler(e)
+        __traceback_hide__ = "before"
         if handler is not None:
             return handler(e)
         try:
@@ -427,6 +429,7 @@ class Flask(Scaffold, MissingAttributes):
         if e.code is None or isinstance(e, RoutingException):
             return e
         handler = self._find_error_handler(e)
+        __traceback_hide__ = "before"
         return e if handler is None else handler(e)
 
     def handle_exception(self, e: Exception) -> Response:
@@ -449,6 +452,7 @@ class Flask(Scaffold, MissingAttributes):
         reason = environ_error(_current_request().environ)
         error = InternalServerError(original_exception=e) if reason is None else BadRequest(reason)
         handler = self._find_error_handler(error)
+        __traceback_hide__ = "before"
         value = error if handler is None else handler(error)
         return self.finalize_request(value, from_error_handler=True)
 
@@ -470,6 +474,7 @@ class Flask(Scaffold, MissingAttributes):
         :param from_error_handler: log errors that occur while the response is processed, instead of raising them. The
             response is a 500 already.
         """
+        __traceback_hide__ = "before"
         response = self.make_response(rv)
         try:
             response = self.process_response(response)
@@ -552,6 +557,7 @@ class Flask(Scaffold, MissingAttributes):
         context = _request_ctx_stack.top
         # Read before any function runs, so that functions registered in the meantime do not run.
         afterwards = reversed(self.after_request_funcs.get(None, ()))
+        __traceback_hide__ = "before"
         try:
             for functions in (context._after_request_functions, afterwards):  # type: ignore[union-attr]
                 for function in functions:
@@ -585,6 +591,7 @@ class Flask(Scaffold, MissingAttributes):
             raise AttributeError("Cannot tear down a request: working outside of request context.")
         if exc is _sentinel:
             exc = sys.exc_info()[1]
+        __traceback_hide__ = "before"
         for function in reversed(self.teardown_request_funcs.get(None, ())):
             function(exc)
         if request_tearing_down.receivers:
@@ -599,6 +606,7 @@ class Flask(Scaffold, MissingAttributes):
             exc = sys.exc_info()[1]
         # Reversing an empty list would take 160 ns of the 2,400 ns of an application context.
         if self.teardown_appcontext_funcs:
+            __traceback_hide__ = "before"
             for function in reversed(self.teardown_appcontext_funcs):
                 function(exc)
         if appcontext_tearing_down.receivers:
