@@ -198,6 +198,11 @@ def test_endpoint_of_other_app_is_explained(app: Flask) -> None:
         url_for("user", name="ada")
 
 
+def test_build_error_of_static_file_advises(app: Flask) -> None:
+    with app.test_request_context(), pytest.raises(BuildError, match=r"without .*static files.*install_under_flask"):
+        url_for("static", filename="page.css")
+
+
 def test_build_error_names_app_of_request(app: Flask) -> None:
     with app.test_request_context(), Flask("other").app_context():
         with pytest.raises(BuildError, match=rf"^The application '{app.name}' has no endpoint 'nothing'"):

@@ -16,6 +16,7 @@ from werkzeug.exceptions import abort
 from werkzeug.utils import redirect
 
 from .globals import _app_ctx_stack, _request_ctx_stack, current_app, session
+from .missing import ADVICE
 from .recovery import Stream
 from .signals import message_flashed
 
@@ -50,6 +51,8 @@ class BuildError(routing.BuildError):
         similar = difflib.get_close_matches(self.endpoint, endpoints, n=1)
         if similar:
             return f"{message} Did you mean {similar[0]!r}?"
+        if self.endpoint == "static":
+            return f"{message} {ADVICE}"
         return f"{message} If another application has it, build the URL in a context of that application."
 
 
