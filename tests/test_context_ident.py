@@ -60,8 +60,13 @@ def in_thread(work: Callable[[], Any]) -> Any:
 
 
 def test_stack_pushes_and_pops(stack: LocalStack[Any]) -> None:
-    assert (stack.push(1), stack.push(2), stack.top) == ([1], [1, 2], 2)
-    assert (stack.pop(), stack.pop(), stack.pop(), stack.top) == (2, 1, None, None)
+    assert stack.push(1) == [1]
+    assert stack.push(2) == [1, 2]
+    assert stack.top == 2
+    assert stack.pop() == 2
+    assert stack.pop() == 1
+    assert stack.pop() is None
+    assert stack.top is None
 
 
 def test_popping_the_last_releases(stack: LocalStack[Any]) -> None:
