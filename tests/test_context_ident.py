@@ -103,7 +103,8 @@ def test_deleting_nothing_raises(local: Local) -> None:
 def test_local_keeps_other_values(local: Local) -> None:
     local.user = "ada"
     local.place = "here"
-    assert (local.user, local.place) == ("ada", "here")
+    assert local.user == "ada"
+    assert local.place == "here"
 
 
 def test_value_is_not_copied(local: Local) -> None:
@@ -190,7 +191,8 @@ def test_attribute_set_in_a_copy_is_unseen(local: Local) -> None:
     local.user = "ada"
     copy = copy_context()
     copy.run(setattr, local, "user", "grace")
-    assert (local.user, copy.run(lambda: local.user)) == ("ada", "grace")
+    assert local.user == "ada"
+    assert copy.run(lambda: local.user) == "grace"
 
 
 def test_copy_keeps_a_deleted_attribute(local: Local) -> None:

@@ -227,14 +227,16 @@ BAKERY = """
 
 def test_module_in_current_folder(tmp_path: Path) -> None:
     done = python_m_schlenk(tmp_path, BAKERY.replace("flask", "schlenk"), "/bread")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stderr == ""
+    assert done.returncode == 0
     assert done.stdout.startswith("GET /bread of bakery, ")
 
 
 @needs_flask
 def test_under_flask(tmp_path: Path) -> None:
     done = python_m_schlenk(tmp_path, BAKERY, "/bread", "--under-flask")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stderr == ""
+    assert done.returncode == 0
     assert "[bakery] / [GET /bread]" in done.stdout
 
 

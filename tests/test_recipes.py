@@ -95,7 +95,8 @@ def run(directory: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 def test_flask_command_runs_on_the_stacks(directory: Path) -> None:
     done = run(directory, sys.executable, "-m", "schlenk", "flask", "--app", "shop", "stacks")
-    assert (done.stdout, done.stderr) == ("shop 1\n", "")
+    assert done.stderr == ""
+    assert done.stdout == "shop 1\n"
 
 
 def test_flasks_own_command_is_refused(directory: Path) -> None:

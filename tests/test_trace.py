@@ -173,9 +173,11 @@ def test_stacks_after_each_step(app: Flask) -> None:
 def test_stacks_before_each_step(app: Flask) -> None:
     way = get(app)
     pop = step(way, name="pop RequestContext")
-    assert (pop["app_stack_before"], pop["request_stack_before"]) == (["shop"], ["GET /cart"])
+    assert pop["app_stack_before"] == ["shop"]
+    assert pop["request_stack_before"] == ["GET /cart"]
     push = step(way, name="push AppContext")
-    assert (push["app_stack_before"], push["request_stack_before"]) == ([], [])
+    assert push["app_stack_before"] == []
+    assert push["request_stack_before"] == []
 
 
 def test_parents_contain_children(app: Flask) -> None:
@@ -209,7 +211,8 @@ def test_long_text_is_shortened(app: Flask) -> None:
 
 def test_title_is_first_request(app: Flask) -> None:
     way = get(app, "/cart?id=1&name=Zo%C3%AB")
-    assert (way.record["title"], way.record["app"]) == ("GET /cart?id=1&name=Zo%C3%AB", "shop")
+    assert way.record["title"] == "GET /cart?id=1&name=Zo%C3%AB"
+    assert way.record["app"] == "shop"
     assert step(way, kind="request")["note"] == "GET /cart?id=1&name=Zo%C3%AB"
 
 
@@ -237,7 +240,8 @@ def test_context_without_request_is_recorded(app: Flask) -> None:
         with app.app_context():
             pass
     assert names(way) == ["push AppContext", "pop AppContext"]
-    assert (way.record["title"], way.record["app"]) == ("", "shop")
+    assert way.record["title"] == ""
+    assert way.record["app"] == "shop"
 
 
 def test_custom_contexts_have_names() -> None:
@@ -248,7 +252,8 @@ def test_custom_contexts_have_names() -> None:
             pass
         schlenk._request_ctx_stack.pop()
         schlenk._app_ctx_stack.pop()
-    assert (steps(way)[0]["app_stack"], steps(way)[0]["request_stack"]) == (["object", "shop"], ["object"])
+    assert steps(way)[0]["app_stack"] == ["object", "shop"]
+    assert steps(way)[0]["request_stack"] == ["object"]
 
 
 def test_g_is_no_context(app: Flask) -> None:
@@ -547,8 +552,10 @@ def test_part_that_cannot_be_described(app: Flask) -> None:
 def test_nested_request_is_inside(app: Flask) -> None:
     app.view_functions["fails"] = lambda: app.test_client().get("/cart").get_data()
     outer, inner = steps(get(app, "/fails"), kind="request")
-    assert (outer["note"], inner["note"]) == ("GET /fails", "GET /cart")
-    assert (outer["depth"], inner["depth"]) == (0, 4)
+    assert outer["note"] == "GET /fails"
+    assert inner["note"] == "GET /cart"
+    assert outer["depth"] == 0
+    assert inner["depth"] == 4
     assert step(get(app, "/fails"), name="view cart")["request_stack"] == ["GET /fails", "GET /cart"]
 
 
@@ -679,7 +686,8 @@ def test_copied_context_is_shown(app: Flask) -> None:
     app.view_functions["cart"] = view
     way = get(app)
     copied = step(way, name="in a copied context: send_mail")
-    assert (copied["owner"], copied["result"]) == (1, "'/cart'")
+    assert copied["owner"] == 1
+    assert copied["result"] == "'/cart'"
     assert step(way, name="push RequestContext", owner=1)["note"] == "a copy"
 
 
@@ -770,7 +778,9 @@ def test_coroutines_in_another_thread(app: Flask) -> None:
     app.view_functions["fails"] = fails
     app.add_url_rule("/thrown", view_func=thrown)
     cart_step, fails_step, thrown_step = (step(get(app, path), kind="view") for path in ("/cart", "/fails", "/thrown"))
-    assert (cart_step["owner"], cart_step["depth"], cart_step["result"]) == (1, 0, "'two apples'")
+    assert cart_step["owner"] == 1
+    assert cart_step["depth"] == 0
+    assert cart_step["result"] == "'two apples'"
     assert fails_step["error"] == thrown_step["error"] == "ValueError: late"
     assert None not in (cart_step["end"], fails_step["end"], thrown_step["end"])
 
