@@ -23,7 +23,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from schlenk import Flask, Request, Response, shortcuts
+from schlenk import Flask, Request, Response, abort, shortcuts
 
 # Without the shortcuts, what remains to be tested is that the results are the same.
 caching = pytest.mark.skipif(not shortcuts.ENABLED, reason="SCHLENK_SHORTCUTS=0 leaves the shortcuts out")
@@ -410,6 +410,26 @@ def test_removed_method_is_refused(app: Flask) -> None:
     assert body(app, "/page") == "page"
     next(app.url_map.iter_rules("page")).methods.remove("GET")  # type: ignore[union-attr]
     assert app.test_client().get("/page").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "status"),
+    [
+        ("endpoint", "other", 404),
+        ("strict_slashes", True, 308),
+        ("redirect_to", "/elsewhere", 308),
+        ("websocket", True, 404),
+        ("alias", True, 308),
+        ("defaults", {"name": "ada"}, 500),
+    ],
+)
+def test_changed_rule_is_matched_again(app: Flask, attribute: str, value: Any, status: int) -> None:
+    app.add_url_rule("/folder/", "folder", lambda: "folder", strict_slashes=False)
+    app.add_url_rule("/same", "folder")
+    app.add_url_rule("/other", "other", lambda: abort(404))
+    assert body(app, "/folder") == "folder"
+    setattr(next(app.url_map.iter_rules("folder")), attribute, value)
+    assert app.test_client().get("/folder").status_code == status
 
 
 @pytest.mark.parametrize(("rule", "path"), [("/folder/", "/folder"), ("/file", "/file/"), ("/<name>", "/ada")])

@@ -235,9 +235,6 @@ _converters = {
 }
 _bind, _bind_to_environ, _iter_rules = routing.Map.bind, routing.Map.bind_to_environ, routing.Map.iter_rules
 _match = routing.MapAdapter.match
-# The attributes that decide whether a rule matches. So do its methods and defaults, which may be changed in place and
-# are therefore checked each time.
-_facts = attrgetter("endpoint", "strict_slashes", "redirect_to", "websocket", "alias")
 
 
 class Map(routing.Map):
@@ -248,8 +245,8 @@ class Map(routing.Map):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # The rule, its facts when it matched, and the values.
-        self.cache: dict[Any, tuple[routing.Rule, tuple[Any, ...], dict[str, Any]]] = {}
+        # The rule, its endpoint and strict_slashes when it matched, and the values.
+        self.cache: dict[Any, tuple[routing.Rule, Any, bool | None, dict[str, Any]]] = {}
         self.has_plain_converters = True
         super().__init__(*args, **kwargs)
 
@@ -319,8 +316,16 @@ class Adapter(routing.MapAdapter):
         key = self.path_info, self.default_method, self.subdomain, self.websocket, self.map.redirect_defaults
         cached = cache.get(key)
         if cached is not None:
-            found, facts, known = cached
-            if _facts(found) == facts and not found.defaults and self.default_method in (found.methods or ()):
+            found, endpoint, strict_slashes, known = cached
+            if (
+                found.endpoint is endpoint
+                and found.strict_slashes is strict_slashes
+                and found.redirect_to is None
+                and not found.websocket
+                and not found.alias
+                and not found.defaults
+                and self.default_method in (found.methods or ())
+            ):
                 return found, known.copy()
         rule, values = super().match(return_rule=True)
         if (
@@ -337,7 +342,7 @@ class Adapter(routing.MapAdapter):
         ):
             if len(cache) >= _MOST:
                 cache.clear()
-            cache[key] = rule, _facts(rule), dict(values)
+            cache[key] = rule, rule.endpoint, rule.strict_slashes, dict(values)
         return rule, values
 
 
