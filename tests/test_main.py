@@ -34,6 +34,17 @@ def item():
 def create_app():
     return app
 
+class Middleware:
+    def __call__(self, environ, start_response):
+        return app(environ, start_response)
+
+wrapped = Middleware()
+
+@app.route("/printing")
+def printing():
+    print("printed by the view")
+    return ""
+
 def create_none():
     raise ValueError("no shop today")
 
@@ -85,6 +96,13 @@ def test_url_is_a_path(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_json_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert views(capsys) == ["'GET no None 1'"]
+
+
+def test_json_without_printed_text(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["trace", "shop:app", "/printing", "--json"])
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["steps"]
+    assert printed.err == "printed by the view\n"
 
 
 def test_method_and_header(capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,6 +198,10 @@ def test_terminal_without_unicode(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wrong_arguments(capsys: pytest.CaptureFixture[str], arguments: str, message: str) -> None:
     err = refused(capsys, *arguments.split(" "))
     assert message in err.splitlines()[-1]
+
+
+def test_object_is_not_called_a_factory(capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(capsys, "shop:wrapped", "/").endswith("shop:wrapped is a Middleware, which is not an application\n")
 
 
 @pytest.mark.parametrize(

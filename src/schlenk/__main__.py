@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any, Callable, NoReturn
+from typing import Any, Callable, NoReturn, TextIO
 
 from werkzeug.test import EnvironBuilder
 
@@ -62,10 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--repeat", type=_positive, default=1, metavar="N", help="make N requests, and keep cookies between them"
     )
     command.add_argument("--under-flask", action="store_true", help="call install_under_flask() first")
-    return _trace(parser.parse_args(arguments), command.error)
+    options = parser.parse_args(arguments)
+    output = sys.stdout
+    # Anything that the application prints would make the JSON invalid.
+    with redirect_stdout(sys.stderr if options.json else output):
+        return _trace(options, output, command.error)
 
 
-def _trace(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> int:
+def _trace(options: argparse.Namespace, output: TextIO, refuse: Callable[[str], NoReturn]) -> int:
     if not options.path.startswith(("/", "http://", "https://")):
         refuse(f"the path {options.path!r} does not start with a slash")
     if options.under_flask:
@@ -88,8 +94,7 @@ def _trace(options: argparse.Namespace, refuse: Callable[[str], NoReturn]) -> in
             # Also for Ctrl-C, because the timeline shows which step hangs, and for an application that exits.
             failure = error
     text = way.to_json() if options.json else str(way)
-    encoding = sys.stdout.encoding
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    output.write(text.encode(output.encoding, "backslashreplace").decode(output.encoding) + "\n")
     if options.html:
         try:
             Path(options.html).write_text(way.to_html(), encoding="utf-8")
@@ -134,7 +139,7 @@ def _load(place: str, refuse: Callable[[str], NoReturn]) -> Any:
             traceback.print_exc()
             refuse(f"{place} failed: {type(error).__name__}: {error}")
     if not hasattr(app, "wsgi_app") or not hasattr(app, "test_client"):
-        hint = f": if it returns one, write {place}()" if callable(app) and not factory else ""
+        hint = f": if it returns one, write {place}()" if inspect.isroutine(app) and not factory else ""
         refuse(f"{place} is a {type(app).__name__}, which is not an application{hint}")
     if _is_of_flask(app) and getattr(sys.modules["flask"], "_app_ctx_stack", None) is not _app_ctx_stack:
         refuse(f"{place} is an application of Flask: add --under-flask")
