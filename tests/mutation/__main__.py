@@ -22,7 +22,7 @@ TESTS = {
     "recovery": "contexts test_interruptions.py test_lifecycle.py test_helpers.py faults test_leaks.py",
     "ctx": "contexts test_lifecycle.py test_testing.py test_helpers.py faults test_leaks.py test_flight.py",
     "globals": "test_globals.py contexts test_documentation.py",
-    "storage": "test_storage.py test_local.py test_stack.py test_isolation.py",
+    "storage": "test_storage.py test_context_ident.py test_local.py test_stack.py test_isolation.py",
     "proxy": "test_proxy.py fidelity/test_proxies.py test_globals.py",
     "local": "test_local.py test_stack.py test_manager.py test_proxy.py test_storage.py test_globals.py contexts",
     "sessions": "test_sessions.py test_security.py test_bad_input.py fidelity/test_cookies.py",
