@@ -320,25 +320,26 @@ def _add_json(flask_class: Any, json_module: Any, provider: Any) -> None:
     class Provider(provider):  # type: ignore[misc]
         """Flask's own provider, which uses ``app.json_encoder`` and ``app.json_decoder`` if they have been set."""
 
-        def _class(self, name: str, default: Any) -> Any:
+        def dumps(self, obj: Any, **kwargs: Any) -> str:
+            # Flask calls this in every request, to find out that the serializer of its sessions returns text.
             try:
-                return getattr(self._app, name)
+                encoder = kwargs.pop("cls", None) or self._app.json_encoder
             except ReferenceError:
                 # The provider has a weak reference to its application, and also works without it.
-                return default
-
-        def dumps(self, obj: Any, **kwargs: Any) -> str:
-            encoder = kwargs.setdefault("cls", self._class("json_encoder", JSONEncoder))
-            if encoder is JSONEncoder:
-                del kwargs["cls"]
-            elif issubclass(encoder, JSONEncoder):
-                kwargs.setdefault("ensure_ascii", self.ensure_ascii)
-                kwargs.setdefault("sort_keys", self.sort_keys)
-                return json.dumps(obj, **kwargs)
+                encoder = JSONEncoder
+            if encoder is not JSONEncoder:
+                kwargs["cls"] = encoder
+                if issubclass(encoder, JSONEncoder):
+                    kwargs.setdefault("ensure_ascii", self.ensure_ascii)
+                    kwargs.setdefault("sort_keys", self.sort_keys)
+                    return json.dumps(obj, **kwargs)
             return super().dumps(obj, **kwargs)  # type: ignore[no-any-return]
 
         def loads(self, s: str | bytes, **kwargs: Any) -> Any:
-            decoder = self._class("json_decoder", JSONDecoder)
+            try:
+                decoder = self._app.json_decoder
+            except ReferenceError:
+                decoder = JSONDecoder
             if decoder is not JSONDecoder:
                 kwargs.setdefault("cls", decoder)
             return super().loads(s, **kwargs)
