@@ -281,6 +281,27 @@ def test_other_encoder_keeps_flasks_default() -> None:
 
 
 @needs_flask
+def test_plain_encoder_keeps_its_default() -> None:
+    under("""
+        import json
+        class Encoder(json.JSONEncoder):
+            def default(self, o):
+                return "an object"
+        app.json_encoder = Encoder
+        with app.app_context():
+            assert flask.jsonify(object()).get_data(as_text=True) == '"an object"\\n'
+    """)
+
+
+@needs_flask
+def test_encoder_may_be_none() -> None:
+    under("""
+        with app.app_context():
+            assert flask.json.dumps([1], cls=None) == "[1]"
+    """)
+
+
+@needs_flask
 def test_json_decoder_reads_for_its_app() -> None:
     under("""
         from flask.json import JSONDecoder

@@ -321,19 +321,22 @@ def _add_json(flask_class: Any, json_module: Any, provider: Any) -> None:
         """Flask's own provider, which uses ``app.json_encoder`` and ``app.json_decoder`` if they have been set."""
 
         def dumps(self, obj: Any, **kwargs: Any) -> str:
-            # Flask calls this in every request, to find out that the serializer of its sessions returns text.
+            encoder = kwargs.pop("cls", None)
+            if encoder is not None and not issubclass(encoder, JSONEncoder):
+                return super().dumps(obj, cls=encoder, **kwargs)  # type: ignore[no-any-return]
             try:
-                encoder = kwargs.pop("cls", None) or self._app.json_encoder
+                encoder = encoder or self._app.json_encoder
             except ReferenceError:
                 # The provider has a weak reference to its application, and also works without it.
                 encoder = JSONEncoder
-            if encoder is not JSONEncoder:
-                kwargs["cls"] = encoder
-                if issubclass(encoder, JSONEncoder):
-                    kwargs.setdefault("ensure_ascii", self.ensure_ascii)
-                    kwargs.setdefault("sort_keys", self.sort_keys)
-                    return json.dumps(obj, **kwargs)
-            return super().dumps(obj, **kwargs)  # type: ignore[no-any-return]
+            if encoder is JSONEncoder:
+                return super().dumps(obj, **kwargs)  # type: ignore[no-any-return]
+            if encoder.default is json.JSONEncoder.default:
+                return super().dumps(obj, cls=encoder, **kwargs)  # type: ignore[no-any-return]
+            # Flask's method would replace the encoder's own `default`.
+            kwargs.setdefault("ensure_ascii", self.ensure_ascii)
+            kwargs.setdefault("sort_keys", self.sort_keys)
+            return json.dumps(obj, cls=encoder, **kwargs)
 
         def loads(self, s: str | bytes, **kwargs: Any) -> Any:
             try:

@@ -331,8 +331,9 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
     def add(self, version: Version) -> Token[Version]:
         """Set a version in the running context."""
         version.owner = ref(get_ident()) if _GREENLETS else get_ident()
-        self.known.add(ref(version))
-        if len(self.known) >= self.limit:
+        known = self.known
+        known.add(ref(version))
+        if len(known) >= self.limit:
             self.forget_destroyed()
         return self.version.set(version)
 
