@@ -249,6 +249,14 @@ DEPARTURES: dict[str, tuple[list[Any], list[Any]]] = {
         [["emptied", [0, 0], None, "IndexError"]],
         [["emptied", [0, 0], None, "NoneType"]],
     ),
+    "applications_that_are_equal": (
+        [["seen", [0, 0], "outer", True]],
+        [["seen", [0, 0], "inner", False]],
+    ),
+    "rules_changed_after_they_were_added": (
+        [["changed", [0, 0], "404 NOT FOUND", "308 PERMANENT REDIRECT"]],
+        [["changed", [0, 0], "200 OK", "404 NOT FOUND"]],
+    ),
     "values_of_threads_that_ended": (
         [["most are kept", [0, 0], True, True]],
         [["most are kept", [0, 0], False, False]],

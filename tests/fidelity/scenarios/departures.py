@@ -688,3 +688,33 @@ def stack_whose_list_was_emptied(side: Side, trace: Trace) -> None:
     stack._local.stack.clear()
     trace("emptied", stack.top, type(error_of(stack.pop)).__name__)
     stack._local.__release_local__()
+
+
+@scenario
+def applications_that_are_equal(side: Side, trace: Trace) -> None:
+    """1.1.4 compared applications by ``==``, so that one ran with the application context of another."""
+
+    class Equal(side.flask.Flask):  # type: ignore[name-defined, misc]
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Equal)
+
+        def __hash__(self) -> int:
+            return 0
+
+    outer, inner = trace.bare("outer", Equal), trace.bare("inner", Equal)
+    with trace.mute(), outer.app_context():
+        side.flask.g.user = "ada"
+        with inner.test_request_context("/"):
+            seen = side.flask.current_app.name, "user" in side.flask.g
+    trace("seen", *seen)
+
+
+@scenario
+def rules_changed_after_they_were_added(side: Side, trace: Trace) -> None:
+    """1.1.4 noticed ``build_only`` of a rule that was changed, but not ``merge_slashes`` of its map."""
+    app, _ = telling(trace)
+    app.add_url_rule("/a/b", "nested", lambda: "nested")
+    app.url_map.merge_slashes = False
+    for rule in app.url_map.iter_rules():
+        rule.build_only = rule.endpoint == "index"
+    trace("changed", served(trace, app, "/"), served(trace, app, "/a//b"))
