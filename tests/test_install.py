@@ -37,6 +37,54 @@ def test_readme_example_runs() -> None:
 
 
 @needs_flask
+def test_proxies_without_context_are_false() -> None:
+    under("""
+        proxies = [flask.current_app, flask.g, flask.request, flask.session]
+        assert [bool(proxy) for proxy in proxies] == [False] * 4
+        with app.test_request_context():
+            assert [bool(proxy) for proxy in proxies] == [True, True, True, False]
+    """)
+
+
+@needs_flask
+def test_truth_value_raises_its_own_error() -> None:
+    refused(
+        "RuntimeError: odd",
+        UNDER,
+        """
+        from flask import Flask, session, _request_ctx_stack
+        class Odd:
+            def __bool__(self):
+                raise RuntimeError("odd")
+        with Flask("shop").test_request_context():
+            _request_ctx_stack.top._session = Odd()
+            bool(session)
+        """,
+    )
+
+
+@needs_flask
+def test_proxies_have_items() -> None:
+    under("""
+        with app.test_request_context():
+            session["a"] = 1
+            assert session["a"] == 1
+    """)
+
+
+@needs_flask
+def test_item_outside_of_context_is_refused() -> None:
+    under("""
+        try:
+            session["a"]
+        except RuntimeError as error:
+            assert "outside of request context" in str(error)
+        else:
+            raise SystemExit("not refused")
+    """)
+
+
+@needs_flask
 def test_stacks_hold_flasks_contexts() -> None:
     under("""
         with app.test_request_context("/basket") as context:
