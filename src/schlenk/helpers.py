@@ -241,23 +241,29 @@ def stream_with_context(generator_or_function: Any) -> Any:
         )
 
     def stream() -> Generator[Any, None, None]:
-        with Stream(context) as pushed:
-            try:
-                pushed.wait()
-                yield
-                pushed.go_on()
-                # Not `yield from`, which would close the iterator as well.
-                for part in iterator:
+        pushed = Stream(context)
+        try:
+            with pushed:
+                try:
                     pushed.wait()
-                    yield part
+                    yield
                     pushed.go_on()
-            finally:
-                if pushed.waiting:
-                    # The server has closed the stream, or the garbage collector has.
-                    pushed.go_on()
-                close = getattr(iterator, "close", None)
-                if close is not None:
-                    close()
+                    # Not `yield from`, which would close the iterator as well.
+                    for part in iterator:
+                        pushed.wait()
+                        yield part
+                        pushed.go_on()
+                finally:
+                    if pushed.waiting:
+                        # The server has closed the stream, or the garbage collector has.
+                        pushed.go_on()
+                    close = getattr(iterator, "close", None)
+                    if close is not None:
+                        close()
+        except BaseException:
+            # A signal handler may have raised an exception where the `with` statement begins or ends.
+            pushed.abandon()
+            raise
 
     running = stream()
     # Run the generator up to its first yield, so that it holds the context even if the request ends first.

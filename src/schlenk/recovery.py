@@ -247,23 +247,18 @@ class Stream:
 
     def __init__(self, context: RequestContext) -> None:
         self.context = context
-        self.waiting = False
+        self.waiting = self.ended = False
+        # How often the context is pushed without the stream; None while the stream runs, as other work may end.
+        self.others: int | None = len(_pushed_with(context))
 
     def __enter__(self) -> Stream:
-        pushes = len(_pushed_with(self.context))
-        try:
-            self.context.__enter__()
-            self.context.streams = [*self.context.streams, self]
-            app_context = _app_ctx_stack.top
-            self.requests = _Span(_request_ctx_stack, self.context, shared=False)
-            self.apps = _Span(
-                _app_ctx_stack, app_context, shared=not _contains(_pushed_with(self.context), app_context)
-            )
-            return self
-        except BaseException:
-            self._leave()
-            abandon(self.context, pushes)
-            raise
+        self.context.__enter__()
+        self.others = None
+        self.context.streams = [*self.context.streams, self]
+        app_context = _app_ctx_stack.top
+        self.requests = _Span(_request_ctx_stack, self.context, shared=False)
+        self.apps = _Span(_app_ctx_stack, app_context, shared=not _contains(_pushed_with(self.context), app_context))
+        return self
 
     def wait(self) -> None:
         """Move the contexts back to where they were before :meth:`go_on`."""
@@ -279,17 +274,24 @@ class Stream:
             self.apps.lift()
 
     def __exit__(self, *error: Any) -> None:
-        pushes = len(_pushed_with(self.context))
+        self.others = self._count_others()
+        self._leave()
         try:
+            self.context.__exit__(*error)
+        finally:
+            self.apps.release()
+        self.ended = True
+
+    def abandon(self) -> None:
+        """Remove what is left of the stream after an exception interrupted its beginning or its end."""
+        if not self.ended:
+            others = self._count_others() if self.others is None else self.others
             self._leave()
-            try:
-                self.context.__exit__(*error)
-            finally:
-                self.apps.release()
-        except BaseException:
-            # The number of pushes is 0 if other code has popped the context.
-            abandon(self.context, max(pushes - 1, 0))
-            raise
+            abandon(self.context, others)
+
+    def _count_others(self) -> int:
+        # The number of pushes is 0 if other code has popped the context.
+        return max(len(_pushed_with(self.context)) - 1, 0)
 
     def _leave(self) -> None:
         self.context.streams = [stream for stream in self.context.streams if stream is not self]
