@@ -257,6 +257,24 @@ DEPARTURES: dict[str, tuple[list[Any], list[Any]]] = {
         [["changed", [0, 0], "404 NOT FOUND", "308 PERMANENT REDIRECT"]],
         [["changed", [0, 0], "200 OK", "404 NOT FOUND"]],
     ),
+    "contexts_taken_off_in_teardown_functions": (
+        [
+            ["request", [0, 1], "AttributeError", ["teardown_request"]],
+            ["appcontext", [0, 0], "AssertionError", ["teardown_request", "teardown_appcontext"]],
+        ],
+        [
+            ["request", [0, 0], "str", ["teardown_request", "teardown_appcontext"]],
+            ["appcontext", [0, 0], "str", ["teardown_request", "teardown_appcontext"]],
+        ],
+    ),
+    "request_context_taken_off_in_a_stream": (
+        [["read", [0, 0], "AssertionError", ["teardown_appcontext"]]],
+        [["read", [0, 0], "NoneType", ["teardown_request", "teardown_appcontext"]]],
+    ),
+    "environ_changed_after_the_request_was_made": (
+        [["changed", [0, 0], "PUT", "10.0.0.1"]],
+        [["changed", [0, 0], "GET", None]],
+    ),
     "values_of_threads_that_ended": (
         [["most are kept", [0, 0], True, True]],
         [["most are kept", [0, 0], False, False]],

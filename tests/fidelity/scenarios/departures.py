@@ -718,3 +718,41 @@ def rules_changed_after_they_were_added(side: Side, trace: Trace) -> None:
     for rule in app.url_map.iter_rules():
         rule.build_only = rule.endpoint == "index"
     trace("changed", served(trace, app, "/"), served(trace, app, "/a//b"))
+
+
+@scenario
+def contexts_taken_off_in_teardown_functions(side: Side, trace: Trace) -> None:
+    """1.1.4 raised an error if a teardown function popped the context that was ending, and left the other one."""
+    for kind, stack in (("request", side.globals._request_ctx_stack), ("appcontext", side.globals._app_ctx_stack)):
+        app, ran = telling(trace, kind)
+        getattr(app, f"teardown_{kind}")(lambda error, stack=stack: stack.pop() and None)
+        trace(kind, type(served(trace, app)).__name__, ran)
+        trace.clear_stacks()
+
+
+@scenario
+def request_context_taken_off_in_a_stream(side: Side, trace: Trace) -> None:
+    """1.1.4 raised an error at the end of a stream that had popped its context, and ran no teardown functions."""
+    app, ran = telling(trace)
+
+    def parts() -> Iterator[str]:
+        yield "first"
+        side.globals._request_ctx_stack.pop()
+        yield "last"
+
+    app.view_functions["index"] = lambda: app.response_class(side.flask.stream_with_context(parts()))
+    with trace.mute():
+        body = app(trace.environ("/"), lambda *arguments: None)
+        error = error_of(lambda: b"".join(body))
+    trace("read", type(error).__name__, ran)
+
+
+@scenario
+def environ_changed_after_the_request_was_made(side: Side, trace: Trace) -> None:
+    """1.1.4's request read its method and its path from the environ each time."""
+    app, _ = telling(trace)
+    with trace.mute(), app.test_request_context("/"):
+        environ = side.flask.request.environ
+        environ.update(REQUEST_METHOD="PUT", REMOTE_ADDR="10.0.0.1")
+        seen = side.flask.request.method, side.flask.request.remote_addr
+    trace("changed", *seen)
