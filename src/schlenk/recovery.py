@@ -94,15 +94,15 @@ def is_used(request: object) -> bool:
 
 
 def is_shareable(app_context: AppContext) -> bool:
-    """Return whether a request may use the application context on top, which a waiting generator alone may hold."""
+    """Return whether a request may use the context on top: not if only a waiting generator uses it."""
     if not _stored(app_context, "shareable", True):
         return False
     for context in _request_ctx_stack.entries():
         for stream in _streams(context):
-            span = stream.apps
-            if stream.waiting and span.last is app_context:
-                # Other work uses it as well if it was pushed before the stream, or with a request context in use.
-                return span.first is app_context and (span.shared or not _is_waiting(context))
+            if stream.waiting and stream.apps.last is app_context:
+                # If it is not the first, the stream pushed it, and no other work uses it.
+                is_first = stream.apps.first is app_context
+                return is_first and (stream.apps.shared or not _is_waiting(context))
     return True
 
 
@@ -223,20 +223,26 @@ def end(
 
 
 def settle(context: RequestContext) -> None:
-    """Move a context that only waiting streams still hold, and all above it, below the entries that are in use."""
+    """Move a context, and all entries above it, below those in use, if only waiting streams still hold the context."""
     if context.preserved or not _is_waiting(context):
         return
     requests: list[Any] = _request_ctx_stack.own_entries()
     apps: list[Any] = _app_ctx_stack.own_entries()
-    idle = [entry for entry in requests if _is_waiting(entry) or getattr(entry, "preserved", False)]
-    idle += [app_context for entry in idle for app_context in _pushed_with(entry)]
-    for stream in [stream for entry in requests for stream in _streams(entry) if stream.waiting]:
-        idle += stream.requests.above() + stream.apps.above()
+    unused = _unused_entries(requests)
     for entries, lowest in ((requests, context), (apps, _first_app_context(context))):
         start = next((place for place, entry in enumerate(entries) if entry is lowest), 0)
-        used = next((place for place in range(start) if not _contains(idle, entries[place])), start)
-        # Exchange the entries from `used` up to `start`, of which the lowest is in use, with those above them.
+        used = next((place for place in range(start) if not _contains(unused, entries[place])), start)
+        # Move the entries from `start` to the top below the lowest one that is in use.
         entries[used:] = entries[start:] + entries[used:start]
+
+
+def _unused_entries(requests: list[Any]) -> list[Any]:
+    """Return the entries of both stacks that are preserved or that only waiting streams hold."""
+    unused = [entry for entry in requests if _is_waiting(entry) or getattr(entry, "preserved", False)]
+    unused += [app_context for entry in unused for app_context in _pushed_with(entry)]
+    for stream in [stream for entry in requests for stream in _streams(entry) if stream.waiting]:
+        unused += stream.requests.above() + stream.apps.above()
+    return unused
 
 
 class Stream:
@@ -311,9 +317,10 @@ class _Span:
         self.home: tuple[list[Any], int] | None = None
 
     def lift(self) -> None:
-        """Move the entries to the top of the stack of the running greenlet or thread."""
+        """Move the entries to the top of the stack of the running greenlet or thread, and store where they were."""
         self.entries = self.stack.current(self.entries)
-        if self.entries is self.stack.entries() and self.entries[-1] is self.last:
+        is_on_top = self.entries is self.stack.entries() and self.entries[-1] is self.last
+        if is_on_top:
             return
         if self.shared and not getattr(self.first, "_refcnt", True):
             # The work that pushed the context has ended, so the stream runs without it.
@@ -323,14 +330,15 @@ class _Span:
         if not places:
             # The entries were removed, which the end of the stream reports.
             return
-        span = [self.entries[place] for place in places]
-        moved = slice(places.start + self.shared, places.stop)
-        self.home = self.entries, moved.start
-        del self.entries[moved]
-        emptied = not self.entries
-        for entry in span:
+        lifted = self.entries[places.start : places.stop]
+        # A shared first entry is pushed once more, so it also stays where it is.
+        start = places.start + 1 if self.shared else places.start
+        self.home = self.entries, start
+        del self.entries[start : places.stop]
+        is_emptied = not self.entries
+        for entry in lifted:
             self.entries = self.stack.push(entry)
-        if emptied:
+        if is_emptied:
             self.stack.tidy()
 
     def lower(self) -> None:
