@@ -464,7 +464,8 @@ def test_run_uses_server_name(
     app.config["SERVER_NAME"] = server_name
     app.run(**arguments)
     host, port, application, _ = run_simple[0]
-    assert (host, port) == listens
+    assert host == listens[0]
+    assert port == listens[1]
     assert type(port) is int
     assert application == app
 

@@ -38,7 +38,8 @@ def test_classes_inherit_werkzeugs() -> None:
 
 def test_unmatched_request_has_no_rule() -> None:
     new = Request(create_environ())
-    assert (new.url_rule, new.view_args, new.routing_exception, new.endpoint, new.blueprint) == (None,) * 5
+    for name in ("url_rule", "view_args", "routing_exception", "endpoint", "blueprint"):
+        assert getattr(new, name) is None, name
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_app_may_be_named_by_proxy(app: RecordingApp) -> None:
 
 
 class FewAttributes:
-    """What Flask 1.1.4 asks of a request."""
+    """A request with only the attributes that Flask 1.1.4 reads."""
 
     __slots__ = ("environ", "method", "path", "routing_exception", "url_rule", "view_args")
     cookies: dict[str, str] = {}
@@ -101,16 +101,15 @@ class FewAttributes:
         return self.url_rule and self.url_rule.endpoint
 
 
-@pytest.mark.parametrize(
-    ("path", "answer"), [("/", (200, "ab")), ("/absent", (404, None)), ("/fails", (500, None)), ("/none", (500, None))]
-)
-def test_request_class_needs_few_attributes(app: RecordingApp, path: str, answer: tuple[int, str | None]) -> None:
+@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/absent", 404), ("/fails", 500), ("/none", 500)])
+def test_request_class_needs_few_attributes(app: RecordingApp, path: str, status: int) -> None:
     app.request_class = FewAttributes  # type: ignore[assignment]
     app.logger.disabled = True
     app.add_url_rule("/", "index", lambda: app.response_class(stream_with_context(iter("ab"))))
     app.add_url_rule("/fails", "fails", fail)
     app.add_url_rule("/none", "none", lambda: None)
     response = app.test_client().get(path)
-    assert (response.status_code, response.text if response.status_code == 200 else None) == answer
+    assert response.status_code == status
+    assert status != 200 or response.text == "ab"
     assert tops() == NOTHING
     assert [who for who, _ in app.torn] == ["request", "app"]

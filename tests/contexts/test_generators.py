@@ -157,9 +157,10 @@ def test_stream_puts_contexts_back(app: RecordingApp) -> None:
     with app.app_context() as around:
         stream = get(app, "/stream/ada")
         with Flask("above").test_request_context() as above:
-            before = [*_request_ctx_stack.entries()], [*_app_ctx_stack.entries()]
+            requests, apps = [*_request_ctx_stack.entries()], [*_app_ctx_stack.entries()]
             assert next(iter(stream)) == b"ada /stream/ada"
-            assert (_request_ctx_stack.entries(), _app_ctx_stack.entries()) == before
+            assert _request_ctx_stack.entries() == requests
+            assert _app_ctx_stack.entries() == apps
             assert _request_ctx_stack.top is above
         stream.close()
         assert _app_ctx_stack.entries() == [around]

@@ -9,7 +9,8 @@ from flaskext.mysql import MySQL
 mysql = MySQL()
 app = Flask("shop")
 mysql.init_app(app)
-assert (app.config["MYSQL_DATABASE_HOST"], app.config["MYSQL_DATABASE_PORT"]) == ("localhost", 3306)
+assert app.config["MYSQL_DATABASE_HOST"] == "localhost"
+assert app.config["MYSQL_DATABASE_PORT"] == 3306
 # A port that is bound, but not listened on.
 bound = socket.socket()
 bound.bind(("127.0.0.1", 0))

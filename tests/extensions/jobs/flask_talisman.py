@@ -23,7 +23,8 @@ def framed():
 
 client = app.test_client()
 redirected = client.get("/")
-assert (redirected.status_code, redirected.headers["Location"]) == (302, "https://localhost/")
+assert redirected.status_code == 302
+assert redirected.headers["Location"] == "https://localhost/"
 answers = [client.get("/", base_url="https://localhost") for _ in range(2)]
 for answer in answers:
     assert f"'nonce-{answer.text}'" in answer.headers["Content-Security-Policy"]
