@@ -284,16 +284,13 @@ _OWN = frozenset(dir(object)).union(vars(WerkzeugProxy))
 def _proxy(stack: LocalStack[Any], name: str | None, unbound: str) -> Any:
     """Return a Werkzeug proxy to the top of a stack, or to the attribute ``name`` of it. It reads the stack inline."""
     version = contexts_of(stack).version.get
-
-    def context() -> Any:
-        top = version().top
-        if top is None:
-            raise RuntimeError(unbound)
-        return top
-
-    methods = {} if name is None else _access(version, name, unbound)
+    place = "context" if name is None else f"context.{name}"
+    names: dict[str, Any] = {"own": _OWN, "own_attribute": object.__getattribute__}
+    names.update(version=version, unbound=unbound, __name__=__name__)
+    exec(compile(_ACCESS.replace("PLACE", place), "<proxy of flask>", "exec"), names)
+    methods = {method: names[function] for method, function in _METHODS.items()}
     kind = type("LocalProxy", (WerkzeugProxy,), {"__slots__": (), "__module__": WerkzeugProxy.__module__, **methods})
-    return kind(context, name)
+    return kind(names["current"])
 
 
 # With the name in the code, a read takes 80 ns less than with `attrgetter(name)`. Flask itself uses the truth value and
@@ -303,7 +300,7 @@ def current():
     context = version().top
     if context is None:
         raise RuntimeError(unbound)
-    return context.NAME
+    return PLACE
 
 def read(proxy, attribute):
     if attribute in own:
@@ -311,13 +308,13 @@ def read(proxy, attribute):
     context = version().top
     if context is None:
         raise RuntimeError(unbound)
-    return getattr(context.NAME, attribute)
+    return getattr(PLACE, attribute)
 
 def write(proxy, attribute, value):
     context = version().top
     if context is None:
         raise RuntimeError(unbound)
-    setattr(context.NAME, attribute, value)
+    setattr(PLACE, attribute, value)
 
 def is_true(proxy):
     try:
@@ -332,20 +329,13 @@ def read_item(proxy, key):
 def write_item(proxy, key, value):
     current()[key] = value
 """
-
-
-def _access(version: Callable[[], Version], name: str, unbound: str) -> dict[str, Any]:
-    """Return methods that use the attribute ``name`` of the context on top: its attributes, items and truth value."""
-    names: dict[str, Any] = {"own": _OWN, "own_attribute": object.__getattribute__}
-    names.update(version=version, unbound=unbound, __name__=__name__)
-    exec(compile(_ACCESS.replace("NAME", name), "<proxy of flask>", "exec"), names)
-    return {
-        "__getattribute__": names["read"],
-        "__setattr__": names["write"],
-        "__bool__": names["is_true"],
-        "__getitem__": names["read_item"],
-        "__setitem__": names["write_item"],
-    }
+_METHODS = {
+    "__getattribute__": "read",
+    "__setattr__": "write",
+    "__bool__": "is_true",
+    "__getitem__": "read_item",
+    "__setitem__": "write_item",
+}
 
 
 # --- schlenk as flask
