@@ -137,7 +137,7 @@ def test_finished_greenlet_has_no_lines(app: Flask) -> None:
     in_greenlet(lambda: app.app_context().push())
     text = flight.report()
     _app_ctx_stack._local.__storage__.clear()
-    assert "    (it is not known what it is doing)\n" in text
+    assert "    (its stack is not known)\n" in text
 
 
 def test_greenlet_is_named(app: Flask) -> None:

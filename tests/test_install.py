@@ -250,12 +250,35 @@ def test_leaving_out_of_order_is_recovered() -> None:
 
 
 @needs_flask
-def test_context_knows_when_it_was_pushed() -> None:
+def test_listed_context_knows_its_push() -> None:
     under("""
         import time
         with app.app_context() as context:
+            _app_ctx_stack.snapshot_by_owner()
             assert 0 <= time.monotonic() - context.pushed_at < 60
             assert context.pushed_by == threading.get_ident()
+    """)
+
+
+@needs_flask
+def test_listing_keeps_time_of_own_context() -> None:
+    under("""
+        with schlenk.Flask("own").app_context() as context:
+            pushed_at = context.pushed_at
+            _app_ctx_stack.snapshot_by_owner()
+            assert context.pushed_at == pushed_at
+    """)
+
+
+@needs_flask
+def test_context_with_slots_is_listed() -> None:
+    under("""
+        class Context:
+            __slots__ = ()
+        context = Context()
+        _app_ctx_stack.push(context)
+        assert list(_app_ctx_stack.snapshot_by_owner().values()) == [[context]]
+        _app_ctx_stack.pop()
     """)
 
 

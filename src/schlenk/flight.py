@@ -481,7 +481,7 @@ def _format(frames: list[tuple[FrameType, int]], owner: _Owner, full: bool) -> l
     for _, code, line in shown:
         source = linecache.getline(code.co_filename, line).strip()
         lines.append(f"{code.co_filename}:{line}, {code.co_name}" + (f": {source}" if source else ""))
-    return lines or ["(it is not known what it is doing)"]
+    return lines or ["(its stack is not known)"]
 
 
 def _relevant(frames: list[Any], owner: _Owner) -> list[Any]:

@@ -15,9 +15,8 @@ from collections.abc import Iterable, Sequence
 from contextvars import Token
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from time import monotonic
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any
 
 from werkzeug.local import LocalProxy as WerkzeugProxy
 
@@ -25,7 +24,7 @@ from . import globals as own_globals
 from . import removed
 from .local import LocalStack, contexts_of, get_ident
 from .missing import ADVICE, missing_from
-from .storage import Version, context_ident, get_thread_ident
+from .storage import Version, context_ident
 
 __all__ = ["install_as_flask", "install_under_flask"]
 
@@ -63,12 +62,6 @@ class Variable:
 
     def set(self, context: Any) -> Token[Version]:
         """Push ``context`` and return a token for :meth:`reset`."""
-        try:
-            context.pushed_at = monotonic()
-            context.pushed_by = get_thread_ident()
-        except AttributeError:
-            # A class with slots cannot store these attributes. They are optional.
-            pass
         if "push" not in self.replaced:
             return self.contexts.push_entry(context)
         # Set the version once more to get a token.

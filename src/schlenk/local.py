@@ -402,7 +402,7 @@ class LocalStack(Generic[T]):
         return [] if values is None else values.get("stack", [])
 
     def current(self, entries: list[T]) -> list[T]:
-        """Return the list that has replaced ``entries``, a list of this stack. Only with context_ident, one has."""
+        """Return the list that has replaced ``entries``, a list of this stack, if :func:`context_ident` is in use."""
         return entries if self.__storage.contexts is None else self.entries()
 
     def own_entries(self) -> list[T]:

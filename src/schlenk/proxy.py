@@ -321,7 +321,7 @@ class LocalProxy(Generic[T]):
         if cls.__getattribute__ is LocalProxy.__getattribute__:
             cls.__getattribute__ = _read_from_subclass  # type: ignore[method-assign, assignment]
         if hasattr(cls, "__getattr__") and not issubclass(cls, _Forwarding):
-            # Its place is that of LocalProxy: the `__getattr__` of a mixin after LocalProxy is not called.
+            # It takes the place of a method of LocalProxy: the `__getattr__` of a mixin after LocalProxy is not called.
             bases = list(cls.__bases__)
             last = max(place for place, base in enumerate(bases) if issubclass(base, LocalProxy))
             cls.__bases__ = (*bases[: last + 1], _Forwarding, *bases[last + 1 :])

@@ -94,13 +94,13 @@ def is_used(request: object) -> bool:
 
 
 def is_shareable(app_context: AppContext) -> bool:
-    """Return whether a request may use the context on top: not if only a waiting generator uses it."""
+    """Return whether a request may use the application context on top. It may not if only a waiting generator does."""
     if not _stored(app_context, "shareable", True):
         return False
     for context in _request_ctx_stack.entries():
         for stream in _streams(context):
             if stream.waiting and stream.apps.last is app_context:
-                # If it is not the first, the stream pushed it, and no other work uses it.
+                # The stream pushed every context above its first, and no other work uses those.
                 is_first = stream.apps.first is app_context
                 return is_first and (stream.apps.shared or not _is_waiting(context))
     return True

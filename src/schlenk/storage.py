@@ -20,6 +20,7 @@ import threading
 from collections.abc import ItemsView, Iterator, MutableMapping
 from contextlib import suppress
 from contextvars import ContextVar, Token
+from time import monotonic
 from typing import Any, Callable
 from weakref import WeakSet, ref
 
@@ -234,13 +235,16 @@ class Version:
     that is not stored is derived when it is read, so that most pushes need not copy a list.
     """
 
-    __slots__ = ("__weakref__", "below", "ident", "owner", "top", "values")
+    __slots__ = ("__weakref__", "below", "ident", "made_at", "made_by", "owner", "top", "values")
     values: dict[str, Any]
     top: Any
     # The version that is current again after this one, if it is known.
     below: Version | None
     # The thread, or a weak reference to the greenlet, that made the change.
     owner: Any
+    # When and in which thread the change was made.
+    made_at: float
+    made_by: int
     ident: _ContextIdent
 
     def __getattr__(self, name: str) -> Any:
@@ -331,6 +335,8 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
     def add(self, version: Version) -> Token[Version]:
         """Set a version in the running context."""
         version.owner = ref(get_ident()) if _GREENLETS else get_ident()
+        version.made_at = monotonic()
+        version.made_by = get_thread_ident()
         known = self.known
         known.add(ref(version))
         if len(known) >= self.limit:
@@ -362,7 +368,11 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
             version = version.below
 
     def entries_by_owner(self) -> dict[Any, list[Any]]:
-        """Return the entries of a stack by the greenlet or thread that pushed them, each of them once."""
+        """Return the entries of a stack by the greenlet or thread that pushed them, each of them once.
+
+        Also set ``pushed_at`` and ``pushed_by`` of entries whose class does not do so itself, such as Flask's contexts.
+        Setting them at each push would take 1 µs.
+        """
         found: dict[Any, list[Any]] = {}
         seen: set[int] = set()
         for ident, version in self.versions().items():
@@ -371,6 +381,10 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
             for entry in version.values.get("stack", []):
                 if id(entry) not in seen and all(entry is not lower for lower in below):
                     seen.add(id(entry))
+                    if not hasattr(type(entry), "pushed_at"):
+                        # A class with slots cannot store these attributes. They are optional.
+                        with suppress(AttributeError, TypeError):
+                            entry.pushed_at, entry.pushed_by = version.made_at, version.made_by
                     found.setdefault(ident if owner is None else owner, []).append(entry)
         return found
 
