@@ -294,6 +294,25 @@ def test_plain_encoder_keeps_its_default() -> None:
 
 
 @needs_flask
+def test_given_encoder_gets_flasks_default() -> None:
+    under("""
+        import datetime, json
+        class Encoder(json.JSONEncoder):
+            pass
+        assert app.json.dumps(datetime.date(2000, 1, 1), cls=Encoder) == '"Sat, 01 Jan 2000 00:00:00 GMT"'
+    """)
+
+
+@needs_flask
+def test_json_is_read_without_its_app() -> None:
+    under("""
+        provider = Flask("other").json
+        gc.collect()
+        assert provider.loads("[1]") == [1]
+    """)
+
+
+@needs_flask
 def test_encoder_may_be_none() -> None:
     under("""
         with app.app_context():
