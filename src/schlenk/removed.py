@@ -365,15 +365,8 @@ def _add_before_first_request(flask_class: Any, blueprint_class: Any) -> None:
     """Add ``before_first_request``, whose functions run once, before the first request is dispatched."""
     dispatch = flask_class.full_dispatch_request
 
-    # The attributes are not read from `app.__dict__`: reading that slows down every attribute of an application from
-    # Python 3.13 on.
-    creating = RLock()
-
     def before_first_request_funcs(app: Any) -> list[Callable[[], Any]]:
-        with creating:
-            if app._before_first_request_funcs is None:
-                app._before_first_request_funcs = []
-            return app._before_first_request_funcs  # type: ignore[no-any-return]
+        return app.__dict__.setdefault("_before_first_request_funcs", [])  # type: ignore[no-any-return]
 
     def set_funcs(app: Any, funcs: list[Callable[[], Any]]) -> None:
         app._before_first_request_funcs = funcs
@@ -395,11 +388,8 @@ def _add_before_first_request(flask_class: Any, blueprint_class: Any) -> None:
         return dispatch(app)
 
     def run_functions(app: Any) -> None:
-        with creating:
-            if app._before_first_request_lock is None:
-                app._before_first_request_lock = RLock()
         # All requests wait for the first, except a request that one of the functions makes in the same thread.
-        with app._before_first_request_lock:
+        with app.__dict__.setdefault("_before_first_request_lock", RLock()):
             if not app._before_first_request_done and not app._before_first_request_runs:
                 app._before_first_request_runs = True
                 try:
@@ -409,7 +399,6 @@ def _add_before_first_request(flask_class: Any, blueprint_class: Any) -> None:
                 finally:
                     app._before_first_request_runs = False
 
-    flask_class._before_first_request_funcs = flask_class._before_first_request_lock = None
     flask_class._before_first_request_done = flask_class._before_first_request_runs = False
     flask_class.before_first_request_funcs = property(before_first_request_funcs, set_funcs)
     flask_class.before_first_request = before_first_request
