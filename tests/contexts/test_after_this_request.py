@@ -6,10 +6,7 @@ from typing import Any
 
 import pytest
 
-from schlenk import (
-    Response,
-    after_this_request,
-)
+from schlenk import Response, after_this_request
 from tests.support.contexts import RecordingApp, fail
 
 

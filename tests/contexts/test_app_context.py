@@ -6,12 +6,7 @@ from typing import Any
 
 import pytest
 
-from schlenk import (
-    _app_ctx_stack,
-    current_app,
-    g,
-    url_for,
-)
+from schlenk import _app_ctx_stack, current_app, g, url_for
 from tests.support.contexts import NOTHING, RecordingApp, fail, fail_after, tops
 from tests.support.execution import in_thread
 

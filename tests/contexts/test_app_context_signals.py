@@ -6,10 +6,7 @@ from typing import Any
 
 import pytest
 
-from schlenk import (
-    Flask,
-    signals,
-)
+from schlenk import Flask, signals
 from tests.support.contexts import NOTHING, RecordingApp, fail, tops
 
 

@@ -10,14 +10,7 @@ from typing import Any
 
 import pytest
 
-from schlenk import (
-    _request_ctx_stack,
-    after_this_request,
-    copy_current_request_context,
-    g,
-    request,
-    session,
-)
+from schlenk import _request_ctx_stack, after_this_request, copy_current_request_context, g, request, session
 from schlenk.ctx import RequestContext
 from tests.support.contexts import NOTHING, RecordingApp, fail, tops
 from tests.support.execution import in_greenlet, in_thread
@@ -29,9 +22,8 @@ def test_copy_shares_request_and_session(app: RecordingApp) -> None:
     with app.test_request_context() as context:
         copied = context.copy()
     assert copied is not context
-    assert copied.app == app
-    assert copied.request == context.request
-    assert copied.session == context.session
+    assert copied.app is app
+    assert copied.request is context.request
     assert copied.session is context.session
 
 

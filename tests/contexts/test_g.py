@@ -7,9 +7,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from schlenk import (
-    g,
-)
+from schlenk import g
 from schlenk.ctx import _AppCtxGlobals
 from tests.support.contexts import RecordingApp
 

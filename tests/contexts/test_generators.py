@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -380,4 +379,3 @@ def test_any_order_keeps_requests_apart(steps: list[tuple[str, int, bool]]) -> N
     assert not has_request_context()
     assert not any(_request_ctx_stack.snapshot().values())
     assert not any(_app_ctx_stack.snapshot().values())
-    assert threading.active_count() >= 1

@@ -6,11 +6,7 @@ from typing import Any
 
 import pytest
 
-from schlenk import (
-    Flask,
-    _request_ctx_stack,
-    current_app,
-)
+from schlenk import Flask, _request_ctx_stack, current_app
 from tests.support.contexts import NOTHING, RecordingApp, leave, tops
 
 

@@ -8,11 +8,7 @@ import pytest
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
 from werkzeug.routing import BaseConverter, Map, RequestRedirect, Rule, ValidationError
 
-from schlenk import (
-    Request,
-    request,
-    session,
-)
+from schlenk import Request, request, session
 from schlenk.ctx import RequestContext
 from schlenk.sessions import SecureCookieSession
 from tests.support.contexts import RecordingApp
@@ -38,7 +34,7 @@ def test_routing_error_is_stored(app: RecordingApp, path: str, method: str, erro
         assert request.view_args is None
 
 
-def test_request_is_matched_on_push(app: RecordingApp) -> None:
+def test_match_request_finds_endpoint(app: RecordingApp) -> None:
     app.add_url_rule("/page", "page")
     context = app.test_request_context("/page")
     assert context.request.url_rule is None

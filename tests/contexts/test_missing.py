@@ -6,13 +6,7 @@ from typing import Any
 
 import pytest
 
-from schlenk import (
-    Response,
-    _app_ctx_stack,
-    _request_ctx_stack,
-    current_app,
-    g,
-)
+from schlenk import Response, _app_ctx_stack, _request_ctx_stack, current_app, g
 from schlenk.ctx import RequestContext
 from schlenk.local import release_local
 from tests.support.contexts import NOTHING, RecordingApp, fail_after, tops

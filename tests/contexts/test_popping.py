@@ -218,9 +218,7 @@ def test_environ_releases_request(app: RecordingApp) -> None:
     assert context.request.environ["werkzeug.request"] is None
 
 
-def test_failing_teardown_still_pops(
-    app: RecordingApp,
-) -> None:
+def test_failing_teardown_still_pops(app: RecordingApp) -> None:
     app.teardown_request(fail)
     with pytest.raises(ZeroDivisionError), app.test_request_context():
         pass

@@ -6,13 +6,7 @@ from typing import Any
 
 import pytest
 
-from schlenk import (
-    Flask,
-    _app_ctx_stack,
-    _request_ctx_stack,
-    current_app,
-    request,
-)
+from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, current_app, request
 from schlenk.ctx import RequestContext
 from tests.support.contexts import NOTHING, RecordingApp, leave, tops
 from tests.support.execution import in_thread

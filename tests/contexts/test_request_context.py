@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from schlenk import (
-    Request,
-    current_app,
-    g,
-    request,
-    session,
-)
+from schlenk import Request, current_app, g, request, session
 from schlenk.ctx import RequestContext
 from schlenk.sessions import NullSession, SecureCookieSession
 from tests.support.contexts import RecordingApp
@@ -26,8 +20,10 @@ def test_holds_app_and_request(app: RecordingApp) -> None:
 def test_holds_what_globals_read(app: RecordingApp) -> None:
     app.add_url_rule("/page", "page")
     with app.test_request_context() as context:
-        carried = (context.app, context.g, context.request, context.session)
-        assert carried == tuple(proxy._get_current_object() for proxy in (current_app, g, request, session))  # type: ignore[attr-defined]
+        assert current_app._get_current_object() is context.app
+        assert g._get_current_object() is context.g
+        assert request._get_current_object() is context.request
+        assert session._get_current_object() is context.session
         assert context.url_adapter.build("page") == "/page"  # type: ignore[union-attr]
 
 

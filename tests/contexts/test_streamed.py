@@ -6,13 +6,7 @@ from contextvars import Context, copy_context
 
 import pytest
 
-from schlenk import (
-    Flask,
-    _request_ctx_stack,
-    current_app,
-    request,
-    stream_with_context,
-)
+from schlenk import Flask, _request_ctx_stack, current_app, request, stream_with_context
 from tests.support.contexts import NOTHING, RecordingApp, leave, tops
 
 
