@@ -270,6 +270,13 @@ def test_max_cookie_size_default_without_app() -> None:
     assert Response().max_cookie_size == 4093
 
 
+@pytest.mark.parametrize("value", ["1.é", "1.é".encode()])
+def test_cookie_is_set_from_bytes(value: str | bytes) -> None:
+    response = Response()
+    response.set_cookie("signed", value, httponly=True)
+    assert response.headers["Set-Cookie"] == r'signed="1.\303\251"; HttpOnly; Path=/'
+
+
 @pytest.mark.parametrize(("limit", "warned"), [(100, True), (1000, False), (0, False)])
 def test_large_cookie_warns(recwarn: pytest.WarningsRecorder, limit: int, warned: bool) -> None:
     app = Flask("wrapping")

@@ -250,6 +250,16 @@ class Response(ResponseBase):
     # For text, the method above does the same as Werkzeug's.
     plain_set_data = set_data
 
+    def set_cookie(self, key: str, value: str | bytes = "", *args: Any, **kwargs: Any) -> None:
+        """Set a cookie. Extensions pass a signed value as ``bytes``, which Werkzeug 3 does not accept.
+
+        :param key: the name.
+        :param value: the value.
+        :param args: the parameters of Werkzeug's method.
+        :param kwargs: likewise.
+        """
+        super().set_cookie(key, value.decode() if isinstance(value, bytes) else value, *args, **kwargs)
+
     @property
     def max_cookie_size(self) -> int:  # type: ignore[override]
         """The setting ``MAX_COOKIE_SIZE``, in bytes. Setting a longer cookie emits a warning."""

@@ -129,8 +129,7 @@ RELEASES = (
         needs_flask=True,
     ),
     Release("Flask-OpenID", "1.3.0", ("python3-openid",)),
-    # schlenk refuses its cookies, which are bytes, as Werkzeug 3 does.
-    Release("Flask-KVSession", "0.6.2", ("setuptools<81", "simplekv", "six"), needs_flask=True),
+    Release("Flask-KVSession", "0.6.2", ("setuptools<81", "simplekv", "six")),
     Release("Flask-SocketIO", "4.3.2", ("python-engineio<4", "python-socketio<5")),
     Release("Flask-Classful", "0.14.2"),
     Release("Flask-RESTX", "0.2.0", ("aniso8601", "jsonschema<4.18", "pytz", "six", "setuptools<81"), needs_flask=True),

@@ -1,7 +1,4 @@
-"""A session that is stored in files, for two clients.
-
-``SESSION_USE_SIGNER`` is not tried: with it, the extension passes bytes to ``set_cookie()``, which Werkzeug 3 refuses.
-"""
+"""A session that is stored in files under a signed identifier, for two clients."""
 
 from tempfile import TemporaryDirectory
 
@@ -11,8 +8,9 @@ from flask_session import Session
 with TemporaryDirectory() as directory:
     app = Flask("shop")
     app.config.update(
-        SESSION_TYPE="filesystem", SESSION_FILE_DIR=directory, SECRET_KEY="key", PROPAGATE_EXCEPTIONS=True
-    )
+        SESSION_TYPE="filesystem", SESSION_FILE_DIR=directory, SESSION_USE_SIGNER=True, SECRET_KEY="key",
+        PROPAGATE_EXCEPTIONS=True,
+    )  # fmt: skip
     Session(app)
 
     @app.route("/add/<name>")
