@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.extensions.releases import RELEASES, Release
+from tests.support.pages import markdown_table, replace_between
 
 ROOT = Path(__file__).parents[2]
 JOBS = Path(__file__).parent / "jobs"
@@ -29,7 +30,7 @@ class Setup:
     """One way to run an extension.
 
     :param name: the heading of its column.
-    :param first_line: what the application would call first, with a field for ``Release.as_in_flask_1``.
+    :param first_line: the first line of the application, with a field for ``Release.as_in_flask_1``.
     :param flask: whether Flask is installed.
     """
 
@@ -77,7 +78,7 @@ def environment(release: Release, flask: bool, directory: Path, schlenk: Path) -
     install = ["--python", str(python), "install"]
     if not done.exists():
         venv.create(place, clear=True)
-        # An extension requires Flask, so its requirements are given by hand.
+        # The requirements are listed by hand, because those of an extension include Flask.
         pip(*install, *release.requirements, str(schlenk), *([FLASK] if flask else []))
         pip(*install, "--no-deps", *(f"{name}=={version}" for name, version in release.without_requirements))
         done.touch()
@@ -101,27 +102,15 @@ def run(release: Release, setup: Setup, python: Path) -> str | None:
     return re.sub(r" \([^()]*\.py\)|: schlenk has .*", "", lines[-1]).replace("|", "\\|")
 
 
-def table(rows: list[list[str]]) -> str:
-    heading = ["release", *(setup.name for setup in SETUPS)]
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def record(page: Path, text: str) -> None:
-    """Replace the text between the two marks of the page."""
-    before, _, after = page.read_text(encoding="utf-8").split(MARK)
-    page.write_text(f"{before}{MARK}\n{text}\n{MARK}{after}", encoding="utf-8")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.extensions", description=__doc__)
-    parser.add_argument("directory", type=Path, help="where the environments are, or are put")
+    parser.add_argument("directory", type=Path, help="the directory of the environments")
     parser.add_argument("--only", action="append", metavar="NAME", help="an extension; can be repeated")
-    parser.add_argument("--record", type=Path, metavar="PAGE", help="write the table into this page, too")
+    parser.add_argument("--record", type=Path, metavar="PAGE", help="also write the table into this page")
     arguments = parser.parse_args()
     directory = arguments.directory.resolve()
     schlenk = wheel(directory)
-    rows, problems = [], []
+    rows, problems = [["release", *(setup.name for setup in SETUPS)]], []
     only = {name.lower() for name in arguments.only or ()}
     for release in RELEASES:
         if only and release.name.lower() not in only:
@@ -137,7 +126,7 @@ def main() -> int:
         rows.append(row)
         print(" | ".join(row), flush=True)
     if arguments.record:
-        record(arguments.record, f"Python {platform.python_version()}.\n\n{table(rows)}")
+        replace_between(MARK, arguments.record, f"Python {platform.python_version()}.\n\n{markdown_table(rows)}")
     print(*problems, sep="\n", file=sys.stderr)
     return 1 if problems else 0
 

@@ -1,4 +1,4 @@
-"""The releases of extensions that are tried, with what they need besides Flask."""
+"""The releases of extensions that are tested, and what they need besides Flask."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Release:
 
     :param name: its name on PyPI.
     :param version: its version.
-    :param requirements: what to install with it. None of them may require Flask.
+    :param requirements: the packages to install with it. None of them may require Flask.
     :param needs_flask: whether it uses parts of Flask that schlenk does not have, such as templates and blueprints.
     :param as_in_flask_1: the features of ``install_under_flask()`` that it needs.
     :param beside: other extensions that it uses, with their versions.
@@ -31,7 +31,7 @@ class Release:
 
     @property
     def without_requirements(self) -> tuple[tuple[str, str], ...]:
-        """The names and versions that are installed without what they require, as they require Flask."""
+        """The names and versions to install without their requirements, which include Flask."""
         return ((self.name, self.version), *self.beside)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.extensions.__main__ import environment, pip, wheel
 from tests.extensions.releases import Release
 from tests.flask_suites.__main__ import interpreter, outcomes, sources
+from tests.support.pages import markdown_table, replace_between
 
 FLASK_1 = ("flask==1.1.4", "werkzeug==1.0.1", "jinja2<3", "markupsafe<2.1", "itsdangerous<2", "greenlet")
 COMMON = ("blinker", "pytest<9")
@@ -27,9 +28,9 @@ MARK = "<!-- python -m tests.extensions.suites -->\n"
 class Suite:
     """The suite of a release.
 
-    :param requirements: what the suite imports.
+    :param requirements: the packages that the suite imports.
     :param tests: its directory or module.
-    :param changed: the tests that must fail on Werkzeug 3, whose test client stores cookies in another way.
+    :param changed: the tests that must fail on Werkzeug 3, whose test client stores cookies differently.
     :param missing: the tests that must fail as Flask, because they use a part of Flask that schlenk does not have.
     """
 
@@ -94,13 +95,13 @@ def compare(suite: Suite, found: dict[str, dict[str, str]]) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.extensions.suites", description=__doc__)
-    parser.add_argument("directory", type=Path, help="where the environments and the suites are, or are put")
-    parser.add_argument("--record", type=Path, metavar="PAGE", help="write the table into this page, too")
+    parser.add_argument("directory", type=Path, help="the directory of the environments and the suites")
+    parser.add_argument("--record", type=Path, metavar="PAGE", help="also write the table into this page")
     arguments = parser.parse_args()
     directory = arguments.directory.resolve()
     schlenk = wheel(directory)
     problems = []
-    rows = [["suite", *SETUPS], ["---"] * (len(SETUPS) + 1)]
+    rows = [["suite", *SETUPS]]
     for suite in SUITES:
         pythons = [
             reference(suite, directory),
@@ -117,10 +118,7 @@ def main() -> int:
         rows.append([suite.name, *passed])
         print(" | ".join(rows[-1]), flush=True)
     if arguments.record:
-        before, _, after = arguments.record.read_text(encoding="utf-8").split(MARK)
-        table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-        text = f"{before}{MARK}\nPython {platform.python_version()}.\n\n{table}\n{MARK}{after}"
-        arguments.record.write_text(text, encoding="utf-8")
+        replace_between(MARK, arguments.record, f"Python {platform.python_version()}.\n\n{markdown_table(rows)}")
     print(*problems, sep="\n", file=sys.stderr)
     return 1 if problems else 0
 

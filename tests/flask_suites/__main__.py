@@ -1,7 +1,7 @@
 """Run Flask's own test suites on Flask alone and under ``install_under_flask()``, and compare which tests pass.
 
 ``python -m tests.flask_suites DIRECTORY`` installs each release from PyPI in an environment of its own in the
-directory, and takes the suite from the release's source distribution.
+directory. The suite comes from the release's source distribution.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).parents[2]
 RELEASES = ("3.1", "3.0")
-# What the suites need, and what they test only if it is installed. They import a private name that pytest 9 removed.
+# The requirements of the suites, and the optional packages that they test. They import a name that pytest 9 removed.
 REQUIREMENTS = ("pytest<9", "asgiref", "blinker", "python-dotenv")
 
 
@@ -27,7 +27,7 @@ def interpreter(environment: Path) -> Path:
 
 
 def sources(requirement: str, directory: Path) -> Path:
-    """Return the unpacked source distribution of a release, which is downloaded into the directory if it is new."""
+    """Return the directory of an unpacked source distribution, which is downloaded if it is missing."""
     if not directory.exists():
         pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download", "--no-deps"]
         subprocess.run([*pip, "--no-binary", ":all:", "--dest", str(directory), requirement], check=True)
@@ -57,7 +57,7 @@ def outcomes(python: Path, suite: Path, *options: str, tests: str = "tests") -> 
     """
     report = suite / "report.xml"
     report.unlink(missing_ok=True)
-    # Without settings of its own, a suite in `.tox` would otherwise get those of this project.
+    # A suite without settings would use those of this project if it is inside of the checkout, as in `.tox`.
     (suite.parent / "pytest.ini").touch()
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     command = [str(python), "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", f"--junit-xml={report}"]
@@ -71,7 +71,7 @@ def outcomes(python: Path, suite: Path, *options: str, tests: str = "tests") -> 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.flask_suites", description=__doc__)
-    parser.add_argument("directory", type=Path, help="where the environments and the suites are, or are put")
+    parser.add_argument("directory", type=Path, help="the directory of the environments and the suites")
     parser.add_argument("--releases", nargs="*", default=RELEASES, metavar="RELEASE", help="default: %(default)s")
     arguments = parser.parse_args()
     different = 0
@@ -85,7 +85,7 @@ def main() -> int:
                 print(f"{name}: {alone.get(name)} on Flask alone, {under.get(name)} under Flask")
         passed = [sum(outcome == "passed" for outcome in found.values()) for found in (alone, under)]
         print(f"{suite.name}: {len(alone)} tests, {passed[0]} pass on Flask alone, {passed[1]} under Flask")
-        # A suite that could not be run must not count as one that passes.
+        # A suite that could not run has equal outcomes, but must not pass.
         different += not passed[0]
     return 1 if different else 0
 

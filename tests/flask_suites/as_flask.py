@@ -1,6 +1,6 @@
-"""A pytest plugin that puts schlenk in the place of Flask before a conftest imports it: ``pytest -p as_flask``.
+"""A pytest plugin that installs schlenk as Flask before a conftest imports Flask: ``pytest -p as_flask``.
 
-Suites import names that schlenk does not have. With these stand-ins, only the tests that use such a name fail.
+Suites import names that schlenk does not have. With these replacements, only the tests that use such a name fail.
 """
 
 import sys
@@ -13,7 +13,7 @@ schlenk.install_as_flask()
 
 
 class Missing:
-    """A class that has nothing."""
+    """Replaces a class that schlenk does not have."""
 
 
 flask: Any = sys.modules["flask"]

@@ -1,4 +1,4 @@
-"""A pytest plugin that installs schlenk under Flask before a conftest imports it: ``pytest -p under_flask``."""
+"""A pytest plugin that installs schlenk under Flask before a conftest imports Flask: ``pytest -p under_flask``."""
 
 import schlenk
 

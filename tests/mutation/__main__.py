@@ -1,7 +1,7 @@
 """Make small changes to the modules of the package, one at a time, and check that a test fails for each.
 
-``python -m tests.mutation DIRECTORY`` works on a copy in the directory. For each module it prints the changes that no
-test detected, and their number. Results are stored in the directory, so an interrupted run can be continued.
+``python -m tests.mutation DIRECTORY`` works on a copy in the directory, and prints the changes of each module that no
+test detected. Results are stored in the directory, so an interrupted run can be continued.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cosmic_ray.config import ConfigDict
 from cosmic_ray.work_db import use_db
 from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkResult
 
-# The tests of each module, starting with those that detect the most changes.
+# The tests of each module, beginning with those that detect the most changes.
 TESTS = {
     "recovery": "contexts test_interruptions.py test_lifecycle.py test_helpers.py faults test_leaks.py",
     "ctx": "contexts test_lifecycle.py test_testing.py test_helpers.py faults test_leaks.py test_flight.py",

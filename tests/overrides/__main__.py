@@ -1,6 +1,6 @@
-"""Run random programs with the shortcuts and without them, and print each that differs: its seed and both traces.
+"""Run random programs with and without the shortcuts, and print the seed and both traces of each difference.
 
-python -m tests.overrides SEED NUMBER
+``python -m tests.overrides SEED NUMBER`` runs ``NUMBER`` programs from ``SEED`` on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Compare what random programs see with and without the shortcuts, each in an interpreter of its own."""
+"""Compare the traces of random programs with and without the shortcuts, each in an interpreter of its own."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def start(first: int, number: int, shortcuts: str) -> subprocess.Popen[str]:
 
 
 def differences(first: int, number: int) -> dict[int, tuple[str, str]]:
-    """Return what each program that differs saw without and with the shortcuts, by seed."""
+    """Return the traces without and with the shortcuts of each program that differs, by seed."""
     runs = [start(first, number, shortcuts) for shortcuts in "01"]
-    # Read both at once: each would wait for its pipe to be emptied.
+    # Both run at the same time. The second waits while its pipe is full.
     traces = [run.communicate()[0].splitlines() for run in runs]
     assert [run.returncode for run in runs] == [0, 0]
     assert [len(trace) for trace in traces] == [number, number]

@@ -1,8 +1,8 @@
 """Random programs that override methods, properties and values of the classes that the shortcuts bypass.
 
-A program builds an application, makes some requests, and in between replaces attributes: on a class of Werkzeug or
-schlenk, on a subclass that the application uses, or on an instance. `run` returns all that it can see: status, headers
-and body of each response, which functions ran in which order, and what is left on the stacks.
+A program builds an application and makes requests. Between them it replaces attributes of a class of Werkzeug or
+schlenk, of a subclass that the application uses, or of an instance. `run` returns its trace: the status, headers and
+body of each response, the functions that ran, in order, and the contexts that are left on the stacks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from schlenk import ctx, local, sessions
 
 
 class OwnHeaders(Headers):
-    """Patching Werkzeug's own class is a known departure, as it is for the classes below."""
+    """Replaced instead of Werkzeug's class, as a patch of that is a known departure. So are the classes below."""
 
 
 class OwnEnvironHeaders(EnvironHeaders):
@@ -46,7 +46,7 @@ class OwnConverter(routing.IntegerConverter):
     pass
 
 
-# What is replaced. The first class of each kind is the one that a program makes a subclass of.
+# The classes whose attributes are replaced. A program makes subclasses of the first class of each kind.
 KINDS: dict[str, tuple[Any, ...]] = {
     "response": (schlenk.Response, wrappers.Response),
     "request": (schlenk.Request, wrappers.Request),
@@ -66,7 +66,7 @@ KINDS: dict[str, tuple[Any, ...]] = {
     "converter": (OwnConverter,),
     "stack": (local.LocalStack,),
 }
-# Values that mean something, by kind and name.
+# Values with a meaning, by kind and name.
 VALUES: dict[str, dict[str, tuple[Any, ...]]] = {
     "response": {
         "default_status": (201, "202 Yes", 204, 304),
@@ -134,7 +134,7 @@ VALUES: dict[str, dict[str, tuple[Any, ...]]] = {
     "app": {"response_class": (wrappers.Response,), "session_cookie_name": ("biscuit",)},
     "converter": {"regex": ("[0-9]",)},
 }
-# Python itself calls these, for reasons of its own, or none of what is observed here would be left.
+# Python itself calls these, or nothing could be observed without them.
 UNTOUCHED = set(
     "__new__ __class__ __dict__ __doc__ __init_subclass__ __subclasshook__ __class_getitem__ __getattribute__ "
     "__weakref__ __repr__ __str__ __sizeof__ __dir__ __format__ __reduce__ __reduce_ex__ __getstate__ __hash__ "
@@ -186,14 +186,14 @@ def twisted(value: Any) -> Any:
         return not value
     if isinstance(value, (str, bytes)):
         return value + value[:1]
-    # The body that a shortcut returns is of a subclass.
+    # Exactly a list, as the body that a shortcut returns is of a subclass.
     if type(value) is list:
         return value[1:]
     return value
 
 
 def own_property(name: str, found: Any) -> property:
-    """Return a property that takes the place of an attribute, and changes what is read."""
+    """Return a property that replaces an attribute and changes its value when it is read."""
 
     def read(instance: Any) -> Any:
         values = vars(instance)
@@ -223,7 +223,7 @@ def own_property(name: str, found: Any) -> property:
 
 
 class Program:
-    """One application, its requests, and the overrides in between."""
+    """One application, its requests, and the overrides between them."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -245,7 +245,7 @@ class Program:
         return replacement
 
     def replacement(self, label: str, found: Any, action: str) -> Any:
-        """Return what replaces the attribute ``found`` of a class."""
+        """Return the replacement of the attribute ``found`` of a class."""
         if isinstance(found, classmethod):
             return classmethod(self.wrapped(label, found.__func__, action))
         if isinstance(found, staticmethod):
@@ -260,7 +260,7 @@ class Program:
     def override_class(self, cls: Any, kind: str) -> None:
         name, value = self.choice(kind, cls)
         if cls is exceptions.HTTPException and name in ("__init__", "__setattr__"):
-            # Reading a header that is missing creates an error, which is caught.
+            # Reading a missing header raises an error of this class, which is caught.
             return
         label = f"{kind} class {name}"
         if not callable(value):
@@ -285,7 +285,7 @@ class Program:
             self.seen.append(f"{kind} instance {name}: {type(error).__name__}")
 
     def choice(self, kind: str, cls: Any) -> tuple[str, Any]:
-        """Return a name, and either its value in a tuple or a function that makes one."""
+        """Return a name, and either a tuple with its value or a function that makes the value."""
         action = self.random.choice(ACTIONS)
         if action == "property" and kind in VALUES:
             name = self.random.choice(sorted(VALUES[kind]))
@@ -307,7 +307,7 @@ class Program:
             return
         self.seen.append(f"replaced {getattr(cls, '__name__', 'stack')}.{name}")
         if before is missing:
-            # The class of a stack may have an override of its own.
+            # The class of a stack may have been overridden as well.
             delete = type.__delattr__ if isinstance(cls, type) else object.__delattr__
             self.undo.append(lambda: delete(cls, name))
         else:
@@ -346,7 +346,7 @@ class Program:
             self.replace(stack, name, wrapped)
 
     def subclass(self, kind: str) -> Any:
-        """Return the subclass that the program uses, which may be of a subclass."""
+        """Return the subclass that the program uses, which may be a subclass of an earlier one."""
         if kind not in self.classes or self.random.random() < 0.3:
             self.classes[kind] = type(f"Own{kind.title().replace(' ', '')}", (self.cls(kind),), {})
             self.use(kind)
@@ -411,7 +411,7 @@ class Program:
             def open_session(self, app: Any, request: Any) -> Any:
                 return program.apply("session", super().open_session(app, request))
 
-        # The shortcuts judge a class by its methods, and these are not what is tried here.
+        # The methods of App disable some shortcuts, so the plain class is used as well.
         self.app = schlenk.Flask("own") if self.random.random() < 0.3 else App("own")
         if self.random.random() < 0.5:
             self.app.session_interface = Sessions()
@@ -505,7 +505,7 @@ class Program:
         }
 
         def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
-            # The clock may tick meanwhile.
+            # The date depends on the time of the request.
             self.seen.append(
                 (status, [(name, re.sub(r"Expires=[^;]*", "Expires", str(value))) for name, value in headers])
             )
@@ -523,7 +523,7 @@ class Program:
                 getattr(body, "close", lambda: None)()
         except Exception as error:
             self.seen.append((type(error).__name__, str(error) if isinstance(error, Failure) else ""))
-        # Whatever ran, the requests to come are the same.
+        # The following requests must not depend on the random numbers that this one used.
         self.random.setstate(state)
         self.random.random()
         stacks = schlenk._request_ctx_stack, schlenk._app_ctx_stack
@@ -550,12 +550,12 @@ class Program:
 
 
 def run(seed: int) -> list[Any]:
-    """Run a program and return what it saw."""
+    """Run a program and return its trace."""
     return Program(seed).run()
 
 
 def main() -> None:
-    """Print what each program saw, as JSON on a line of its own. The arguments are the first seed and their number."""
+    """Print the trace of each program as a line of JSON. The arguments are the first seed and the number of seeds."""
     first, number = map(int, sys.argv[1:])
     # Signatures must not depend on the time.
     time.time = lambda: 1_700_000_000.0

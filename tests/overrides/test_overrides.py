@@ -1,6 +1,6 @@
-"""Programs that override what the shortcuts bypass see the same with and without the shortcuts.
+"""Programs that override what the shortcuts bypass have the same trace with and without the shortcuts.
 
-``python -m tests.overrides SEED NUMBER`` runs more of them.
+``python -m tests.overrides SEED NUMBER`` runs more programs.
 """
 
 from __future__ import annotations

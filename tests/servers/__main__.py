@@ -1,7 +1,7 @@
-"""Serve the application with each server, and check that no request sees what belongs to another.
+"""Serve the application with each server, and check that no request sees the values of another.
 
-``python -m tests.servers`` makes an environment for each server from PyPI, with schlenk as it is in this checkout,
-tries one server after the other, and prints what came of it. It fails if anything was not as it has to be.
+``python -m tests.servers`` installs each server from PyPI in an environment of its own, with schlenk from this
+checkout. It tests the servers one after the other, prints the results, and fails if there was a problem.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from signal import SIGKILL
 from tests.servers.journal import Process
 from tests.servers.server import ROOT, SERVERS, Server
 from tests.servers.trial import Result, under_load
+from tests.support.pages import markdown_table, replace_between
 
 MARK = "<!-- python -m tests.servers -->\n"
 SECONDS = 1800
@@ -42,8 +43,8 @@ def environment(server: Server, directory: Path) -> Path:
 def release(server: Server, python: Path) -> str:
     """Return the name of the server and its installed version."""
     program = "import sys; from importlib.metadata import version; print(version(sys.argv[1]))"
-    said = subprocess.run([str(python), "-c", program, server.packages[0]], check=True, capture_output=True, text=True)
-    return f"{server.name}, {server.packages[0]} {said.stdout.strip()}"
+    done = subprocess.run([str(python), "-c", program, server.packages[0]], check=True, capture_output=True, text=True)
+    return f"{server.name}, {server.packages[0]} {done.stdout.strip()}"
 
 
 def requests(processes: Iterable[Process]) -> str:
@@ -88,27 +89,17 @@ def kill_row(name: str, result: Result) -> Row:
     }
 
 
-def table(rows: list[Row], width: int = 5) -> str:
+def tables(rows: list[Row], width: int = 5) -> str:
     """Return the rows as Markdown tables, each with the first column and at most ``width`` others, to fit a page."""
     first, *others = rows[0]
-    tables = []
-    for start in range(0, len(others), width):
-        names = [first, *others[start : start + width]]
-        lines = [names, ["---"] * len(names), *([str(row[name]) for name in names] for row in rows)]
-        tables.append("".join(f"| {' | '.join(cells)} |\n" for cells in lines))
-    return "\n".join(tables)
-
-
-def record(page: Path, text: str) -> None:
-    """Replace the text between the two marks of the page."""
-    before, _, after = page.read_text(encoding="utf-8").split(MARK)
-    page.write_text(f"{before}{MARK}\n{text}\n{MARK}{after}", encoding="utf-8")
+    parts = [[first, *others[start : start + width]] for start in range(0, len(others), width)]
+    return "\n".join(markdown_table([names, *([str(row[name]) for name in names] for row in rows)]) for names in parts)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.servers", description=__doc__)
-    parser.add_argument("--requests", type=int, default=20_000, help="answers wanted of each server (%(default)s)")
-    parser.add_argument("--clients", type=int, default=64, help="how many ask at the same time (%(default)s)")
+    parser.add_argument("--requests", type=int, default=20_000, help="the number of answers to wait for (%(default)s)")
+    parser.add_argument("--clients", type=int, default=64, help="the number of concurrent clients (%(default)s)")
     parser.add_argument(
         "--server", action="append", choices=SERVERS, metavar="NAME", help=f"one of {', '.join(SERVERS)}"
     )
@@ -116,16 +107,16 @@ def main() -> int:
         "--environments",
         type=Path,
         default=Path(tempfile.gettempdir(), "schlenk-servers"),
-        help="where the servers are installed, and kept for the next time (%(default)s)",
+        help="the directory of the servers' environments, which are reused (%(default)s)",
     )
-    parser.add_argument("--record", type=Path, metavar="PAGE", help="write the tables into this page, too")
+    parser.add_argument("--record", type=Path, metavar="PAGE", help="also write the tables into this page")
     arguments = parser.parse_args()
     loads, kills, problems = [], [], []
     for server in map(SERVERS.__getitem__, arguments.server or SERVERS):
         try:
             python = environment(server, arguments.environments)
         except subprocess.CalledProcessError as error:
-            problems.append(f"{server.name} can't be installed: {error}")
+            problems.append(f"{server.name} cannot be installed: {error}")
             continue
         name = release(server, python)
         trials = [(None, arguments.requests)]
@@ -134,13 +125,13 @@ def main() -> int:
             result = under_load(server, answers, arguments.clients, SECONDS, python, kill)
             (rows, row) = (loads, load_row) if kill is None else (kills, kill_row)
             rows.append(row(name, result))
-            print(table(rows[-1:]), flush=True)
+            print(tables(rows[-1:]), flush=True)
             problems += [f"{name}, {kill or 'no signal'}: {problem}" for problem in result.problems()]
     text = f"Python {platform.python_version()}, {arguments.clients} clients.\n"
-    text += "".join(f"\n{table(rows)}" for rows in (loads, kills) if rows)
+    text += "".join(f"\n{tables(rows)}" for rows in (loads, kills) if rows)
     print(text)
     if arguments.record:
-        record(arguments.record, text)
+        replace_between(MARK, arguments.record, text)
     print(*problems[:50], sep="\n", file=sys.stderr)
     return 1 if problems else 0
 

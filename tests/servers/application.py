@@ -1,10 +1,10 @@
-"""The application that is served. Its responses say what each proxy showed at each place of a request.
+"""The application that is served. Its responses list what each proxy showed at each place of a request.
 
-A request carries one token in its query, a header, a cookie and its body; whoever sent it knows what the answer has to
-be, to the letter. Contexts are entered in the journal when they are there and crossed off when they are torn down.
+A request carries one token in its query, a header, a cookie and its body, so its client knows the exact response. The
+journal records when contexts are first seen and when they are torn down.
 
-With the variable ``UNDER_FLASK`` it is an application of the real Flask. Its page is then an async view, with asyncio
-tasks that push contexts in copies of its context. Under gevent, which cannot run asyncio, they are gevent's greenlets.
+If the variable ``UNDER_FLASK`` is set, the application is one of Flask itself. Its view is then asynchronous, and its
+asyncio tasks push contexts in copies of the view's context. Under gevent, which cannot run asyncio, greenlets do.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ other = Flask("other")
 journal = Journal(os.environ["JOURNAL"], (_request_ctx_stack, _app_ctx_stack))
 
 if os.environ.get("EVERYBODY_IS_THE_SAME"):
-    # The mistake that these tests must find.
+    # A bug that the tests must detect.
     _request_ctx_stack.__ident_func__ = _app_ctx_stack.__ident_func__ = lambda: "everybody"
 
 gevent = sys.modules.get("gevent")
-# If gevent serves without having patched Python, only its own sleep lets another request run.
+# If gevent has not patched Python, only its own sleep lets another request run.
 let_others_run = partial(gevent.sleep if gevent else time.sleep, 0.001)
 
 
@@ -107,7 +107,7 @@ def look(place: str) -> dict[str, Any]:
 
 
 def look_twice(place: str, let_others_run: Callable[[], Any]) -> list[dict[str, Any]]:
-    """Return what is seen in a copy of the request's context, which has its own ``g``."""
+    """Return what the proxies show in a copy of the request's context, which has its own ``g``."""
     begin("copy")
     before = look(place)
     g.token = place
@@ -132,7 +132,7 @@ def in_greenlet() -> list[dict[str, Any]]:
 
 
 def steps(place: str, seen: list[dict[str, Any]]) -> Iterator[None]:
-    """Push a context in a copy of the request's context. Each ``yield`` lets others run."""
+    """Push a context in a copy of the request's context. Each ``yield`` lets other requests run."""
     seen.append(look(place))
     yield
     with other.app_context():
@@ -202,7 +202,7 @@ else:
 @app.route("/stream", methods=["POST"])
 def stream() -> Response:
     def lines() -> Iterator[str]:
-        # Flask has torn the contexts down at the end of the request, and does so again at the end of the stream.
+        # Flask tears down the contexts at the end of the request, and again at the end of the stream.
         begin("stream")
         try:
             for number in range(int(request.args["lines"])):

@@ -1,7 +1,7 @@
 """A journal of the requests that the processes of a server have begun and ended.
 
-Every process appends lines to one file. A line is with the kernel as soon as it is written, so the journal knows of
-processes that have ended, that were forked for one request, or that were killed in the middle of one.
+All processes append lines to one file. The kernel has a line as soon as it is written, so the journal is complete even
+if a process exits, is forked for a single request, or is killed during a request.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ def resident() -> int:
 
 
 class Journal:
-    """Writes the contexts that exist, and what is left after a request has been closed.
+    """Writes when contexts begin and end, and how much is stored after a response was closed.
 
-    :param path: the file, which all processes of a server write to.
+    :param path: the file that all processes of a server write to.
     :param stacks: the two stacks of contexts.
     """
 
     def __init__(self, path: str, stacks: tuple[Any, Any]) -> None:
         self.stacks = stacks
         self.file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        self.there: dict[object, str] = {}
+        self.open: dict[object, str] = {}
         self.numbers = itertools.count()
         self.memory = 0
 
@@ -41,18 +41,18 @@ class Journal:
         os.write(self.file, f"{os.getpid()} {event}\n".encode())
 
     def begin(self, kind: str, context: object) -> None:
-        if context not in self.there:
-            self.there[context] = kind
+        if context not in self.open:
+            self.open[context] = kind
             self.write(f"begun {kind}")
 
     def end(self, context: object) -> None:
-        self.write(f"ended {self.there.pop(context, 'unknown')}")
+        self.write(f"ended {self.open.pop(context, 'unknown')}")
 
     def rest(self) -> None:
         """Write the number of owners in both storages, and the memory of the process in KiB.
 
-        The number is taken before they are looked at, and tells which line was last: whoever has a lower one was
-        closed by then. A lock would have threads queue here for as long as all else they do.
+        The counter is read first and orders the lines: requests with lower numbers are closed by then. A lock
+        would make the threads wait for one another.
         """
         number = next(self.numbers)
         if number % 16 == 0:

@@ -1,7 +1,4 @@
-"""The clients, which check each response. Some are slow, or disconnect early.
-
-``Load`` is what all of them do together, bounded in count and in time.
-"""
+"""The clients, which check each response. Some are slow, or disconnect early. A ``Load`` runs many clients at once."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from typing import Any
 LINES = 8
 """The number of lines of a stream."""
 MANY_LINES = 400
-"""The number of lines of a stream that its client leaves: more than have been sent by then."""
+"""The number of lines of a stream that its client leaves, large enough that the stream has not ended by then."""
 
 # The actions of a client, and their frequencies.
 BEHAVIOURS = {"view": 70, "stream": 24, "slow": 1, "leave the request": 2, "leave the stream": 3}
@@ -74,10 +71,10 @@ def expected_lines(token: str, client: str, visits: int) -> list[dict[str, Any]]
 class Client:
     """A client with a name, one connection at a time, and the session cookie of its last response.
 
-    :param ports: where it asks, one after the other in turn.
-    :param greenlets: whether the server has greenlets to look around in.
+    :param ports: the ports to send requests to, in turn.
+    :param greenlets: whether greenlet is installed for the server.
     :param copies: whether the view pushes contexts in copies of its context.
-    :param patience: how long it waits for the server to say something, in seconds.
+    :param patience: the timeout of the connection, in seconds.
     """
 
     def __init__(
@@ -143,7 +140,7 @@ class Client:
             self.wrong.append(f"{token} saw {differing[0][0]}, which should be {differing[0][1]}")
 
     def _answer(self, path: str, token: str, pieces: list[str]) -> http.client.HTTPResponse:
-        """Send a request, and send it again if the server has closed a connection that it had kept alive."""
+        """Send a request, and send it again if the server has closed the kept-alive connection."""
         kept = self.connection is not None
         try:
             self._send(path, token, pieces)
@@ -167,7 +164,7 @@ class Client:
             self.connection.putheader(header, value)
         self.connection.endheaders()
         for piece in pieces:
-            # The client is slow on purpose. The server must go on with everything else.
+            # This client is slow on purpose, and must not delay the others. There is no event to wait for.
             time.sleep(0.05 if len(pieces) > 1 else 0)
             self.connection.send(piece.encode())
 
@@ -190,7 +187,7 @@ class Client:
         self.close(abruptly=self.random.random() < 0.5, response=response)
 
     def close(self, abruptly: bool = False, response: http.client.HTTPResponse | None = None) -> None:
-        """Close the connection; if ``abruptly``, what the server sends next is rejected."""
+        """Close the connection. If ``abruptly``, reject what the server sends next."""
         if self.connection is None:
             return
         if abruptly and self.connection.sock is not None:
@@ -204,10 +201,10 @@ class Client:
 class Load:
     """Many clients, each in a thread, until they have received a number of responses.
 
-    :param ports: where they ask.
-    :param requests: how many answers they want, all together; requests they leave come on top.
-    :param clients: how many there are.
-    :param seconds: when they give up; what is missing then is told as wrong.
+    :param ports: the ports to send requests to.
+    :param requests: the total number of responses to receive, without the requests that clients leave.
+    :param clients: the number of clients.
+    :param seconds: the time limit. Responses that are missing then count as wrong.
     """
 
     def __init__(

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Callable
 
 from tests.servers.journal import Process, Record
+from tests.support.serving import free_port
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60
@@ -28,11 +29,11 @@ Command = Callable[[Path, int], "list[str]"]
 class Server:
     """The command that starts a server.
 
-    :param packages: what it needs, the one whose version counts in front.
-    :param command: gives the command for an interpreter and a port.
-    :param concurrent: whether one of its processes answers several requests at the same time.
-    :param under_flask: whether it serves the application of the real Flask.
-    :param leave: the signal on which a worker finishes what it is doing; ``None`` where there are no workers.
+    :param packages: the packages to install. The version of the first is reported.
+    :param command: returns the command for an interpreter and a port.
+    :param concurrent: whether a process handles several requests at the same time.
+    :param leave: the signal that makes a worker finish its requests and exit, or ``None`` without workers.
+    :param under_flask: whether it serves the application of Flask itself.
     """
 
     name: str
@@ -68,7 +69,7 @@ def _flask_run(python: Path, port: int) -> list[str]:
 
 
 def _uwsgi(*options: str) -> Command:
-    # Its threads do not survive the end of the interpreter: a worker that ends normally crashes.
+    # Without --skip-atexit-teardown, a worker crashes when it exits, as its threads outlive the interpreter.
     return lambda python, port: [
         str(python.with_name("uwsgi")), "--virtualenv", str(python.parents[1]), "--module", "tests.servers.application",
         "--http", f"127.0.0.1:{port}", "--http-keepalive", "--http-auto-chunked", "--http-timeout", "3",
@@ -117,20 +118,18 @@ SERVERS = {
 class Running:
     """A server that runs during a ``with`` block, and its journal.
 
-    :param directory: where its journal and what it says are written; has to exist, and be its own.
-    :param python: the interpreter that it is started with.
-    :param life: when it ends by itself.
-    :param environment: variables for it, beside those it gets anyway.
+    :param directory: an empty directory for its journal and its output.
+    :param python: the interpreter that starts it.
+    :param life: the seconds after which it exits on its own.
+    :param environment: additional environment variables.
     """
 
     def __init__(
         self, server: Server, directory: Path, python: Path = Path(sys.executable), life: int = LIFE, **environment: str
     ) -> None:
         self.server = server
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        self.said = directory / "said"
+        self.port = free_port()
+        self.output = directory / "output"
         self.record = Record(directory / "journal")
         self.record.path.touch()
         # A server that is killed cannot write its coverage.
@@ -144,10 +143,10 @@ class Running:
         self.command = [sys.executable, "-c", alarm, str(life), *server.command(python, self.port)]
 
     def __enter__(self) -> Running:
-        with self.said.open("wb") as said:
+        with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                self.command, env=self.environment, cwd=self.said.parent, stdin=subprocess.DEVNULL, stdout=said,
-                stderr=said, start_new_session=True,
+                self.command, env=self.environment, cwd=self.output.parent, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=output, start_new_session=True,
             )  # fmt: skip
         try:
             self._wait(self._accepts, "accept a connection")
@@ -171,7 +170,7 @@ class Running:
             self.process.wait()
 
     def processes(self) -> dict[int, Process]:
-        """Return what its processes have written so far."""
+        """Return what its processes have written to the journal so far."""
         return self.record.read()
 
     def busiest(self) -> tuple[int, int]:
@@ -182,13 +181,13 @@ class Running:
             counts.update((number, process.in_flight) for number, process in self.processes().items())
             return any(counts.values())
 
-        self._wait(busy, "begin anything")
+        self._wait(busy, "begin a request")
         return max(counts.items(), key=lambda item: item[1])
 
     def come_to_rest(self, without: int | None = None) -> dict[int, Process]:
-        """Wait until all requests have ended, or nothing more happens. Return what the processes have written.
+        """Wait until all requests have ended or the journal stays the same. Return what the processes have written.
 
-        :param without: the number of a process that was killed, and will end nothing any more.
+        :param without: the id of a process that was killed, which will never end its requests.
         """
         quiet = 0
         position = -1
@@ -216,9 +215,9 @@ class Running:
         while not until():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{self.server.name} does not {what}:\n{self.tail()}")
-            # There is no event to wait for in another process. This keeps the loop from spinning.
+            # No event is available from another process. This keeps the loop from spinning.
             time.sleep(0.05)
 
     def tail(self) -> str:
         """Return the end of the server's output."""
-        return self.said.read_text(errors="replace")[-3000:]
+        return self.output.read_text(errors="replace")[-3000:]

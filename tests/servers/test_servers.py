@@ -1,7 +1,4 @@
-"""A short load test of the application under real servers.
-
-``python -m tests.servers`` runs longer. Servers that are not installed are skipped here.
-"""
+"""A short load test of the application on each server that is installed. ``python -m tests.servers`` runs longer."""
 
 from __future__ import annotations
 
@@ -137,6 +134,6 @@ def test_mixed_up_requests_are_detected(name: str) -> None:
     server = SERVERS[name]
     if not installed(server):
         pytest.skip(f"needs {' and '.join(server.packages)}")
-    # Some requests may never get a response, so the clients must not wait for long.
+    # Some requests never get a response, so the clients must not wait for long.
     result = under_load(server, 50, CLIENTS, seconds=5, greenlets=GREENLETS, EVERYBODY_IS_THE_SAME="yes")
     assert result.load.wrong

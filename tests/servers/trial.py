@@ -1,4 +1,4 @@
-"""One server under one load, and the faults that were found."""
+"""One server under one load, and the problems that were found."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.servers.load import Load
 from tests.servers.server import Running, Server
 
 TOLERANCE = 8.0
-"""How much more memory a process may have in the last quarter of its requests than in the first, in MiB.
+"""How many MiB the memory of a process may grow from the first quarter of its requests to the last.
 
-That is 1,600 contexts with their requests, of the 5,000 and more that come in between in the long form.
+That is the size of 1,600 contexts with their requests. In a long run, more than 5,000 requests are in between.
 """
 ENOUGH = 2000
-"""How many requests a process must have handled for its memory to be compared."""
+"""The number of requests that a process must have handled for its memory to be compared."""
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Result:
         return [(max(first) / 1024, max(last) / 1024) for first, last in quarters]
 
     def problems(self) -> list[str]:
-        """Return a sentence for each fault."""
+        """Return a sentence for each problem."""
         found = list(self.load.wrong)
         if self.killed is None:
             found += self.load.broken
@@ -93,7 +93,7 @@ class Result:
         if self.owners:
             found.append(f"{self.owners} owners are left in the storages")
         if self.server.concurrent and self.most < 2:
-            found.append("no two requests were there at the same time")
+            found.append("no two requests ran at the same time")
         found += [
             f"memory grew from {early:.1f} to {late:.1f} MiB" for early, late in self.memory if late - early > TOLERANCE
         ]
@@ -113,9 +113,9 @@ def under_load(
     """Start the server, put it under load, wait until all requests have ended, and stop it.
 
     :param python: an interpreter that has the server and schlenk.
-    :param kill: the signal to send to a worker when half of the answers are there.
+    :param kill: the signal to send to a worker after half of the responses.
     :param greenlets: whether greenlet is installed there.
-    :param environment: variables for the application.
+    :param environment: environment variables for the application.
     """
     with tempfile.TemporaryDirectory() as directory:
         with Running(server, Path(directory), python, **environment) as running:

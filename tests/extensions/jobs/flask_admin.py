@@ -1,4 +1,4 @@
-"""Add, find, change, export and delete a row of a model, and a page of its own."""
+"""Add, find, change, export and delete a row of a model, and open a custom page."""
 
 from flask import Flask
 from flask_admin import Admin, BaseView, expose

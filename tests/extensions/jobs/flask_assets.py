@@ -1,4 +1,4 @@
-"""Merge two files into one, and put its URL into a template."""
+"""Merge two files into one, and write its URL in a template."""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Begin to log in with GitHub, come back with a refusal, and use a token that the session has."""
+"""Begin to log in with GitHub, return with a refusal, and use a token from the session."""
 
 from flask import Flask, redirect, url_for
 from flask_dance.contrib.github import github, make_github_blueprint

@@ -1,4 +1,4 @@
-"""Read the identifier of a request in a view and in the log."""
+"""Read the identifier of a request in a view and in a log record."""
 
 import logging
 

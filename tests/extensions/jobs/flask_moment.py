@@ -1,4 +1,4 @@
-"""Put a time and the scripts into a template."""
+"""Render a time and the scripts in a template."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Configure the extension and read its connection in a request, without a server: the connection is refused."""
+"""Configure the extension and read its connection in a request, without a server, so that the connection is refused."""
 
 import socket
 
@@ -11,7 +11,7 @@ app = Flask("shop")
 mysql.init_app(app)
 assert app.config["MYSQL_DATABASE_HOST"] == "localhost"
 assert app.config["MYSQL_DATABASE_PORT"] == 3306
-# A port that is bound, but not listened on.
+# A bound port without a listener refuses connections.
 bound = socket.socket()
 bound.bind(("127.0.0.1", 0))
 app.config.update(MYSQL_DATABASE_HOST="127.0.0.1", MYSQL_DATABASE_PORT=bound.getsockname()[1])

@@ -1,4 +1,4 @@
-"""A connection for each request that is closed at its end, with a stand-in for the driver, which needs a C library."""
+"""Open a connection in each request and close it at its end. The driver, which needs a C library, is replaced."""
 
 import sys
 from types import ModuleType

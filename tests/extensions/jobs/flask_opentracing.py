@@ -1,4 +1,4 @@
-"""Trace requests, and add to the span of the request at hand."""
+"""Trace requests, and add a tag to the span of the current request."""
 
 from flask import Flask
 from flask_opentracing import FlaskTracing

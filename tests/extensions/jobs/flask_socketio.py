@@ -38,7 +38,7 @@ def failed(error):
 
 web = app.test_client()
 web.get("/")
-# The cookies of schlenk's own test client can't be read in this way.
+# Flask-SocketIO reads a cookie jar, which schlenk's own test client does not have.
 ada = socketio.test_client(app, flask_test_client=web if hasattr(web, "cookie_jar") else None)
 bob = socketio.test_client(app)
 start = 10 if hasattr(web, "cookie_jar") else 0

@@ -1,4 +1,4 @@
-"""Requests to two applications, a thread and greenlets, each with a session of its own that is removed in the end."""
+"""Requests to two applications, a thread and greenlets, each with its own session, which is removed at the end."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -82,7 +82,7 @@ with TemporaryDirectory() as directory:
     assert blog.test_client().get("/").text == "four"
 
     with shop.app_context():
-        # gevent copies the contextvars context, and with it what is on the stacks under Flask.
+        # gevent copies the contextvars context, which holds the stacks under Flask.
         outer = db.session()
 
         def in_a_greenlet(app):

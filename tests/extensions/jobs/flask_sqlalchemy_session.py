@@ -1,4 +1,4 @@
-"""Two requests, each with a session of its own that is removed in the end."""
+"""Two requests, each with its own session, which is removed at the end."""
 
 from flask import Flask
 from flask_sqlalchemy_session import current_session, flask_scoped_session

@@ -1,4 +1,4 @@
-"""Register, log out and log in again, through the pages of the extension."""
+"""Register, log out and log in again with the pages of the extension."""
 
 from flask import Flask, render_template_string
 from flask_sqlalchemy import SQLAlchemy
