@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from schlenk import Flask, Local, json, jsonify
+from schlenk import Flask, Local, current_app, g, json, jsonify, request
+from schlenk.ctx import _AppCtxGlobals
 
 
 @dataclasses.dataclass
@@ -82,6 +83,33 @@ def test_proxy_is_refused_with_advice(app: Flask) -> None:
     place.user = {"name": "ada"}
     with app.app_context(), pytest.raises(TypeError, match=r"_get_current_object\(\)"):
         jsonify(place("user"))
+
+
+@pytest.mark.parametrize(
+    ("proxy", "name"), [(request, "Request"), (g, "_AppCtxGlobals"), (current_app, "Flask")], ids=repr
+)
+def test_proxy_to_unserializable_object(app: Flask, proxy: Any, name: str) -> None:
+    with app.test_request_context(), pytest.raises(TypeError) as refused:
+        jsonify(value=[proxy])
+    assert f"of type {name}, which is not JSON serializable either. Pass the values" in str(refused.value)
+    assert "_get_current_object" not in str(refused.value)
+
+
+def test_proxy_to_object_that_holds_itself() -> None:
+    place = Local()
+    place.users = [place("users")]
+    with pytest.raises(TypeError, match="of type list, which is not JSON serializable either"):
+        json.dumps(place("users"))
+
+
+def test_proxy_is_refused_by_own_encoder(app: Flask) -> None:
+    class GlobalsEncoder(json.JSONEncoder):
+        def default(self, o: Any) -> Any:
+            return vars(o) if type(o) is _AppCtxGlobals else super().default(o)
+
+    app.json_encoder = GlobalsEncoder
+    with app.app_context(), pytest.raises(TypeError, match=r"_get_current_object\(\)"):
+        jsonify(g)
 
 
 def test_object_with_any_name_is_refused() -> None:

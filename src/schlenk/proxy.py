@@ -219,7 +219,10 @@ class LocalProxy(Generic[T]):
         return NotImplemented if hint < 0 else hint
 
     def __reduce__(self) -> Any:
-        raise TypeError("A LocalProxy cannot be pickled. Pickle its object: proxy._get_current_object().")
+        raise TypeError(
+            "A LocalProxy cannot be pickled. Pickle its object, proxy._get_current_object(), or the values that you "
+            "need from it if that cannot be pickled either."
+        )
 
     # fmt: off
     __delattr__     = _binary(delattr)

@@ -9,7 +9,7 @@ import dataclasses
 import json as _json
 from collections.abc import Callable
 from datetime import date
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
 from werkzeug.http import http_date
@@ -58,11 +58,21 @@ class JSONEncoder(_json.JSONEncoder):
         if html is not None:
             return str(html())
         if isinstance(o, LocalProxy):
-            raise TypeError(
-                f"Object of type {type(o).__name__} is not JSON serializable: it is a proxy. Pass the object that it "
-                "stands for, proxy._get_current_object()."
-            )
+            self._refuse_proxy(o)
         return super().default(o)
+
+    def _refuse_proxy(self, proxy: LocalProxy[Any]) -> NoReturn:
+        """Raise the error for a proxy. It advises to pass the proxy's object only if that can be serialized."""
+        refusal = f"Object of type {type(proxy).__name__} is not JSON serializable: it is a proxy"
+        obj = proxy._get_current_object()
+        try:
+            self.encode(obj)
+        except Exception as error:
+            raise TypeError(
+                f"{refusal} to an object of type {type(obj).__name__}, which is not JSON serializable either. Pass the "
+                "values that you need from it, such as request.path instead of request."
+            ) from error
+        raise TypeError(f"{refusal}. Pass the object that it stands for, proxy._get_current_object().")
 
 
 class JSONDecoder(_json.JSONDecoder):
