@@ -531,7 +531,7 @@ def test_debugger_begins_at_500_handler() -> None:
 
 
 def test_debugger_begins_at_bad_return_value() -> None:
-    assert debugged(lambda app: None, "/nothing") == ["finalize_request", "make_response"]
+    assert debugged(lambda app: None, "/nothing") == ["finalize_request", "make_response", "from_object"]
 
 
 def test_debugger_begins_at_missing_response() -> None:

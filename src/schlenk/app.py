@@ -6,25 +6,20 @@ register views and hooks, are in :mod:`schlenk.scaffold`.
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 import sys
-from collections.abc import Coroutine, Iterable
-from functools import partial
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from werkzeug.datastructures import Headers
 from werkzeug.exceptions import BadRequest, BadRequestKeyError, HTTPException, InternalServerError, SecurityError
 from werkzeug.routing import BuildError, MapAdapter, RequestRedirect, RoutingException
 from werkzeug.sansio.utils import get_host
-from werkzeug.wrappers import Response as BaseResponse
 
-from . import recovery, shortcuts
+from . import recovery, responses, shortcuts
 from .ctx import AppContext, RequestContext, _sentinel
 from .globals import _lookup_req_object, _request_ctx_stack, current_app, g, request, session
 from .helpers import get_debug_flag, get_env, get_load_dotenv
-from .json import jsonify
 from .local import get_ident
 from .missing import MissingAttributes
 from .scaffold import Scaffold
@@ -212,7 +207,7 @@ class Flask(Scaffold, MissingAttributes):
                     raise
                 if not callable(response):
                     __traceback_hide__ = "before"
-                    raise TypeError(_no_response(context, response))
+                    raise TypeError(responses.invalid_response(context, response))
                 return response(environ, start_response)
             finally:
                 self._end_request(context, pushed, error)
@@ -502,19 +497,15 @@ class Flask(Scaffold, MissingAttributes):
         """
         status = headers = None
         if isinstance(rv, tuple):
-            rv, status, headers = _unpack(rv)
-        if rv is None:
-            raise TypeError(
-                f"{_view()} returned None. It must return a response. Does it end without a return statement?"
-            )
+            rv, status, headers = responses.unpack(rv)
         if isinstance(rv, (str, bytes, bytearray)) and not isinstance(rv, self.response_class):
             try:
                 return self.response_class(rv, status=status, headers=headers)  # type: ignore[arg-type]
             except (TypeError, ValueError) as error:
                 if not headers:
                     raise
-                raise _invalid_headers(headers, error) from error
-        response = self._response_for(rv)
+                raise responses.invalid_headers(headers, error) from error
+        response = responses.from_object(self, rv)
         if isinstance(status, str):
             response.status = status
         elif status is not None:
@@ -523,30 +514,8 @@ class Flask(Scaffold, MissingAttributes):
             try:
                 response.headers.extend(headers)
             except (TypeError, ValueError) as error:
-                raise _invalid_headers(headers, error) from error
+                raise responses.invalid_headers(headers, error) from error
         return response
-
-    def _response_for(self, rv: Any) -> Response:
-        """Return a response of :attr:`response_class` for an object."""
-        if isinstance(rv, self.response_class):
-            return rv
-        if isinstance(rv, dict):
-            return jsonify(rv)
-        if not isinstance(rv, BaseResponse) and not callable(rv):
-            if isinstance(rv, Coroutine):
-                rv.close()
-                raise TypeError(
-                    f"{_view()} returned a coroutine. Views and hooks written with `async def` are not supported:"
-                    " write them with `def`, and call asyncio.run() in them to await something."
-                )
-            raise TypeError(
-                f"{_view()} returned an object of type {type(rv).__name__!r}, which cannot be turned into a response. "
-                "Return a str, bytes, a dict, a response, a WSGI callable, or a tuple that starts with one of these."
-            )
-        try:
-            return cast(Response, self.response_class.force_type(cast(Any, rv), _current_request().environ))
-        except TypeError as error:
-            raise TypeError(f"{_view()} returned {rv!r}, which fails as a WSGI application: {error}") from error
 
     def process_response(self, response: Response) -> Response:
         """Run the functions of :func:`~schlenk.after_this_request` and :meth:`after_request`, and save the session.
@@ -574,7 +543,7 @@ class Flask(Scaffold, MissingAttributes):
                 raise
             # The function or the session interface that failed was passed an invalid return value.
             error_class = TypeError if isinstance(error, TypeError) else AttributeError
-            raise error_class(_no_response(context, response)) from error
+            raise error_class(responses.invalid_response(context, response)) from error
         return response
 
     def should_ignore_error(self, error: BaseException | None) -> bool:
@@ -664,68 +633,3 @@ def _current_request() -> Request:
     """Return the request itself, for functions that would read the proxy several times."""
     request: Request = _lookup_req_object("request")
     return request
-
-
-def _unpack(rv: tuple[Any, ...]) -> tuple[Any, int | str | None, Any]:
-    """Return body, status and headers of a tuple that a view returned."""
-    status = headers = None
-    if len(rv) == 3:
-        rv, status, headers = rv
-    elif len(rv) == 2 and isinstance(rv[1], (Headers, dict, tuple, list)):
-        rv, headers = rv
-    elif len(rv) == 2:
-        rv, status = rv
-    else:
-        raise TypeError(
-            f"{_view()} returned a tuple of length {len(rv)}. A tuple must be (body, status, headers), (body, status) "
-            "or (body, headers)."
-        )
-    if isinstance(status, (bytes, bytearray)):
-        status = status.decode("latin1")
-    if not isinstance(status, (int, str, type(None))):
-        raise TypeError(f"{_view()} returned the status {status!r}. A status is a number, or a str such as '200 OK'.")
-    return rv, status, headers
-
-
-def _invalid_headers(headers: Any, error: Exception) -> Exception:
-    return type(error)(f"{_view()} returned the headers {headers!r}, which are invalid: {error}")
-
-
-def _no_response(context: Any, returned: Any) -> str:
-    """Return the message for an after_request function that did not return a response."""
-    what = f"an object of type {type(returned).__name__!r}"
-    if returned is None:
-        what = "None"
-    elif isinstance(returned, Coroutine):
-        returned.close()
-        what = "a coroutine, as hooks written with `async def` are not supported"
-    return (
-        f"{_responder(context, 'The function')} returned {what}. It must return a response: the one that was passed to "
-        "it, or another."
-    )
-
-
-def _view() -> str:
-    """Name the function that returned a response, in an error message: a view, a hook or an error handler."""
-    context = _request_ctx_stack.top
-    if context is None:
-        return "The function"
-    endpoint = context.request.endpoint
-    return _responder(context, f"The view function for {endpoint!r}" if endpoint else "The function")
-
-
-def _responder(context: Any, default: str) -> str:
-    """Name the hook or error handler that returned a response, with its file and line as far as they are known."""
-    responder = getattr(context, "responder", None)
-    if not isinstance(responder, tuple):
-        return default
-    kind, function = responder
-    while isinstance(function, partial):
-        function = function.func
-    function = inspect.unwrap(function)
-    if hasattr(function, "__qualname__"):
-        name = ".".join(filter(None, (function.__module__, function.__qualname__)))
-    else:
-        name, function = repr(function), type(function).__call__
-    code = getattr(function, "__code__", None)
-    return f"The {kind} {name}" + (f" ({code.co_filename}, line {code.co_firstlineno})" if code else "")

@@ -1,0 +1,126 @@
+"""The return values of views, hooks and error handlers: how they become responses, and the errors if they can't.
+
+:meth:`schlenk.Flask.make_response` creates the response if the body is text. This module does the rest.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from werkzeug.datastructures import Headers
+from werkzeug.wrappers import Response as BaseResponse
+
+from .globals import _lookup_req_object, _request_ctx_stack
+from .json import jsonify
+
+if TYPE_CHECKING:
+    from .app import Flask
+    from .wrappers import Response
+
+
+def unpack(returned: tuple[Any, ...]) -> tuple[Any, int | str | None, Any]:
+    """Return the body, status and headers of a tuple. Those that the tuple lacks are ``None``.
+
+    :param returned: ``(body, status, headers)``, ``(body, headers)`` or ``(body, status)``.
+    :raises TypeError: the tuple has another length, or the status is neither a number nor text.
+
+    >>> unpack(("body", b"404 Not Found"))
+    ('body', '404 Not Found', None)
+    """
+    status = headers = None
+    if len(returned) == 3:
+        body, status, headers = returned
+    elif len(returned) == 2 and isinstance(returned[1], (Headers, dict, tuple, list)):
+        body, headers = returned
+    elif len(returned) == 2:
+        body, status = returned
+    else:
+        raise TypeError(
+            f"{_view()} returned a tuple of length {len(returned)}. A tuple must be (body, status, headers), "
+            "(body, status) or (body, headers)."
+        )
+    if isinstance(status, (bytes, bytearray)):
+        status = status.decode("latin1")
+    if not isinstance(status, (int, str, type(None))):
+        raise TypeError(f"{_view()} returned the status {status!r}. A status is a number, or a str such as '200 OK'.")
+    return body, status, headers
+
+
+def from_object(app: Flask, returned: Any) -> Response:
+    """Return a response of ``app.response_class`` for a response, a ``dict`` or a WSGI callable.
+
+    :raises TypeError: ``returned`` is none of these, or it fails as a WSGI callable.
+    """
+    if isinstance(returned, app.response_class):
+        return returned
+    if isinstance(returned, dict):
+        return jsonify(returned)
+    if returned is None:
+        raise TypeError(f"{_view()} returned None. It must return a response. Does it end without a return statement?")
+    if isinstance(returned, Coroutine):
+        returned.close()
+        raise TypeError(
+            f"{_view()} returned a coroutine. Views and hooks written with `async def` are not supported: write them"
+            " with `def`, and call asyncio.run() in them to await something."
+        )
+    if not isinstance(returned, BaseResponse) and not callable(returned):
+        raise TypeError(
+            f"{_view()} returned an object of type {type(returned).__name__!r}, which cannot be turned into a response."
+            " Return a str, bytes, a dict, a response, a WSGI callable, or a tuple that starts with one of these."
+        )
+    environ = _lookup_req_object("request").environ
+    try:
+        return cast("Response", app.response_class.force_type(cast(Any, returned), environ))
+    except TypeError as error:
+        raise TypeError(f"{_view()} returned {returned!r}, which fails as a WSGI application: {error}") from error
+
+
+def invalid_headers(headers: Any, error: Exception) -> Exception:
+    """Return the error for headers that Werkzeug refused with ``error``. It has the same class."""
+    return type(error)(f"{_view()} returned the headers {headers!r}, which are invalid: {error}")
+
+
+def invalid_response(context: Any, returned: Any) -> str:
+    """Return the message for a hook that was called with a response and returned something else.
+
+    :param context: the request context, which knows the hook.
+    """
+    what = f"an object of type {type(returned).__name__!r}"
+    if returned is None:
+        what = "None"
+    elif isinstance(returned, Coroutine):
+        returned.close()
+        what = "a coroutine, as hooks written with `async def` are not supported"
+    return (
+        f"{_responder(context, 'The function')} returned {what}. It must return a response: the one that was passed to "
+        "it, or another."
+    )
+
+
+def _view() -> str:
+    """Name the view, hook or error handler whose return value becomes the response."""
+    context = _request_ctx_stack.top
+    if context is None:
+        return "The function"
+    endpoint = context.request.endpoint
+    return _responder(context, f"The view function for {endpoint!r}" if endpoint else "The function")
+
+
+def _responder(context: Any, default: str) -> str:
+    """Name the hook or error handler that returned last, with its file and line as far as they are known."""
+    responder = getattr(context, "responder", None)
+    if not isinstance(responder, tuple):
+        return default
+    kind, function = responder
+    while isinstance(function, partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    if hasattr(function, "__qualname__"):
+        name = ".".join(filter(None, (function.__module__, function.__qualname__)))
+    else:
+        name, function = repr(function), type(function).__call__
+    code = getattr(function, "__code__", None)
+    return f"The {kind} {name}" + (f" ({code.co_filename}, line {code.co_firstlineno})" if code else "")
