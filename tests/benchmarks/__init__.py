@@ -1,1 +1,1 @@
-"""The time and memory of schlenk and of its peers: ``python -m tests.benchmarks``."""
+"""Measures the time and memory of schlenk and of its peers: ``python -m tests.benchmarks``."""

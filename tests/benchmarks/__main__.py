@@ -1,7 +1,7 @@
-"""Measure schlenk beside its peers, each in an environment of its own that is made from PyPI the first time.
+"""Measure schlenk and its peers. Each is installed from PyPI in an environment of its own, which is reused.
 
-Every round measures each peer once, in turn and each in a new process; the least time of all rounds counts, so that
-what else the machine is doing drops out. Ratios of one run can be compared with another machine's, times can't.
+Each round measures every peer once, in a new process. The smallest time of all rounds counts, which excludes the other
+work of the machine. Ratios of one run can be compared with those of another machine, but times cannot.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from tests.benchmarks.rounds import COUNTED, SCALE, TIMES, instructions, rounds,
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     add = parser.add_argument
-    add("--environments", type=Path, metavar="DIR", help="where the peers are installed, or are to be",
+    add("--environments", type=Path, metavar="DIR", help="the directory of the environments",
         default=Path.home() / ".cache" / "schlenk-benchmarks")  # fmt: skip
     add("--python", default=sys.executable, help="the interpreter to measure with; default: this one")
     add("--rounds", type=int, help="default: 5, or 2 with --quick")
     add("--quick", action="store_true", help="fewer and shorter rounds, without --scale")
     add("--only", default="", metavar="NAME", help="only work with this in its name, without --scale")
-    add("--scale", action="store_true", help="measure threads, greenlets, memory and the import all the same")
+    add("--scale", action="store_true", help="measure threads, greenlets, memory and the import in any case")
     add("--peers", default=",".join(PEERS), metavar="NAME,NAME", help=f"only these of: {', '.join(PEERS)}")
-    add("--instructions", action="store_true", help="count instructions too; needs valgrind")
-    add("--goals", action="store_true", help="show how far the goals are met")
-    add("--json", type=Path, metavar="FILE", help="write what was measured")
+    add("--instructions", action="store_true", help="also count instructions; needs valgrind")
+    add("--goals", action="store_true", help="show which goals are met")
+    add("--json", type=Path, metavar="FILE", help="write the results")
     add("--plot", type=Path, metavar="FILE", help="write a bar chart, as SVG")
-    add("--page", type=Path, metavar="FILE", help="put what is printed between the marks for this Python in a page")
-    add("--load", type=Path, metavar="FILE", help="show what --json wrote, instead of measuring")
+    add("--page", type=Path, metavar="FILE", help="also write the tables between the marks for this Python in a page")
+    add("--load", type=Path, metavar="FILE", help="show the results that --json wrote, instead of measuring")
     options = parser.parse_args(arguments)
     unknown = set(options.peers.split(",")) - set(PEERS)
     if unknown:
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     for name in options.peers.split(","):
         interpreter = environment(PEERS[name].environment, options.environments, options.python)
         if interpreter is None:
-            print(f"{name} can't be had on this Python", file=sys.stderr)
+            print(f"{name} does not support this Python", file=sys.stderr)
         else:
             interpreters[name] = interpreter
     times = {**TIMES, "only": options.only, **({"repeats": 5} if options.quick else {})}

@@ -23,7 +23,7 @@ class Call(NamedTuple):
     environ: dict[str, Any]
     status: int
     body: bytes | None = None
-    """None if the frameworks have different pages."""
+    """``None`` if the pages of the frameworks differ."""
     sent: bytes = b""
     paths: Iterator[str] | None = None
     """Paths to request in turn, instead of the path in the environ."""
@@ -59,7 +59,7 @@ def environ(path: str = "/", method: str = "GET", **more: Any) -> dict[str, Any]
 
 
 def place_calls(application: Callable[..., Any]) -> dict[str, Call]:
-    """One of many routes with a variable, requested at the same URL each time, and at a new URL each time."""
+    """Return requests to one of many routes with a variable: always to the same URL, and to a new URL each time."""
     place = f"/place{ROUTES * 3 // 4}/"
     often = Call(application, environ(f"{place}7"), 200, b"number 7")
     return {
@@ -88,7 +88,7 @@ def ask(call: Call) -> tuple[int, dict[str, str], bytes]:
 
 
 def flask_calls(name: str) -> dict[str, Call]:
-    """The requests for a module with the interface of Flask, which is called ``name``."""
+    """Return the requests for a module ``name`` with the interface of Flask."""
     flask: Any = importlib.import_module(name)
 
     def application() -> Any:
@@ -175,7 +175,7 @@ def flask_calls(name: str) -> dict[str, Call]:
 
 
 def werkzeug_calls() -> dict[str, Call]:
-    """The requests for a bare Werkzeug application. It has no contexts, so the request is passed as an argument."""
+    """Return the requests for a bare Werkzeug application, which passes the request to its views."""
     from werkzeug.exceptions import HTTPException
     from werkzeug.routing import Map, Rule
     from werkzeug.utils import redirect
@@ -242,7 +242,7 @@ def werkzeug_calls() -> dict[str, Call]:
 
 
 def bottle_calls() -> dict[str, Call]:
-    """The requests for Bottle, as far as it has the feature."""
+    """Return the requests for Bottle, without those for features that it does not have."""
     import bottle
 
     def application(view: Callable[..., Any], rule: str = "/", method: str = "GET") -> Any:

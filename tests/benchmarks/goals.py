@@ -1,4 +1,4 @@
-"""The goals for schlenk's speed. A missed goal is shown and is not an error, because times vary too much for tests."""
+"""The goals for schlenk's speed. A missed goal is only shown, because times vary too much for tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tests.benchmarks.work import ROUTES
 
 NEWER = (3, 12)
-"""From this Python on, a failed lookup of an attribute is cheap, and so are the proxies of the newest Flask."""
+"""From this Python on, failed attribute lookups are cheap, which makes the proxies of the newest Flask faster."""
 
 
 class Goal(NamedTuple):
@@ -67,7 +67,7 @@ GOALS = [
     ),
 ]
 FLAT = 1.2
-"""The limit for the time of a request beside many others, divided by its time beside one."""
+"""The limit for the time of a request beside many others, divided by its time beside few."""
 
 
 class Outcome(NamedTuple):

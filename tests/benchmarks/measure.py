@@ -1,8 +1,7 @@
 """Measures one peer, in its own process and environment.
 
-``python -m tests.benchmarks.measure PEER WHAT SETTINGS`` prints what it found as JSON. The least time counts: whatever
-else the machine does only ever adds to it. The garbage collector stays on, as in a server; what it does is part of the
-price.
+``python -m tests.benchmarks.measure PEER WHAT SETTINGS`` prints the results as JSON. The smallest time counts, because
+other work of the machine only adds to it. The garbage collector stays enabled, as in a server.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ Settings = dict[str, Any]
 def loop(work: Work) -> Callable[[int], int]:
     """Return a function that does the work ``count`` times and returns the nanoseconds it took.
 
-    What the statement names is global to it, as ``request`` is to a view.
+    The names in the statement are globals, as ``request`` is in a view.
     """
     body = f"        {work.statement}\n" * work.unrolled
     source = f"def run(count):\n    begin = clock()\n    for _ in range(count):\n{body}    return clock() - begin\n"
@@ -64,8 +63,8 @@ def times(peer: Peer, settings: Settings) -> dict[str, float]:
 def instructions(peer: Peer, settings: Settings) -> list[tuple[str, int]]:
     """Do each piece of work between marks for callgrind. Return its name and how often it was done.
 
-    Between the marks it is done for a number of times, then for three times that number: the difference between the
-    two is free of what surrounds it. Collections would come at any time, so there are none.
+    It is done a number of times between the first two marks, and three times as often between the last two. The
+    difference excludes the overhead. The garbage collector is disabled, because it could run in either part.
     """
     gc.disable()
     done = []
@@ -110,8 +109,8 @@ def in_threads(
 ) -> float:
     """Return the nanoseconds of a request while ``threads`` threads serve requests, each in the context ``inside()``.
 
-    It takes too long to find the machine idle all the while, so the processor's time is taken instead of the clock's.
-    What a thread's first requests take goes to the thread.
+    The time is that of the processor, as this takes too long for the machine to be idle throughout. The first
+    requests of each thread are not measured.
     """
     run = loop(answer(call))
     count = max(1, settings["requests"] // threads)
@@ -195,7 +194,7 @@ WHATS: dict[str, Callable[[Peer, Settings], Any]] = {what.__name__: what for wha
 def main(name: str, what: str, settings: str) -> None:
     peer = PEERS[name]
     if not peer.blinker:
-        # None makes its import fail, as if it were not installed.
+        # None makes its import fail, as if it were missing.
         sys.modules["blinker"] = None  # type: ignore[assignment]
     json.dump({"versions": versions(peer), what: WHATS[what](peer, json.loads(settings))}, sys.stdout)
 

@@ -25,7 +25,7 @@ NEWEST_PYTHON = {"flask-1.1.4": (3, 11)}
 
 
 class Peer(NamedTuple):
-    """A library that can do some of the work."""
+    """A library that does some of the work."""
 
     name: str
     environment: str
@@ -57,7 +57,7 @@ PEERS = {
 
 
 def environment(name: str, directory: Path, python: str) -> str | None:
-    """Return the interpreter of the environment ``name``, or None if this Python is too new for it.
+    """Return the interpreter of the environment ``name``, or ``None`` if this Python is too new for it.
 
     The environment is created if it is missing. Delete it to install newer releases.
     """
@@ -68,7 +68,7 @@ def environment(name: str, directory: Path, python: str) -> str | None:
     place = directory / "{}-{}.{}.{}".format(tag, *version) / name
     made_of = place / "requirements.json"
     if not made_of.exists() or json.loads(made_of.read_text("utf-8")) != REQUIREMENTS[name]:
-        print(f"making {place}", file=sys.stderr)
+        print(f"creating {place}", file=sys.stderr)
         install(name, place, python)
         made_of.write_text(json.dumps(REQUIREMENTS[name]), "utf-8")
     return interpreter(place)

@@ -65,7 +65,7 @@ def label(peer: str, results: Results) -> str:
 
 
 def markdown(rows: Iterable[Iterable[str]]) -> str:
-    """Align rows. The first is the head, and all columns but the first are numbers."""
+    """Return rows as an aligned table. The first row is the heading, and all columns but the first are numbers."""
     cells = [list(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells)]
     cells.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
@@ -78,7 +78,7 @@ def number(value: float) -> str:
 
 
 def compare(table: Table, results: Results, what: str) -> str | None:
-    """Return a table with the time of each peer, and schlenk's time divided by it in brackets; None if it is empty."""
+    """Return a table of times, each followed by schlenk's time divided by it, or ``None`` if the table is empty."""
     measured = {name: peer[what] for name, peer in results["peers"].items() if peer.get(what)}
     ours = measured.get(table.ours, {})
     theirs = [peer for peer in table.theirs if any(work in measured.get(peer, ()) for work in table.works)]
@@ -94,7 +94,7 @@ def compare(table: Table, results: Results, what: str) -> str | None:
 
 
 def scale(results: Results) -> str | None:
-    """Return a table of requests beside many others, of memory, and of the import."""
+    """Return a table of the times beside many other requests, the memory, and the time of the import."""
     measured = {name: peer["scale"] for name, peer in results["peers"].items() if "scale" in peer}
     if not measured:
         return None
@@ -129,15 +129,15 @@ def goals(outcomes: Iterable[Outcome]) -> str:
 
 
 def page(text: str, python: str, measured: str) -> str:
-    """Return the text of a page with what was measured put between its two marks for this Python.
+    """Return the text of a page with the results between its two marks for this Python.
 
-    :raises ValueError: the page has no such marks.
+    :raises ValueError: The page has no such marks.
     """
     minor = ".".join(python.split(".")[:2])
     marks = f"(<!-- measured on Python {re.escape(minor)} -->\n).*?(<!-- end -->)"
     changed, count = re.subn(marks, lambda found: f"{found[1]}{measured}\n{found[2]}", text, count=1, flags=re.DOTALL)
     if not count:
-        raise ValueError(f"the page has no place for what was measured on Python {minor}")
+        raise ValueError(f"The page has no marks for Python {minor}.")
     return changed
 
 

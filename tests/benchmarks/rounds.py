@@ -1,4 +1,4 @@
-"""Measures the peers in turn, several times, and keeps the smallest of each number."""
+"""Measures all peers several times, and keeps the smallest value of each result."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def measure(interpreter: str, peer: str, what: str, settings: dict[str, Any]) ->
 
 
 def merge(found: Any, again: Any) -> Any:
-    """Merge results: of numbers the smallest, of everything else the newest."""
+    """Merge results. Of numbers, keep the smallest; of everything else, the newest."""
     if isinstance(found, dict):
         return {**found, **{key: merge(found[key], again[key]) if key in found else again[key] for key in again}}
     return min(found, again) if isinstance(found, (float, int)) else again
@@ -65,7 +65,7 @@ def tell(progress: str) -> None:
 def instructions(interpreter: str, peer: str, settings: dict[str, Any] = COUNTED) -> dict[str, float]:
     """Count the instructions of each piece of work with callgrind, which writes a part at each mark.
 
-    :raises FileNotFoundError: valgrind isn't installed.
+    :raises FileNotFoundError: valgrind is not installed.
     """
     if shutil.which("valgrind") is None:
         raise FileNotFoundError("valgrind")
@@ -84,7 +84,7 @@ def instructions(interpreter: str, peer: str, settings: dict[str, Any] = COUNTED
 
 
 def counts(done: list[tuple[str, int]], place: Path) -> dict[str, float]:
-    """Read callgrind's parts. Each piece of work has three: up to its first mark, to its second, and to its third."""
+    """Read callgrind's parts. Each piece of work has three, which end at its three marks."""
     found = {}
     for first, (name, times) in enumerate(done):
         once, thrice = (total(place / f"part.{3 * first + number}") for number in (2, 3))

@@ -1,6 +1,6 @@
 """The work that is measured, for each peer.
 
-A piece of work is a statement and what its names stand for. A peer that has no counterpart to a piece leaves it out.
+A piece of work is a statement and the values of its names. A peer without the feature leaves it out.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ GLOBALS = {
     "session.get": "session.get('user')",
 }
 STACKS = ("stack top", "push + pop, non-empty", "push + pop, empty")
-# The same on a dictionary by greenlet, written out: no implementation can be faster.
+# The same with a dictionary by greenlet, without any calls. No implementation can be faster.
 WRITTEN_OUT = {
     "proxy read": "thing[getcurrent()]['stack'][-1].x",
     "proxy write": "thing[getcurrent()]['stack'][-1].x = 1",
@@ -105,7 +105,7 @@ def answer(call: Call) -> Work:
     status, _, body = ask(call)
     if status != call.status or call.body not in (None, body):
         raise ValueError(
-            f"{call.environ['PATH_INFO']} was to be answered {call.status} {call.body!r}: {status} {body!r}"
+            f"the response to {call.environ['PATH_INFO']} is {status} {body!r} instead of {call.status} {call.body!r}"
         )
     names = {**call._asdict(), "BytesIO": BytesIO, "finish": finish}
     names["start_response"] = lambda status, headers, error=None: None
@@ -123,7 +123,7 @@ def finish(body: Any) -> None:
 
 
 @contextmanager
-def request_at_hand(flask: Any) -> Iterator[dict[str, Any]]:
+def current_request(flask: Any) -> Iterator[dict[str, Any]]:
     app = flask.Flask("benchmark", static_folder=None)
     app.secret_key = SECRET
     app.add_url_rule("/", "hello", lambda: "Hello, World!")
@@ -133,10 +133,10 @@ def request_at_hand(flask: Any) -> Iterator[dict[str, Any]]:
 
 
 def flask(name: str) -> Works:
-    """The work of a module with the interface of Flask."""
+    """Yield the work of a module with the interface of Flask."""
     module = importlib.import_module(name)
     local: Any = importlib.import_module("werkzeug.local" if name == "flask" else f"{name}.local")
-    with request_at_hand(module) as names:
+    with current_request(module) as names:
         for work, statement in GLOBALS.items():
             yield work, Work(statement, names)
 
@@ -161,7 +161,7 @@ def flask(name: str) -> Works:
 
 
 def flask_on_schlenk(name: str) -> Works:
-    """The work of Flask on schlenk's stacks, without the locals and proxies that Flask does not use."""
+    """Yield the work of Flask on schlenk's stacks, without the locals and proxies that Flask does not use."""
     importlib.import_module("schlenk").install_under_flask()
     for work, how in flask(name):
         if work not in PROXIES and work not in PLACE:
@@ -169,7 +169,7 @@ def flask_on_schlenk(name: str) -> Works:
 
 
 def by_context(name: str) -> Works:
-    """The work of a local and stacks of schlenk with ``context_ident``."""
+    """Yield the work of a local and of stacks of schlenk with ``context_ident``."""
     local: Any = importlib.import_module(name)
     stack, empty, place = local.LocalStack(), local.LocalStack(), local.Local()
     for each in (stack, empty, place):
@@ -181,7 +181,7 @@ def by_context(name: str) -> Works:
 
 
 def dictionary(name: str) -> Works:
-    """The work of a dictionary, the lower limit for locals and proxies."""
+    """Yield the work of a dictionary, the lower limit for locals and proxies."""
     from greenlet import getcurrent
     from werkzeug.wrappers import Request
 
@@ -198,7 +198,7 @@ def dictionary(name: str) -> Works:
 
 
 def werkzeug(name: str) -> Works:
-    """The work of bare Werkzeug, the lower limit for requests."""
+    """Yield the work of bare Werkzeug, the lower limit for requests."""
     for work, call in werkzeug_calls().items():
         yield work, answer(call)
 
