@@ -634,11 +634,11 @@ def merged(tmp_path: Path) -> str:
     found = package(tmp_path, MERGED)
     return f"""{found}
 import schlenk
-from schlenk.install import _rest_on_stacks
+from schlenk.install import _use_stacks
 import flask.globals
 for stack in (schlenk._app_ctx_stack, schlenk._request_ctx_stack):
     stack.__ident_func__ = schlenk.local.context_ident
-_rest_on_stacks(flask.globals)
+_use_stacks(flask.globals)
 from flask.globals import *
 from flask.globals import _cv_app, _app_ctx_stack, _request_ctx_stack, AppContext
 """

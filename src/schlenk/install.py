@@ -28,7 +28,7 @@ from .storage import Version, context_ident
 
 __all__ = ["install_as_flask", "install_under_flask"]
 
-KNOWN = ("2.3", "3.0", "3.1", "3.2")
+SUPPORTED = ("2.3", "3.0", "3.1", "3.2")
 _MISSING: Any = object()
 
 
@@ -62,13 +62,14 @@ class Variable:
 
     def set(self, context: Any) -> Token[Version]:
         """Push ``context`` and return a token for :meth:`reset`."""
-        if "push" not in self.replaced:
-            return self.contexts.push_entry(context)
-        # Set the version once more to get a token.
+        return self._push_recorded(context) if "push" in self.replaced else self.contexts.push_entry(context)
+
+    def _push_recorded(self, context: Any) -> Token[Version]:
         below = self.version.get()
         self.stack.push(context)
         version = self.version.get()
         version.below = below
+        # push() returns no token. Setting its version again, from `below`, returns one that restores `below`.
         self.version.set(below)
         return self.version.set(version)
 
@@ -88,7 +89,10 @@ class Variable:
 
 
 class _MergedVariable(Variable):
-    """The variable of Flask 3.2, which has one kind of context. Those that have a request are on both stacks."""
+    """The variable of Flask 3.2, which has one kind of context. A context with a request is pushed onto both stacks.
+
+    A token is a pair: that of the application stack, and that of the request stack or ``None``.
+    """
 
     def __init__(self, name: str, stack: LocalStack[Any], request_variable: Variable) -> None:
         super().__init__(name, stack)
@@ -133,8 +137,8 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
             )
         raise RuntimeError(
             "install_under_flask() was called after flask had been imported, so its modules already hold the names that"
-            " it replaces. Call it before the first `import flask`, also that of an extension. Instead of the `flask`"
-            " command, which imports Flask before the application, run `python -m schlenk flask`."
+            " it replaces. Call it before the first `import flask`, which may be in an extension. Instead of the"
+            " `flask` command, which imports Flask before the application, run `python -m schlenk flask`."
         )
     version = _flask_version()
     stacks = (own_globals._app_ctx_stack, own_globals._request_ctx_stack)
@@ -171,14 +175,14 @@ def _flask_version() -> str:
             "install_under_flask() needs Flask, which is not installed. Install it, or use install_as_flask(), after"
             " which `import flask` imports schlenk."
         ) from None
-    if ".".join(version.split(".")[:2]) not in KNOWN:
-        raise RuntimeError(_unknown(version))
+    if ".".join(version.split(".")[:2]) not in SUPPORTED:
+        raise RuntimeError(_unsupported(version))
     return version
 
 
-def _unknown(version: str) -> str:
+def _unsupported(version: str) -> str:
     return (
-        f"install_under_flask() does not support Flask {version}. It supports Flask {', '.join(KNOWN)}."
+        f"install_under_flask() does not support Flask {version}. It supports Flask {', '.join(SUPPORTED)}."
         " Install one of these versions, or a newer schlenk."
     )
 
@@ -197,7 +201,7 @@ class _Finder(MetaPathFinder):
         found = (finder.find_spec(fullname, path, target) for finder in sys.meta_path if finder is not self)
         spec = next(filter(None, found), None)
         if spec is None or spec.loader is None:
-            raise RuntimeError(_unknown(self.version))
+            raise RuntimeError(_unsupported(self.version))
         spec.loader = _Loader(spec.loader, self.version)
         return spec
 
@@ -218,11 +222,11 @@ class _Loader(Loader):
         module.__spec__.loader = module.__loader__ = self.loader
         missing = [name for name in ("_cv_app", "_no_app_msg", "_no_req_msg") if not hasattr(module, name)]
         if missing:
-            raise RuntimeError(_unknown(self.version))
-        _rest_on_stacks(module)
+            raise RuntimeError(_unsupported(self.version))
+        _use_stacks(module)
 
 
-def _rest_on_stacks(module: ModuleType) -> None:
+def _use_stacks(module: ModuleType) -> None:
     """Replace the variables and proxies of ``flask.globals``, and add the names of Flask 1."""
     app_stack: Any = own_globals._app_ctx_stack
     request_stack: Any = own_globals._request_ctx_stack
@@ -235,14 +239,14 @@ def _rest_on_stacks(module: ModuleType) -> None:
         names["_cv_app"] = Variable("flask.app_ctx", app_stack)
         names["_cv_request"] = request_variable
     no_app, no_request = names["_no_app_msg"], names["_no_req_msg"]
-    of_requests = app_stack if merged else request_stack
+    stack_with_request = app_stack if merged else request_stack
     names["app_ctx"] = _proxy(app_stack, None, no_app)
     names["current_app"] = _proxy(app_stack, "app", no_app)
     names["g"] = _proxy(app_stack, "g", no_app)
     if not merged:
         names["request_ctx"] = _proxy(request_stack, None, no_request)
-    names["request"] = _proxy(of_requests, "request", no_request)
-    names["session"] = _proxy(of_requests, "session", no_request)
+    names["request"] = _proxy(stack_with_request, "request", no_request)
+    names["session"] = _proxy(stack_with_request, "session", no_request)
 
     def _lookup_req_object(name: str) -> Any:
         """Return the attribute ``name`` of the request context on top, or raise ``RuntimeError``."""
@@ -271,19 +275,21 @@ def _rest_on_stacks(module: ModuleType) -> None:
     )
 
 
-_OWN = frozenset(dir(object)).union(vars(WerkzeugProxy))
+_WERKZEUG_NAMES = frozenset(dir(object)).union(vars(WerkzeugProxy))
 
 
 def _proxy(stack: LocalStack[Any], name: str | None, unbound: str) -> Any:
     """Return a Werkzeug proxy to the top of a stack, or to the attribute ``name`` of it. It reads the stack inline."""
     version = contexts_of(stack).version.get
     place = "context" if name is None else f"context.{name}"
-    names: dict[str, Any] = {"own": _OWN, "own_attribute": object.__getattribute__}
+    names: dict[str, Any] = {"own": _WERKZEUG_NAMES, "own_attribute": object.__getattribute__}
     names.update(version=version, unbound=unbound, __name__=__name__)
     exec(compile(_ACCESS.replace("PLACE", place), "<proxy of flask>", "exec"), names)
     methods = {method: names[function] for method, function in _METHODS.items()}
-    kind = type("LocalProxy", (WerkzeugProxy,), {"__slots__": (), "__module__": WerkzeugProxy.__module__, **methods})
-    return kind(names["current"])
+    proxy_class = type(
+        "LocalProxy", (WerkzeugProxy,), {"__slots__": (), "__module__": WerkzeugProxy.__module__, **methods}
+    )
+    return proxy_class(names["current"])
 
 
 # With the name in the code, a read takes 80 ns less than with `attrgetter(name)`. Flask itself uses the truth value and
@@ -351,8 +357,8 @@ def install_as_flask() -> None:
         return
     if "flask" in sys.modules:
         raise RuntimeError(
-            "install_as_flask() was called after flask had been imported. Call it before the first `import flask`, also"
-            " that of an extension; to use the installed Flask on these contexts, call install_under_flask() instead."
+            "install_as_flask() was called after flask had been imported. Call it before the first `import flask`,"
+            " which may be in an extension. To use the installed Flask on these contexts, call install_under_flask()."
         )
     modules = {name: importlib.import_module(f"{__package__}.{name}") for name in _MODULES}
     for name, module in modules.items():
@@ -364,7 +370,7 @@ def install_as_flask() -> None:
     vars(flask).update(__path__=[], __all__=list(names), __version__="1.1.4", __getattr__=missing_from("flask"))
     modules["_compat"] = removed.compatibility()
     sys.modules.update({"flask": flask}, **{f"flask.{name}": module for name, module in modules.items()})
-    sys.meta_path.insert(0, _NotHere())
+    sys.meta_path.insert(0, _MissingModules())
     removed.put_back_into_werkzeug()
 
 
@@ -372,8 +378,8 @@ class _StandIn(ModuleType):
     """The module ``flask`` after :func:`install_as_flask`."""
 
 
-class _NotHere(MetaPathFinder):
-    """Explains why a module of Flask is missing. The modules that exist are already in ``sys.modules``."""
+class _MissingModules(MetaPathFinder):
+    """Raises an error that says why a module of Flask is missing. All others are already in ``sys.modules``."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
