@@ -247,21 +247,21 @@ def stream_with_context(generator_or_function: Any) -> Any:
                 try:
                     pushed.wait()
                     yield
-                    pushed.go_on()
+                    pushed.resume()
                     # Not `yield from`, which would close the iterator as well.
                     for part in iterator:
                         pushed.wait()
                         yield part
-                        pushed.go_on()
+                        pushed.resume()
                 finally:
                     if pushed.waiting:
-                        # The server has closed the stream, or the garbage collector has.
-                        pushed.go_on()
+                        # The server or the garbage collector has closed the stream.
+                        pushed.resume()
                     close = getattr(iterator, "close", None)
                     if close is not None:
                         close()
         except BaseException:
-            # A signal handler may have raised an exception where the `with` statement begins or ends.
+            # A signal handler may have raised an exception while the `with` statement began or ended.
             pushed.abandon()
             raise
 

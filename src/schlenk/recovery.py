@@ -100,7 +100,7 @@ def is_shareable(app_context: AppContext) -> bool:
     for context in _request_ctx_stack.entries():
         for stream in _streams(context):
             if stream.waiting and stream.apps.last is app_context:
-                # The stream pushed every context above its first, and no other work uses those.
+                # Only the first can be in use by other work. The stream pushed those above it.
                 is_first = stream.apps.first is app_context
                 return is_first and (stream.apps.shared or not _is_waiting(context))
     return True
@@ -179,7 +179,7 @@ def pop_preserved(context: RequestContext) -> None:
 
 
 def end_preserved(context: Any, *exc: BaseException | None) -> None:
-    """Pop a preserved context that is on top. If its pop is interrupted, remove what is left: no one else will.
+    """Pop a preserved context that is on top. If that is interrupted, remove the rest of it, as no one else will.
 
     :param exc: passed to its ``pop()``.
     """
@@ -216,6 +216,7 @@ def end(
             leaked += _remove_leaked(stack, entry, in_generator)
             _move_to_top(stack, entry)
         elif in_generator:
+            # The block began in another greenlet or thread.
             _move_to_top(stack, entry)
     finish(exc)
     if missing or (leaked and exc is None):
@@ -267,12 +268,12 @@ class Stream:
         return self
 
     def wait(self) -> None:
-        """Move the contexts back to where they were before :meth:`go_on`."""
+        """Move the contexts back to where they were before :meth:`resume` moved them."""
         self.requests.lower()
         self.apps.lower()
         self.waiting = True
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Bring the contexts to the top of the stacks of the greenlet or thread that runs the stream now."""
         self.waiting = False
         if self.context._implicit_app_ctx_stack:
@@ -289,7 +290,7 @@ class Stream:
         self.ended = True
 
     def abandon(self) -> None:
-        """Remove what is left of the stream after an exception interrupted its beginning or its end."""
+        """Remove the contexts of the stream after an exception interrupted its beginning or its end."""
         if not self.ended:
             others = self._count_others() if self.others is None else self.others
             self._leave()
@@ -328,7 +329,7 @@ class _Span:
         self.stack.own_entries()
         places = self.places()
         if not places:
-            # The entries were removed, which the end of the stream reports.
+            # The entries were removed. The end of the stream reports that.
             return
         lifted = self.entries[places.start : places.stop]
         # A shared first entry is pushed once more, so it also stays where it is.
@@ -377,27 +378,38 @@ def _remove_leaked(stack: LocalStack[Any], context: object, in_generator: bool) 
     :param in_generator: whether the block that ends is in a generator.
     """
     entries = stack.own_entries()
-    holders = [entry for entry in _request_ctx_stack.entries() if _is_held(entry)]
     place = _position(entries, context)
     assert place is not None
     leaked: list[Any] = []
     stay: list[Any] = []
     above = entries[place + 1 :]
     for number, entry in enumerate(above):
-        holder = next((holder for holder in holders if _contains(_pushed_with(holder), entry)), None)
-        if holder is None and not _is_held(entry):
+        holder = _holder(entry)
+        if holder is None:
             leaked.append(entry)
-            continue
-        if in_generator and not _is_waiting(holder or entry):
+        elif in_generator and not _is_waiting(holder):
             # Other work pushed this entry, and all entries above it, while the generator waited.
             stay += above[number:]
             break
-        if holder is None and not in_generator and hasattr(entry, "shareable"):
-            # Its block did not end before this one, so it is in a generator that waits. No later request may use it.
-            entry.shareable = False
-        stay.append(entry)
+        else:
+            stay.append(entry)
+            if holder is entry and not in_generator and hasattr(entry, "shareable"):
+                # The block of this application context did not end before this one, so it is in a generator that waits.
+                # No later request may use the context.
+                entry.shareable = False
     entries[place + 1 :] = stay
     return leaked
+
+
+def _holder(entry: Any) -> Any:
+    """Return the context that keeps an entry on its stack, or ``None`` if the entry was leaked.
+
+    It is the request context that the entry was pushed with, or else the entry itself.
+    """
+    for context in _request_ctx_stack.entries():
+        if _is_held(context) and _contains(_pushed_with(context), entry):
+            return context
+    return entry if _is_held(entry) else None
 
 
 def _is_in_generator(frame: FrameType | None) -> bool:
