@@ -462,3 +462,17 @@ def test_authorization_is_a_dict_when_asked() -> None:
                 assert request.authorization is None
         """,
     )
+
+
+@needs_flask
+@pytest.mark.parametrize("names", [["location"], ["location", "authorization"]])
+def test_second_call_adds_changes(names: list[str]) -> None:
+    run(
+        "import schlenk; schlenk.install_under_flask(['authorization'])",
+        ASKED.format(names),
+        """
+        assert client.get("/move").location == "http://localhost/json"
+        with app.test_request_context("/", auth=("ada", "key")):
+            assert request.authorization == {"username": "ada", "password": "key"}
+        """,
+    )

@@ -114,7 +114,7 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
 
     Call it before anything imports flask. Afterwards, ``flask`` and ``flask.globals`` also have the names of Flask 1,
     and ``flask._request_ctx_stack`` is ``schlenk._request_ctx_stack``. Names that Flask and Werkzeug have removed are
-    added again (see :mod:`schlenk.removed`). A second call does nothing.
+    added again (see :mod:`schlenk.removed`). A second call only adds the features that it names.
 
     :param as_in_flask_1: the features that behave as in Flask 1.1 again, any of ``"request.json"`` (``None`` if the
         request is not JSON), ``"location"`` (absolute) and ``"authorization"`` (a dictionary; ``None`` if the scheme is
@@ -129,6 +129,9 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
     flask = sys.modules.get("flask")
     if flask is not None:
         if isinstance(getattr(sys.modules.get("flask.globals"), "_cv_app", None), Variable):
+            # The first call may have been that of `python -m schlenk flask` or of the pytest plugin.
+            for change in changes:
+                change()
             return
         if getattr(flask, "__spec__", None) is None or flask.__name__ != "flask":
             raise RuntimeError(

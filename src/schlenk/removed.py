@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from functools import wraps
+from functools import cache, wraps
 from http.cookiejar import Cookie
 from importlib import import_module
 from importlib.metadata import version
@@ -406,7 +406,7 @@ def _add_before_first_request(flask_class: Any, blueprint_class: Any) -> None:
     blueprint_class.before_app_first_request = before_app_first_request
 
 
-# --- Behavior of Flask 1 that must be requested
+# --- Behavior of Flask 1 that must be requested. Each change is cached, because it may be requested twice.
 
 
 class Credentials(dict):  # type: ignore[type-arg]
@@ -423,6 +423,7 @@ class Credentials(dict):  # type: ignore[type-arg]
         return self.get(name)
 
 
+@cache
 def _json_or_none() -> None:
     request_class: Any = sys.modules["flask"].Request
     refuse = request_class.on_json_loading_failed
@@ -433,10 +434,12 @@ def _json_or_none() -> None:
     request_class.on_json_loading_failed = on_json_loading_failed
 
 
+@cache
 def _absolute_location() -> None:
     sys.modules["flask"].Response.autocorrect_location_header = True
 
 
+@cache
 def _authorization_as_dict() -> None:
     request_class: Any = sys.modules["flask"].Request
     read = request_class.authorization
