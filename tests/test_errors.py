@@ -162,6 +162,20 @@ def test_invalid_handler_key_is_refused(kind: Any, refusal: type[Exception], wor
     assert not any(any(handlers.values()) for handlers in app.error_handler_spec.values())
 
 
+@pytest.mark.parametrize(("kind", "refusal"), [(NotFound(), ValueError), (799, KeyError)])
+def test_refused_handler_is_named(kind: Any, refusal: type[Exception]) -> None:
+    with pytest.raises(refusal) as refused:
+        Flask("refusing").register_error_handler(kind, answer)
+    place = f"{__file__}, line {answer.__code__.co_firstlineno}"
+    assert refused.value.args[0].startswith(f"{__name__}.answer ({place}) cannot be registered")
+
+
+@pytest.mark.parametrize("handler", [None, "handler"], ids=repr)
+def test_refused_object_is_named(handler: Any) -> None:
+    with pytest.raises(KeyError, match=f"{handler!r} cannot be registered"):
+        Flask("refusing").register_error_handler(799, handler)
+
+
 # HTTP exceptions
 
 

@@ -266,7 +266,7 @@ def where(function: Any) -> str:
     return f"({__file__}, line {function.__code__.co_firstlineno})"
 
 
-@pytest.mark.parametrize(
+FUNCTIONS = pytest.mark.parametrize(
     ("function", "name"),
     [
         (give_nothing, f"{__name__}.give_nothing {where(give_nothing)}"),
@@ -278,6 +278,30 @@ def where(function: Any) -> str:
     ],
     ids=["function", "partial", "decorated", "method", "callable", "built-in"],
 )
+
+
+@FUNCTIONS
+def test_none_of_view_names_function(function: Any, name: str) -> None:
+    app = Flask("answering")
+    app.add_url_rule("/", "index", function)
+    with app.test_request_context(), pytest.raises(TypeError) as refused:
+        app.make_response(None)
+    assert str(refused.value).startswith(f"The view function {name} for the endpoint 'index' returned None. It must")
+
+
+def test_none_of_unregistered_view_is_named() -> None:
+    class OurFlask(Flask):
+        def dispatch_request(self) -> Any:
+            return None
+
+    app = OurFlask("dispatching")
+    app.testing = True
+    app.add_url_rule("/", "index")
+    with pytest.raises(TypeError, match=r"^The view function for the endpoint 'index' returned None"):
+        app.test_client().get("/")
+
+
+@FUNCTIONS
 def test_none_of_hook_names_function(function: Any, name: str) -> None:
     error = refused(lambda app: app.after_request(function))
     assert str(error).startswith(f"The after_request function {name} returned None. It must return a response")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -167,6 +168,24 @@ def test_method_can_be_view_of_two_rules(app: Flask) -> None:
     app.add_url_rule("/one", "page", page.view)
     app.add_url_rule("/two", "page", page.view)
     assert app.test_client().get("/two").get_data(as_text=True) == "/two"
+
+
+def test_second_view_of_endpoint_is_refused(app: Flask) -> None:
+    def first() -> str:
+        return "first"
+
+    def second() -> str:
+        return "second"
+
+    def place(view: Any) -> str:
+        return rf"{re.escape(view.__qualname__)} \({re.escape(__file__)}, line {view.__code__.co_firstlineno}\)"
+
+    app.add_url_rule("/one", "page", first)
+    with pytest.raises(
+        AssertionError, match=f"{place(second)} cannot be .*'page', because .*{place(first)} already is"
+    ):
+        app.add_url_rule("/two", "page", second)
+    assert body(app, "/two") == "first"
 
 
 def test_rule_needs_endpoint_or_view(app: Flask) -> None:

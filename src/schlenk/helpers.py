@@ -1,13 +1,14 @@
-"""Functions for views (URLs, responses, flashed messages, streams), and defaults that environment variables set."""
+"""Functions for views: URLs, responses, flashed messages, streams. Also, defaults from the environment, and names."""
 
 from __future__ import annotations
 
 import difflib
 import importlib.util
+import inspect
 import os
 import sys
 from collections.abc import Generator, Iterable, Iterator
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, overload
 from urllib.parse import quote
 
@@ -319,3 +320,16 @@ def get_root_path(import_name: str) -> str:
             "Flask(..., root_path=...)."
         )
     return os.path.dirname(os.path.abspath(file))
+
+
+def describe_function(function: Any) -> str:
+    """Name a view, hook or error handler in an error message, with its file and line as far as they are known."""
+    while isinstance(function, partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    if hasattr(function, "__qualname__"):
+        name = ".".join(filter(None, (function.__module__, function.__qualname__)))
+    else:
+        name, function = repr(function), type(function).__call__ if callable(function) else None
+    code = getattr(function, "__code__", None)
+    return name + (f" ({code.co_filename}, line {code.co_firstlineno})" if code else "")

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Coroutine
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as BaseResponse
 
 from .globals import _lookup_req_object, _request_ctx_stack
+from .helpers import describe_function
 from .json import jsonify
 
 if TYPE_CHECKING:
@@ -106,21 +105,17 @@ def _view() -> str:
     if context is None:
         return "The function"
     endpoint = context.request.endpoint
-    return _responder(context, f"The view function for {endpoint!r}" if endpoint else "The function")
+    if not endpoint:
+        return _responder(context, "The function")
+    view = context.app.view_functions.get(endpoint)
+    name = f" {describe_function(view)}" if view else ""
+    return _responder(context, f"The view function{name} for the endpoint {endpoint!r}")
 
 
 def _responder(context: Any, default: str) -> str:
-    """Name the hook or error handler that returned last, with its file and line as far as they are known."""
+    """Name the hook or error handler that returned last."""
     responder = getattr(context, "responder", None)
     if not isinstance(responder, tuple):
         return default
     kind, function = responder
-    while isinstance(function, partial):
-        function = function.func
-    function = inspect.unwrap(function)
-    if hasattr(function, "__qualname__"):
-        name = ".".join(filter(None, (function.__module__, function.__qualname__)))
-    else:
-        name, function = repr(function), type(function).__call__
-    code = getattr(function, "__code__", None)
-    return f"The {kind} {name}" + (f" ({code.co_filename}, line {code.co_firstlineno})" if code else "")
+    return f"The {kind} {describe_function(function)}"

@@ -21,7 +21,7 @@ from werkzeug.routing import BuildError, Rule
 from .config import DEFAULTS, Config, ConfigAttribute
 from .ctx import _AppCtxGlobals
 from .globals import _lookup_req_object, _request_ctx_stack
-from .helpers import get_debug_flag, get_env, get_root_path
+from .helpers import describe_function, get_debug_flag, get_env, get_root_path
 from .json import JSONDecoder, JSONEncoder
 from .logging import create_logger
 from .sessions import SecureCookieSessionInterface, SessionInterface
@@ -307,8 +307,9 @@ class Scaffold:
         registered = self.view_functions.setdefault(endpoint, view_func)
         if registered != view_func:
             raise AssertionError(
-                f"{view_func!r} cannot be the view function for {endpoint!r}, because {registered!r} already is. "
-                "Rename one of the functions, or pass another endpoint."
+                f"{describe_function(view_func)} cannot be the view function for {endpoint!r}, because "
+                f"{describe_function(registered)} already is. Rename one of them, or pass another endpoint. If a "
+                "decorator has replaced both functions, use functools.wraps() in it, which keeps their names."
             )
 
     @setupmethod
@@ -539,15 +540,15 @@ class Scaffold:
     ) -> None:
         if isinstance(code_or_exception, HTTPException):
             raise ValueError(
-                f"{f!r} cannot be registered for {code_or_exception!r}, which is an instance. Pass the exception class "
-                f"{type(code_or_exception).__name__} or a status code."
+                f"{describe_function(f)} cannot be registered for {code_or_exception!r}, which is an instance. Pass "
+                f"the exception class {type(code_or_exception).__name__} or a status code."
             )
         try:
             exception, code = self._get_exc_class_and_code(code_or_exception)
         except KeyError:
             raise KeyError(
-                f"{f!r} cannot be registered for {code_or_exception!r}, because Werkzeug has no exception for this "
-                "status code. Pass a subclass of HTTPException that has it as its `code`."
+                f"{describe_function(f)} cannot be registered for {code_or_exception!r}, because Werkzeug has no "
+                "exception for this status code. Pass a subclass of HTTPException that has it as its `code`."
             ) from None
         self.error_handler_spec.setdefault(key, {}).setdefault(code, {})[exception] = f
 
