@@ -1,6 +1,6 @@
-"""Write down what the reference answers: ``python -m tests.fidelity record --output FILE``, where Flask 1.1.4 is.
+"""Record the traces of all scenarios on Flask 1.1.4: ``python -m tests.fidelity record --output FILE``.
 
-``check FILE`` runs the same and fails if a committed record says anything else.
+``check FILE`` runs the scenarios again and fails if a trace differs from the record.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ PACKAGES = ("flask", "werkzeug", "jinja2", "markupsafe", "itsdangerous", "blinke
 
 
 def record() -> dict[str, Any]:
-    """Run every scenario on Flask."""
+    """Return the trace of each scenario on Flask."""
     reference = load("flask")
     return {name: run(name, reference) for name in sorted(SCENARIOS)}
 
 
 def write(path: Path, scenarios: dict[str, Any]) -> None:
-    """One event a line, so that a difference between two records can be read."""
+    """Write a record with one event a line, so that the difference between two records is readable."""
     versions = {package: version(package) for package in PACKAGES}
     head = {"command": COMMAND, "python": platform.python_version(), "versions": versions}
     parts = []
@@ -50,13 +50,13 @@ def main() -> int:
     commands.add_parser("check", help="compare with a record").add_argument("file", type=Path)
     arguments = parser.parse_args()
     if version("flask") != "1.1.4":
-        parser.error("the reference is Flask 1.1.4; run this in its environment")
+        parser.error("this is not Flask 1.1.4: run it in the environment of the reference")
     if arguments.command == "record":
         write(arguments.output, record())
         return 0
     differing = differences(json.loads(arguments.file.read_text(encoding="utf-8"))["scenarios"], record())
     for name in differing:
-        print(f"{name}: the record says something else than Flask does", file=sys.stderr)
+        print(f"{name}: the trace differs from the record", file=sys.stderr)
     return 1 if differing else 0
 
 

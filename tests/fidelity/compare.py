@@ -1,10 +1,10 @@
-"""Random programs run on Flask 1.1.4 and on schlenk, each in a process of its own, and their traces compared.
+"""Run random programs on Flask 1.1.4 and on schlenk, each in a process of its own, and compare their traces.
 
     python -m tests.fidelity.compare --reference PYTHON --programs 5000 [--seed N]
 
-``PYTHON`` is the interpreter of an environment that holds the reference. Of each program that differs, the smallest
-part that still does is printed with both traces. ``--record FILE`` writes down what the reference answers to the first
-programs instead, for tests that have no reference; ``--check FILE`` fails if such a record isn't what it answers.
+``PYTHON`` is the interpreter of an environment with the reference. A program with a difference is reduced to the
+smallest program that still differs, and printed with both traces. ``--record FILE`` writes the traces of the first
+programs on the reference, for tests without it. ``--check FILE`` fails if a trace differs from such a record.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RECORDED = 200
 
 
 class Library:
-    """A process that has one of the two libraries imported and answers programs with traces."""
+    """A process that runs programs on one of the two libraries and returns their traces."""
 
     def __init__(self, python: str, name: str) -> None:
         self.name = name
@@ -72,7 +72,7 @@ class Library:
 
 
 def edits(part: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Every way to make a program smaller by one part, the larger parts first."""
+    """Yield every way to make a program smaller by one part, the larger parts first."""
     keys = list(part) if isinstance(part, dict) else range(len(part)) if isinstance(part, list) else ()
     for key in keys:
         if key != "do":
@@ -96,7 +96,7 @@ def edited(program: dict[str, Any], how: str, path: tuple[Any, ...]) -> dict[str
 
 
 def smallest(program: dict[str, Any], differs: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """Take parts away from a program for as long as it still differs without them."""
+    """Remove parts of a program as long as it still differs without them."""
     smaller = True
     while smaller:
         smaller, number = False, 0
@@ -110,7 +110,7 @@ def smallest(program: dict[str, Any], differs: Callable[[dict[str, Any]], bool])
 
 
 def difference(theirs: list[Any], ours: list[Any], names: tuple[str, str]) -> str:
-    """Two traces as a unified diff, whole."""
+    """Return a unified diff of two traces, with all of their events."""
     lines = [[json.dumps(event) for event in trace] for trace in (theirs, ours)]
     return "\n".join(difflib.unified_diff(*lines, *names, n=max(map(len, lines), default=0), lineterm=""))
 
@@ -129,7 +129,7 @@ def unpacked(text: str) -> list[Any]:
 
 
 def record(reference: Library) -> dict[str, Any]:
-    """What the reference answers to the programs of the first seeds, and by what each program is recognised."""
+    """Return the digests of the programs of the first seeds, and their traces on the reference."""
     programs = {}
     for seed in range(RECORDED):
         program = generate(seed)
@@ -139,12 +139,12 @@ def record(reference: Library) -> dict[str, Any]:
 
 
 def read(recorded: dict[str, Any]) -> dict[str, Any]:
-    """A record without its packing, which need not be the same everywhere."""
+    """Return a record without its compression, which may differ between machines."""
     return {seed: (known["program"], unpacked(known["trace"])) for seed, known in recorded["programs"].items()}
 
 
 def compare(reference: Library, library: Library, seeds: range, shown: int) -> int:
-    """Run the programs of these seeds on both, print what differs, and return how many do."""
+    """Run the programs of these seeds on both, print the differences, and return the number of different programs."""
 
     def both(program: dict[str, Any]) -> tuple[list[Any], list[Any]]:
         reference.ask(program)
@@ -163,11 +163,11 @@ def compare(reference: Library, library: Library, seeds: range, shown: int) -> i
             program = smallest(generate(seed), lambda program: not agree(*both(program)))
             again = both(program)
             if agree(*again):
-                print(f"\nseed {seed} differed once, and did not when it ran again")
+                print(f"\nseed {seed} differed the first time, but not the second time")
                 print(difference(*traces, ("reference", library.name)))
             elif (text := json.dumps(program, indent=1)) not in reduced:
                 reduced.add(text)
-                print(f"\nseed {seed} differs by\n{text}\n{difference(*again, ('reference', library.name))}")
+                print(f"\nseed {seed} differs in\n{text}\n{difference(*again, ('reference', library.name))}")
     print(f"{len(seeds)} programs from seed {seeds.start}: {len(different)} different", *[*different][:50])
     print(f"{ended} of them were compared only until the reference lost a context")
     return len(different)
@@ -176,12 +176,14 @@ def compare(reference: Library, library: Library, seeds: range, shown: int) -> i
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fidelity.compare", description=__doc__.split("\n")[0])
     parser.add_argument("--reference", metavar="PYTHON", required=True, help="the interpreter that has Flask 1.1.4")
-    parser.add_argument("--programs", type=int, default=5000, help="how many (default: %(default)s)")
-    parser.add_argument("--seed", type=int, help="the first seed (default: another each time)")
-    parser.add_argument("--shown", type=int, default=10, help="how many differences to reduce (default: %(default)s)")
-    parser.add_argument("--library", default="schlenk", help="what to compare with the reference")
-    parser.add_argument("--record", type=Path, metavar="FILE", help="write down what the reference answers instead")
-    parser.add_argument("--check", type=Path, metavar="FILE", help="see whether this record is what it answers")
+    parser.add_argument("--programs", type=int, default=5000, help="the number of programs (default: %(default)s)")
+    parser.add_argument("--seed", type=int, help="the first seed (default: a random one)")
+    parser.add_argument(
+        "--shown", type=int, default=10, help="the number of differences to reduce (default: %(default)s)"
+    )
+    parser.add_argument("--library", default="schlenk", help="the library to compare with the reference")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="write the traces on the reference instead")
+    parser.add_argument("--check", type=Path, metavar="FILE", help="compare the traces on the reference with a record")
     arguments = parser.parse_args()
 
     with contextlib.closing(Library(arguments.reference, "flask")) as reference:
@@ -190,7 +192,7 @@ def main() -> int:
             return 0
         if arguments.check:
             same = read(json.loads(arguments.check.read_text(encoding="utf-8"))) == read(record(reference))
-            print(f"{arguments.check} is {'what' if same else 'NOT what'} the reference answers")
+            print(f"{arguments.check} {'equals' if same else 'DIFFERS from'} the traces on the reference")
             return 0 if same else 1
         first = random.SystemRandom().randrange(10**9) if arguments.seed is None else arguments.seed
         with contextlib.closing(Library(sys.executable, arguments.library)) as library:

@@ -1,11 +1,11 @@
-"""Session cookies: what each library writes, and what each reads of the others' and of damaged ones.
+"""Session cookies that each library writes, and what each reads from those of the others and from damaged cookies.
 
-Cookies are written and read at a fixed time, with one secret key, so that a payload always gives the same cookie. What
-the two Flasks wrote and read is kept as data in ``cookies.json``, which each of them adds its part to:
+Cookies are written and read at a fixed time with a fixed secret key, so a payload always has the same cookie. The
+record, ``cookies.json``, contains what Flask 1.1.4 and the newest Flask wrote and read. Each of them adds its part:
 
     python -m tests.fidelity.cookies --record tests/fidelity/cookies.json
 
-With the three at hand, every library reads what the other two have just written, whole and damaged:
+With all three libraries, each reads the cookies that the others have just written, whole and damaged:
 
     python -m tests.fidelity.cookies --reference PYTHON --newest PYTHON
 """
@@ -39,7 +39,7 @@ NOW = 1_600_000_000
 LIFETIME = 31 * 24 * 60 * 60
 AWARE = ", tzinfo=datetime.timezone.utc"
 
-# --- What is put into a session
+# --- Payloads
 
 
 @dataclass
@@ -125,7 +125,7 @@ def make_app(side: Side) -> Any:
 
 
 def write(side: Side, payload: dict[Any, Any]) -> str | None:
-    """The value of the cookie that a session with this payload is saved in; ``None`` if there is no cookie."""
+    """Return the value of the cookie of a session with this payload, or ``None`` without a cookie."""
     app = make_app(side)
     with mock.patch("time.time", return_value=float(NOW)), app.test_request_context():
         side.flask.session.update(payload)
@@ -135,7 +135,7 @@ def write(side: Side, payload: dict[Any, Any]) -> str | None:
 
 
 def written(side: Side) -> dict[str, str | None]:
-    """For each payload the cookie, or ``raises`` and the type of the error."""
+    """Return the cookie of each payload, or ``raises`` and the type of the error."""
     cookies: dict[str, str | None] = {}
     for name, payload in PAYLOADS.items():
         try:
@@ -146,12 +146,12 @@ def written(side: Side) -> dict[str, str | None]:
 
 
 def refused(cookie: str | None) -> bool:
-    """Whether a payload couldn't be written."""
+    """Return whether writing a payload raised an error."""
     return cookie is not None and cookie.startswith("raises")
 
 
 def read(side: Side, cookie: str | None, later: int = 0) -> str:
-    """What a view sees in ``session``, so many seconds after cookies were written, or ``raises`` and the error."""
+    """Return the content of ``session`` some seconds after the cookie was written, or ``raises`` and the error."""
     app = make_app(side)
     headers = {} if cookie is None else {"Cookie": f"{app.config['SESSION_COOKIE_NAME']}={cookie}"}
     try:
@@ -168,13 +168,13 @@ SIGNING = {"salt": "cookie-session", "key_derivation": "hmac", "digest_method": 
 
 
 def signed(payload: bytes, key: str = KEY, **signing: Any) -> str:
-    """A cookie with a valid signature over whatever is in it, unless it is signed otherwise."""
+    """Return a cookie with a valid signature, unless other options are given."""
     with mock.patch("time.time", return_value=float(NOW)):
         return TimestampSigner(key, **{**SIGNING, **signing}).sign(payload).decode()
 
 
 def signed_as_is(content: bytes) -> str:
-    """A cookie with a valid signature over a payload and a time."""
+    """Return a cookie with a valid signature of a content that includes the time."""
     return Signer(KEY, **SIGNING).sign(content).decode()
 
 
@@ -183,12 +183,12 @@ def signed_json(value: Any) -> str:
 
 
 def changed(cookie: str, index: int) -> str:
-    """The cookie with another character in one place."""
+    """Return the cookie with another character at an index."""
     index %= len(cookie)
     return cookie[:index] + ("A" if cookie[index] != "A" else "B") + cookie[index + 1 :]
 
 
-# From a sound cookie to a damaged one, and how many seconds later it comes in.
+# Functions that damage a cookie, and the number of seconds after which it is read.
 DAMAGE: dict[str, tuple[Callable[[str], str], int]] = {
     "sound": (lambda cookie: cookie, 0),
     "sound, in quotes": (lambda cookie: f'"{cookie}"', 0),
@@ -218,7 +218,7 @@ DAMAGE: dict[str, tuple[Callable[[str], str], int]] = {
     "long nonsense": (lambda cookie: "A" * 5000, 0),
 }
 
-# Cookies that were made, not damaged: all but the first four with a valid signature.
+# Forged cookies. All but the first four have a valid signature.
 FORGED: dict[str, str] = {
     "another key": signed(base64_encode(b'{"admin":true}'), key="another key"),
     "another salt": signed(base64_encode(b'{"admin":true}'), salt="another"),
@@ -257,7 +257,7 @@ FORGED: dict[str, str] = {
     "nested too deeply": signed(b"." + base64_encode(zlib.compress(b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"))),
 }
 
-# With a valid signature too, but no session of ours: what is in them isn't a dict.
+# Cookies with a valid signature whose content is not a dict.
 NOT_A_DICT: dict[str, str] = {
     "null": signed_json(None),
     "number": signed_json(5),
@@ -274,7 +274,7 @@ NOT_A_DICT: dict[str, str] = {
 
 
 def readings(side: Side, cookies: dict[str, str | None]) -> dict[str, dict[str, str]]:
-    """What becomes of cookies: each payload's sound one, one of them damaged in every way, and the forged ones."""
+    """Return what is read from the cookie of each payload, from the damaged cookies, and from the forged ones."""
     damaged = cookies["everything in a tuple"]
     assert damaged is not None
     return {
@@ -286,30 +286,30 @@ def readings(side: Side, cookies: dict[str, str | None]) -> dict[str, dict[str, 
 
 
 def content(cookie: str | None) -> str | None:
-    """A cookie without what may be packed differently by another zlib: a compressed one's content, any other whole."""
+    """Return the content of a compressed cookie, as versions of zlib differ, or any other cookie itself."""
     if cookie is None or not cookie.startswith("."):
         return cookie
     return zlib.decompress(base64_decode(cookie.split(".")[1])).decode()
 
 
 def expected(reference: str, newest: str) -> str:
-    """What our library should read of a cookie, given what the two Flasks read of it.
+    """Return what schlenk must read from a cookie, given what Flask 1.1.4 and the newest Flask read.
 
-    That is what 1.1.4 read, but an empty session for what was an error, and for what the signing library of today
-    refuses.
+    It equals what Flask 1.1.4 read. The session is empty if that raised an error, or if today's itsdangerous refuses
+    the cookie.
     """
     if reference.startswith("raises") or newest == "{}":
         return "{}"
     return reference.replace(AWARE, "")
 
 
-# --- The three at once
+# --- All three libraries
 
 LIBRARIES = ("reference", "newest", "schlenk")
 
 
 def ask(python: str, library: str, given: Any = None) -> Any:
-    """Have an interpreter write its cookies, or read those ``given`` by the library that wrote them."""
+    """Return the cookies that an interpreter writes, or what it reads from those ``given``, by their writer."""
     side = "schlenk" if library == "schlenk" else "flask"
     command = [python, "-m", "tests.fidelity.cookies", "--side", side]
     answer = subprocess.run(command, input=json.dumps(given), stdout=subprocess.PIPE, text=True, check=True)
@@ -318,12 +318,12 @@ def ask(python: str, library: str, given: Any = None) -> Any:
 
 def answer(side: Side) -> None:
     given = json.load(sys.stdin)
-    said = written(side) if given is None else {writer: readings(side, cookies) for writer, cookies in given.items()}
-    json.dump(said, sys.stdout)
+    result = written(side) if given is None else {writer: readings(side, cookies) for writer, cookies in given.items()}
+    json.dump(result, sys.stdout)
 
 
 def compare(pythons: dict[str, str]) -> tuple[int, list[str]]:
-    """Let each library read what each has written; return how many readings there were, and what was wrong."""
+    """Let each library read the cookies of each. Return the number of readings, and the mistakes."""
     cookies = {library: ask(pythons[library], library) for library in LIBRARIES}
     read_by = {library: ask(pythons[library], library, cookies) for library in LIBRARIES}
     wrong = [
@@ -362,9 +362,11 @@ def record(file: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--record", type=Path, metavar="FILE", help="add what this interpreter's Flask does to FILE")
-    parser.add_argument("--reference", metavar="PYTHON", help="an interpreter that has Flask 1.1.4")
-    parser.add_argument("--newest", metavar="PYTHON", help="an interpreter that has the newest Flask")
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="add the results of this interpreter's Flask to FILE"
+    )
+    parser.add_argument("--reference", metavar="PYTHON", help="an interpreter with Flask 1.1.4")
+    parser.add_argument("--newest", metavar="PYTHON", help="an interpreter with the newest Flask")
     parser.add_argument("--side", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:

@@ -1,39 +1,42 @@
-"""Where the two may differ, and what is done about it so that nothing else does.
+"""The known differences between the two libraries, and how the comparison allows for them.
 
-Deliberate departures of schlenk, and what Werkzeug 3 changed below it. Each is avoided by the programs, levelled out
-where it shows, or modelled: then the reference is made to do what we do, or its trace ends there, and only what came
-before is compared.
+They are the deliberate departures of schlenk and the changes of Werkzeug 3. Programs *avoid* a difference, the trace
+*omits* it, the reference is *patched* to do the same as schlenk, or the trace of the reference *ends*, and only the
+events before are compared.
 
 ==========  ===========================================================================================================
-ended       A context that isn't on top is popped, or its teardown functions left another above it: the reference pops
-            the wrong one and leaks this one; or it is preserved below one that isn't, which then stays for good. A
-            context pushed by hand whose session can't be opened: it stays pushed.
-modelled    A stream holds the context of a request that has ended: contexts in use are above it.
-ended       Such a stream goes on, and is not on top: it brings its contexts to the top. Or a request begins while its
-            application context is on top: it does not share that.
-ended       The end of a request fails before its context is popped, in an override: it stays there, and is removed
-            here.
-modelled    If the context of a request can't be pushed, because the preserved one before it can't be torn down, that
-            error is raised. The reference handled it without a context, which failed with another error.
-modelled    An application context whose push fails is not on the stack. The reference left it there.
-levelled    ``Vary: Cookie`` also for empty sessions and refreshed cookies: compared only where Flask 1.1.4 went by
-            access alone (``Run.saved``).
-levelled    A session's cookie is taken away with the ``Secure`` and ``SameSite`` it was set with (``Run.headers``).
-levelled    ``get_flashed_messages`` and ``session.pop`` count as access even if they find nothing: the session is read
-            first (``act_flashes``, ``act_session``).
-avoided     ``in``, ``len`` and iteration of a session count as access: no action uses them.
-avoided     A ``before_first_request`` function that makes a request to its own application deadlocked
-            (``Run.entered``).
-avoided     Threads that end with contexts still pushed keep storage: these are popped before (``Run.pop_leftovers``).
-avoided     A ``BadRequestKeyError`` made without a key, where trapped, failed with an ``IndexError`` (``act_fail``).
-levelled    Werkzeug 3: ``Location`` is relative, error pages have other words, a cookie's ``Domain`` has no leading
-            dot, its client adds no ``Content-Type`` where there is none (``Run.headers``, ``Run.text``,
-            ``act_request``).
-levelled    Werkzeug 3: without the slash its rule ends in, a path asked with a method that isn't allowed gives 404, not
-            405: such paths are only asked with methods that are (``Run.method``, ``Run.view``).
-avoided     Werkzeug 3: its client sends no cookies to another host (each such request has a client of its own), nor
-            outside their path (no redirect is followed where ``APPLICATION_ROOT`` sets one); it closes the body of a
-            request that is answered (``act_read`` reads no more then); ``request.values`` has no form in a GET.
+ends        A context is popped that is not on top, or its teardown functions left another context above it. The
+            reference pops the wrong context and leaks this one. If this one is preserved instead, the other is never
+            removed.
+ends        The session of a context that was pushed by hand cannot be opened. The context stays pushed.
+patched     A stream holds the context of a request that has ended. Contexts in use are above it.
+ends        Such a stream continues while it is not on top, and moves its contexts to the top. Or a request begins while
+            the application context of such a stream is on top, and does not share it.
+ends        The end of a request fails in an override, before its context is popped. The reference leaves the context on
+            the stack, and schlenk removes it.
+patched     A request's context cannot be pushed because the preserved context before it cannot be torn down. That error
+            is raised. The reference handled it without a context, which failed with another error.
+patched     An application context whose push failed is not on the stack. The reference left it there.
+omitted     ``Vary: Cookie`` is also sent for empty sessions and refreshed cookies. It is compared only if Flask 1.1.4
+            decided by access alone (``Run.saved``).
+omitted     A session's cookie is deleted with its attributes ``Secure`` and ``SameSite`` (``Run.headers``).
+omitted     ``get_flashed_messages`` and ``session.pop`` count as access even if they find nothing. The session is read
+            before them (``act_flashes``, ``act_session``).
+avoided     ``in``, ``len`` and iteration of a session count as access. No action uses them.
+avoided     A ``before_first_request`` function that makes a request to its own application causes a deadlock in the
+            reference (``Run.entered``).
+avoided     In the reference, threads that exit with pushed contexts leave values in the storage. The contexts are
+            popped before (``Run.pop_leftovers``).
+avoided     In the reference, a trapped ``BadRequestKeyError`` without a key fails with an ``IndexError``
+            (``act_fail``).
+omitted     Werkzeug 3: ``Location`` is relative, error pages have other words, a cookie's ``Domain`` has no leading
+            dot, and the client adds no ``Content-Type`` (``Run.headers``, ``Run.text``, ``act_request``).
+avoided     Werkzeug 3: A path that lacks the trailing slash of its rule gives 404 instead of 405 for a method that is
+            not allowed. Such paths are only requested with allowed methods (``Run.method``, ``Run.view``).
+avoided     Werkzeug 3: The client sends no cookies to another host, so each such request has a client of its own. It
+            sends none outside of their path, so redirects are not followed if ``APPLICATION_ROOT`` is set. It closes
+            the body of a request after the response, so ``act_read`` no longer reads it. ``request.values`` has no form
+            in a GET request.
 ==========  ===========================================================================================================
 """
 
@@ -53,37 +56,37 @@ DEPARTED = "the reference loses a context"
 
 
 class Unpushed(BaseException):
-    """Carries the error of a failed push past what the reference would do about it."""
+    """Carries the error of a failed push past the error handling of the reference."""
 
 
 def agree(theirs: list[Any], ours: list[Any]) -> bool:
-    """Whether two traces say the same, as far as the reference can be followed."""
+    """Return whether two traces are equal, up to the event where the reference's trace ends."""
     if theirs[-1:] == [[DEPARTED]]:
         return ours[: len(theirs) - 1] == theirs[:-1]
     return ours == theirs
 
 
 @contextlib.contextmanager
-def modelled(side: Side, run: Run) -> Iterator[None]:
-    """Make the reference do what is modelled, and end its trace where nothing could follow it, for one run."""
+def patched(side: Side, run: Run) -> Iterator[None]:
+    """Patch the reference for one run, so that it does the same as schlenk or ends its trace."""
     if side.name != "flask":
         yield
         return
     requests, apps = run.stacks
 
     def streamed(context: Any) -> bool:
-        """Whether streams alone hold this context."""
+        """Return whether only streams hold this context."""
         streams = sum(held is context for held in run.held)
         return bool(streams) and streams == len(context._implicit_app_ctx_stack)
 
     def wrong(context: Any) -> bool:
-        """Whether popping this context would pop another."""
+        """Return whether popping this context would pop another one."""
         implicit = getattr(context, "_implicit_app_ctx_stack", [None])
         stack = requests if hasattr(context, "request") else apps
         return bool(implicit) and (stack.top is not context or implicit[-1] not in (None, apps.top))
 
     def settle(context: Any) -> None:
-        """Move what a stream holds below what is in use."""
+        """Move the contexts that streams hold below those in use."""
         idle = [entry for entry in requests._local.stack if streamed(entry) or entry.preserved]
         idle += [brought for entry in idle for brought in entry._implicit_app_ctx_stack]
         own = [brought for brought in context._implicit_app_ctx_stack if brought is not None]
@@ -98,7 +101,7 @@ def modelled(side: Side, run: Run) -> Iterator[None]:
             push(context)
         except BaseException:
             if apps.top is not context:
-                # A receiver that failed has left others above it, which the next line would take off in its place.
+                # A failed receiver has left other contexts above it, which the next lines would pop instead.
                 run.depart()
             context._refcnt -= 1
             apps.pop()
@@ -189,7 +192,7 @@ def modelled(side: Side, run: Run) -> Iterator[None]:
 
 
 def pushed_by_server() -> bool:
-    """Whether it is ``wsgi_app`` that is pushing a context, and not a program by hand."""
+    """Return whether ``wsgi_app`` pushes a context, and not the program itself."""
     frame = sys._getframe(2)
     while frame.f_back is not None and frame.f_code.co_name in ("<lambda>", "call"):  # a patch, an override
         frame = frame.f_back

@@ -1,9 +1,9 @@
-"""Runs a random program on either library and writes down what it sees.
+"""Runs a random program on one of the libraries and records a trace.
 
-``run(side, program)`` gives the trace: a list of events, each a text, followed by what changed in the two context
-stacks, the request, the session and ``g`` since the event before it.
+``run(side, program)`` returns the trace: a list of events. Each is a text, followed by the changes in the two context
+stacks, the request, the session and ``g`` since the previous event.
 
-``python -m tests.fidelity.interpreter flask`` answers programs that come as lines of JSON with their traces.
+``python -m tests.fidelity.interpreter flask`` reads programs as lines of JSON and prints their traces.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from werkzeug.routing import BuildError, RequestRedirect
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Response as PlainResponse
 
-from tests.fidelity.departures import DEPARTED, modelled
+from tests.fidelity.departures import DEPARTED, patched
 from tests.fidelity.programs import SLASHLESS
 from tests.fidelity.side import Side, load
 
 try:
     from greenlet import getcurrent, greenlet
-except ImportError:  # then no program that needs it is run; see programs.needs
+except ImportError:  # Programs that need it are skipped; see programs.needs.
     greenlet = None
 
 
@@ -72,7 +72,7 @@ ERRORS = {**OWN, **{error.__name__: error for error in OTHERS}}
 
 @dataclass(frozen=True)
 class Scope:
-    """Who acts, and what it was given."""
+    """The function that acts, and its arguments."""
 
     label: str
     client: Any = None
@@ -84,7 +84,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the function that a body belongs to returns, rather than going on."""
+    """The return value of the function that a body belongs to. It ends the body."""
 
     value: Any
 
@@ -92,7 +92,7 @@ class Answer:
 def run(side: Side, program: dict[str, Any]) -> list[list[Any]]:
     """Run ``program`` on one library and return its trace."""
     one = Run(side)
-    with warnings.catch_warnings(), modelled(side, one):
+    with warnings.catch_warnings(), patched(side, one):
         warnings.simplefilter("ignore")
         one.program(**program)
     return one.trace
@@ -107,10 +107,10 @@ class Run:
         self.trace: list[list[Any]] = []
         self.departed = self.muted = False
         self.state_before: dict[str, Any] = {}
-        self.names: dict[int, tuple[str, Any]] = {}  # holds the contexts, too, so that an id stays theirs
+        self.names: dict[int, tuple[str, Any]] = {}  # Holds the contexts as well, so that their ids are not used again.
         self.apps: dict[str, Any] = {}
         self.streams: list[Any] = []
-        self.held: list[Any] = []  # the context of each stream with context that is open
+        self.held: list[Any] = []  # The context of each open stream with context.
         self.busy: list[str] = []
         self.starting: list[Any] = []
         self.depth, self.fuel = 0, 150
@@ -130,7 +130,7 @@ class Run:
             for stack in self.stacks:
                 stack._local.__storage__.clear()
 
-    # What goes into the trace
+    # Writing the trace
 
     def note(self, text: str) -> None:
         if self.departed or self.muted:
@@ -146,7 +146,7 @@ class Run:
             self.departed = True
 
     def state(self) -> dict[str, Any]:
-        """What a program sees of its contexts, read in ways that don't count as access to the session."""
+        """Return what a program sees of its contexts, without any access to the session."""
         flask = self.flask
         requests, apps = (list(getattr(stack._local, "stack", ())) for stack in self.stacks)
         state: dict[str, Any] = {
@@ -173,7 +173,7 @@ class Run:
         return state
 
     def context(self, context: Any) -> str:
-        """The name of a context, by first sight; ``*`` marks a preserved one."""
+        """Return the name of a context, numbered in order of first use. ``*`` marks a preserved context."""
         if context is None:
             return "None"
         if id(context) not in self.names:
@@ -188,7 +188,7 @@ class Run:
         return [type(session).__name__, " ".join(flags), {key: repr(value) for key, value in dict.items(session)}]
 
     def error(self, error: Any) -> str:
-        """An exception by its type; with its words where they are the program's own."""
+        """Return the type of an exception, and its message if it is the program's own."""
         if error is None:
             return "None"
         name, original = type(error).__name__, getattr(error, "original_exception", None)
@@ -205,7 +205,7 @@ class Run:
         return str(status) if status else type(value).__name__ if callable(value) else str(value)
 
     def headers(self, headers: Any, url: str) -> dict[str, Any]:
-        """The headers worth comparing, without signatures and dates."""
+        """Return the headers to compare, without signatures and dates."""
         kept: dict[str, Any] = {}
         for name, value in headers:
             if name == "Location":
@@ -228,7 +228,7 @@ class Run:
         return kept
 
     def text(self, body: bytes) -> str:
-        """A body, if the program wrote it."""
+        """Return a body, if the program wrote it."""
         return body.decode() if body[:1] in (b"~", b"{", b"[", b"") else "a page"
 
     def saved(self, session: Any, response: Any, accessed: bool) -> None:
@@ -292,7 +292,7 @@ class Run:
             self.note(f"{what} refused with {self.error(error)}")
 
     def subclass(self, base: type, overrides: Any, owner: str) -> Any:
-        """A subclass whose methods note that they were called, act, and then do what they did."""
+        """Return a subclass whose methods note the call, run a body, and then call the inherited method."""
         kind = type(base.__name__, (base,), {})
 
         def override(method: str = "copy", body: Any = ()) -> None:
@@ -413,7 +413,7 @@ class Run:
     # Acting
 
     def do(self, scope: Scope, body: Any, otherwise: Any = None) -> Any:
-        """Act as a function that is called, and return what it answers; nothing inside itself, or it would not end."""
+        """Run the body of a function and return its answer. A recursive call does nothing, so that it ends."""
         if scope.label in self.busy:
             return otherwise
         self.busy.append(scope.label)
@@ -424,7 +424,7 @@ class Run:
             self.busy.remove(scope.label)
 
     def run(self, body: Any, scope: Scope) -> Answer | None:
-        """Do the actions of a body in turn, until one answers; then what was left for later, last first."""
+        """Run the actions of a body until one answers, then the postponed actions, the last one first."""
         scope = replace(scope, later=[])
         try:
             for action in body:
@@ -549,7 +549,7 @@ class Run:
         self.flask.after_this_request(lambda response: self.after(who, body, response))
 
     def act_call(self, scope: Scope, method: str = "make_response") -> None:
-        """Call a method of the application by hand, in whichever contexts there are."""
+        """Call a method of the application by hand, in the current contexts."""
         arguments: dict[str, tuple[Any, ...]] = {
             "make_response": (("~made", 202),),
             "finalize_request": ("~final",),
@@ -599,7 +599,7 @@ class Run:
             return self.within(scope, context, body, twice, by_hand)
 
     def act_again(self, scope: Scope, which: str = "request", body: Any = (), untidy: bool = False) -> Answer | None:
-        """Push the context that is on top once more, or a copy of it."""
+        """Push the context on top once more, or a copy of it."""
         top = self.stacks[which == "app"].top
         with self.tidied(scope, untidy):
             return top and self.within(scope, top.copy() if which == "copy" else top, body)
@@ -626,7 +626,7 @@ class Run:
 
     @contextlib.contextmanager
     def tidied(self, scope: Scope, untidy: bool) -> Iterator[None]:
-        """Pop what was left preserved above a context that is still in use, as a careful program would."""
+        """Pop the preserved contexts above a context that is still in use, as a careful program would."""
         below = self.stacks[0].top
         try:
             yield
@@ -671,7 +671,7 @@ class Run:
         self.in_greenlet(scope, inner.label, lambda: self.run(body, inner))
 
     def act_switch(self, scope: Scope) -> None:
-        """Let the greenlet that started this one go on, until the body that started it ends."""
+        """Switch to the greenlet that started this one, until the body that started it ends."""
         if getcurrent().parent is not None:
             self.note(f"{scope.label} switches away")
             getcurrent().parent.switch()
@@ -699,7 +699,7 @@ class Run:
         self.pop_leftovers(label)
 
     def pop_leftovers(self, whose: str) -> None:
-        """Pop what is still pushed here, and say so: some programs leave contexts behind."""
+        """Pop and note the contexts that the program left on the stacks of this thread or greenlet."""
         while pushed := [stack for stack in self.stacks if getattr(stack._local, "stack", None)]:
             stack, top = pushed[0], pushed[0].top
             self.note(f"{whose} left {self.context(top)}")
@@ -709,7 +709,7 @@ class Run:
                 stack.pop()
 
     def close_streams(self) -> None:
-        """Close the streams that nobody did, so that no garbage collection decides when their contexts go."""
+        """Close the open streams, as the time of a garbage collection is not the same on both sides."""
         while self.streams:
             self.safely("an abandoned stream", self.streams.pop().close)
 
@@ -723,7 +723,7 @@ class Run:
 
     @contextlib.contextmanager
     def entered(self, app: Any) -> Iterator[bool]:
-        """Whether a request to this application may begin: not too deep, and not where it would deadlock."""
+        """Yield whether a request to this application may begin: at a limited depth, and without a deadlock."""
         self.depth += 1
         try:
             yield self.depth <= 3 and app not in self.starting
@@ -827,7 +827,7 @@ class Run:
             else:
                 finish()
 
-    # What a function returns
+    # Return values
 
     def act_answer(
         self, scope: Scope, form: str = "text", text: str = "~", how: str = "plain", body: Any = (), holds: str = ""
@@ -870,7 +870,7 @@ class Run:
         return application
 
     def stream(self, scope: Scope, text: str, how: str, body: Any, holds: str) -> Any:
-        """A generator that acts between its chunks; it may keep a context of its own pushed meanwhile."""
+        """Return a generator that acts between its chunks, and may keep a context of its own pushed."""
         inner = replace(scope, label=f"{scope.label} stream", client=None)
 
         tops = [stack.top for stack in self.stacks]
@@ -879,7 +879,7 @@ class Run:
             self.held.append(context)
 
         def resume() -> None:
-            """End the trace of the reference if others are on top, which the stream would take for its own."""
+            """End the trace of the reference if other contexts are on top, as it would pop them."""
             if how != "plain" and self.side.name == "flask" and tops != [stack.top for stack in self.stacks]:
                 self.depart()
 
@@ -934,7 +934,7 @@ class Stream:
 
 
 def serve(name: str) -> None:
-    """Answer the programs that come in; one that hangs ends the process."""
+    """Read programs and print their traces. If a program hangs, the process exits."""
     side = load(name)
     for line in sys.stdin:
         faulthandler.dump_traceback_later(30, exit=True)

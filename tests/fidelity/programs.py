@@ -1,10 +1,9 @@
-"""Random programs: an application, and what is done to it, written as data from a seed alone.
+"""Random programs: applications and the steps that use them, as data that is generated from a seed.
 
-``generate(seed)`` gives a program as plain JSON: applications with hooks, error handlers, views and overridden methods,
-signal receivers, and the steps of a script that uses them. Whatever acts, a hook as much as a step, has a ``body``: a
-list of actions. An action is a dictionary whose ``do`` names a method of ``interpreter.Run`` and whose other keys are
-its arguments. Everything has a default there, so that whatever is deleted from a program, a program is left: that makes
-a difference easy to reduce.
+``generate(seed)`` returns a program as plain JSON: applications with hooks, error handlers, views and overridden
+methods, signal receivers, and steps. Each of them has a ``body``, which is a list of actions. The ``do`` of an action
+names a method of ``interpreter.Run``, and the other keys are its arguments. All arguments have defaults, so a program
+without one of its parts is still a program, which makes it easy to reduce a difference.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ CALLS = (
 ).split()
 SESSION_METHODS = "open_session make_null_session save_session is_null_session should_set_cookie".split()
 CONTEXT_METHODS = "push pop auto_pop match_request copy".split()
-# Overridden, these only tell that they were called: what they lead to on the reference is modelled below them.
+# Overrides of these only note the call, because their outcome on the reference is patched.
 SILENT = ("push", "do_teardown_request", "do_teardown_appcontext")
 
 ERRORS = "Oops Oops Ouch Lost Halt Teapot Missing Codeless KeyError ValueError NotFound Gone BadRequest".split()
@@ -45,7 +44,7 @@ HANDLED += "Codeless InternalServerError BadRequest BadRequestKeyError RequestRe
 FORMS = "text bytes bytearray status headers pairs both word dict response plain nested wsgi error redirect".split()
 FORMS += "json made empty blank none int four list stream stream stream".split()
 
-# Rules, and paths that meet them, miss them by a slash or a converter, or lack an argument that has a default.
+# Rules with paths that match, that differ by a slash or a converter, or that lack an argument with a default.
 RULES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "/a": ({}, ["/a", "/a", "/a/"]),
     "/b/": ({}, ["/b/", "/b", "/b?q=1"]),
@@ -81,12 +80,12 @@ CONFIG: dict[str, list[Any]] = {
 
 
 def generate(seed: int) -> dict[str, Any]:
-    """Write the program that belongs to ``seed``: the same one on every version of Python."""
+    """Return the program of a seed, which is the same on every version of Python."""
     return Writer(seed).program()
 
 
 class Writer:
-    """Draws a program. Only ``random.Random.random`` is used, which is the same everywhere."""
+    """Generates a program. It uses only ``random.Random.random``, which is the same on every version of Python."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed).random
@@ -111,7 +110,7 @@ class Writer:
         return choice
 
     def some(self, **options: tuple[float, Any]) -> dict[str, Any]:
-        """Keep each option with its own probability; draw from it if it is a list."""
+        """Return each option with its own probability. If its value is a list, return one of the items."""
         return {
             name: self.pick(value) if isinstance(value, list) else value
             for name, (probability, value) in options.items()
@@ -303,7 +302,7 @@ class Writer:
 
 
 def needs(program: Any) -> set[str]:
-    """Which optional packages a program can't be compared without."""
+    """Return the optional packages that a program needs."""
     found: set[str] = set()
     if isinstance(program, dict):
         if program.get("do") in ("greenlet", "switch") or program.get("how") == "greenlet":

@@ -1,13 +1,12 @@
-"""What a ``LocalProxy`` answers to everything that can be done with an object: the proxy table.
+"""The proxy table: the outcome of every operation on a ``LocalProxy``.
 
-A cell of the table is one operation on a proxy, of one kind, to one object. Operations are written as the Python that
-is run, with ``x`` for the proxy, ``bare`` for the object it stands for and ``y`` for a second operand that suits the
-object; an expression's answer is its value, a statement's is ``x`` afterwards. The answer is text: the value (or the
-type of the exception), and what became of the object and the second operand if that changed.
+A cell of the table is an operation on a kind of proxy to an object. Operations are Python code, in which ``x`` is the
+proxy, ``bare`` is the object and ``y`` is a second operand. The outcome is a text: the value of an expression or of
+``x`` after a statement, or the type of the exception, followed by the changes of the object and of the second operand.
 
-Most proxies answer as the object itself does, and what that is may depend on the Python. So the object is asked too,
-and the record, ``proxies.json``, has the cells in which the proxy of Werkzeug 1.0.1 answers otherwise. It is made by
-the reference environment's interpreter with
+Most outcomes equal those of the object itself, which may depend on the version of Python. So each operation also runs
+on the object, and the record, ``proxies.json``, contains only the cells in which the proxy of Werkzeug 1.0.1 differs.
+The interpreter of the reference environment writes it with
 
     python -m tests.fidelity.proxies --record tests/fidelity/proxies.json
 """
@@ -45,7 +44,7 @@ from tests.fidelity.users import HELPERS, USERS, Record, zipped
 
 RECORD = Path(__file__).with_name("proxies.json")
 
-# --- What is proxied
+# --- The objects
 
 
 class Plain:
@@ -132,12 +131,12 @@ class AsyncCounting:
         return Ready(self.left.pop(0))
 
 
-# A second operand that has only reflected forms, to show that it is asked and what it is given.
+# The second operand has only reflected methods, which record their arguments.
 REFLECTED = "radd rsub rmul rmatmul rtruediv rfloordiv rmod rdivmod rpow rlshift rrshift rand rxor ror".split()
 BINARY = [name[1:] for name in REFLECTED]
 IN_PLACE = ["i" + name for name in BINARY if name != "divmod"]
 
-# What the object that defines every special method answers; the other methods answer with their name.
+# The return values of the special methods of the recorder. The others return their name.
 ANSWERS: dict[str, Callable[[], Any]] = {
     "aenter": lambda: Ready("aenter"),
     "aexit": lambda: Ready(False),
@@ -175,7 +174,7 @@ def recording(name: str) -> Callable[..., Any]:
     def method(self: Any, *arguments: Any, **keywords: Any) -> Any:
         given = [describe(value) for value in arguments] + [f"{key}={describe(keywords[key])}" for key in keywords]
         if name == "deepcopy":
-            given = []  # the memo, which is made of addresses
+            given = []  # The memo contains addresses.
         self.__dict__["calls"].append(f"{name}({', '.join(given)})")
         return ANSWERS.get(name, lambda: name)()
 
@@ -242,7 +241,7 @@ def made_module() -> types.ModuleType:
     return module
 
 
-# For each object how to make it, from the library's ``local`` module, and how to make the second operand.
+# Functions that make each object, from the library's ``local`` module, and its second operand.
 OBJECTS: dict[str, tuple[Callable[[types.ModuleType], Any], Callable[[], Any]]] = {
     "int": (lambda local: 5, lambda: 3),
     "negative": (lambda local: -7, lambda: 2),
@@ -391,10 +390,10 @@ def pickled(x: Any) -> Any:
     try:
         return pickle.loads(pickle.dumps(x, 4))
     except Exception:
-        return "not picklable"  # with which error depends on the Python
+        return "not picklable"  # The error depends on the version of Python.
 
 
-# What operations may name besides their operands.
+# The names that operations use besides their operands.
 NAMES: dict[str, Any] = HELPERS | {
     named.__name__: named
     for named in (
@@ -707,7 +706,7 @@ OPERATIONS: list[str] = [
     *(USERS if sys.version_info[:2] == (3, 11) and util.find_spec("jinja2") else []),
 ]
 
-# Objects whose answer to an operation depends on the Python: it is left out.
+# Objects to leave out for an operation, as the outcome depends on the version of Python.
 VARYING = {
     "pow(y, y, x)": "decimal",  # CPython 3.13.0 crashes on pow(2, 2, Decimal(1))
     "divmod(x, y)": "complex",
@@ -724,7 +723,7 @@ VARYING = {
     "hasattr(x, '__or__')": "class",
 }
 
-# --- What comes of them
+# --- Outcomes
 
 BY_VALUE = {
     bool, bytearray, bytes, complex, datetime, Decimal, float, Fraction, int, PurePosixPath, range, str, timedelta,
@@ -739,7 +738,7 @@ def is_proxy(kind: type) -> bool:
 
 
 def describe(value: Any) -> str:
-    """Say what a value is without touching it: no special method of an object of ours is called."""
+    """Describe a value without calling any special methods of the objects above."""
     kind = type(value)
     if is_proxy(kind):
         try:
@@ -761,7 +760,7 @@ def describe(value: Any) -> str:
 
 
 def state(value: Any) -> str:
-    """Say what an object holds that an operation could change."""
+    """Describe the parts of an object that an operation could change."""
     kind = type(value)
     if is_proxy(kind):
         return state(value._get_current_object())
@@ -779,11 +778,11 @@ def state(value: Any) -> str:
 CODE: dict[str, tuple[types.CodeType, bool]] = {}
 
 
-X = object()  # stands for the proxy itself, or where there is none for the object, in an answer
+X = object()  # The outcome of a statement after which ``x`` is the same.
 
 
 def run(operation: str, x: Any, bare: Any, y: Any) -> Any:
-    """Carry out an operation, and return the value of an expression or what ``x`` is after a statement."""
+    """Run an operation. Return the value of an expression, or of ``x`` after a statement."""
     if operation not in CODE:
         try:
             CODE[operation] = compile(operation, operation, "eval"), True
@@ -799,12 +798,12 @@ def run(operation: str, x: Any, bare: Any, y: Any) -> Any:
 
 def failed(operation: str, error: type[BaseException]) -> str:
     if "entering" in operation and error is AttributeError and sys.version_info < (3, 11):
-        error = TypeError  # which it is since then, for an object that is no asynchronous context manager
+        error = TypeError  # Python 3.11 raises it if an object is not an asynchronous context manager.
     return f"raises {error.__name__}"
 
 
 def outcome(operation: str, x: Any, bare: Any, y: Any) -> str:
-    """Say in words what an operation gives, and what it makes of the object and of the second operand."""
+    """Return the outcome of an operation, with the changes of the object and of the second operand."""
     value, before = None, (state(bare), state(y))
     try:
         value = run(operation, x, bare, y)
@@ -818,29 +817,29 @@ def outcome(operation: str, x: Any, bare: Any, y: Any) -> str:
         text += "" if earlier == now else f"; {name} now {now}"
     for unfinished in (bare, value):
         if type(unfinished).__name__ in ("coroutine", "async_generator_asend"):
-            unfinished.close()  # else Python warns that it was never awaited
+            unfinished.close()  # Otherwise, Python warns that it was never awaited.
     return text
 
 
 def kinds_for(name: str) -> list[str]:
-    """The kinds of proxy that can stand for an object: only a callable can fail with an error of its own choice."""
+    """Return the kinds of proxy that an object can have. Only a callable can raise an error of its own."""
     return ["callable", "partial", "subclass", "overridden"] if name in ("attributeless", "lost") else list(KINDS)
 
 
 def found(kind: str, value: Any) -> Any:
-    """What a proxy of a kind stands for: a stack can't tell ``None`` from nothing, and its ``top`` is then ``None``."""
+    """Return the object of a proxy. A stack with ``None`` on top is empty, and an empty stack's ``top`` is ``None``."""
     if value is None and kind == "stack":
         return Absent(RuntimeError)
     return None if type(value) is Absent and kind == "top" else value
 
 
 def without_object(operation: str, error: type[Exception]) -> str:
-    """What comes of an operation if looking the object up is all that happens."""
+    """Return the outcome of an operation that fails because there is no object."""
     return "False" if operation.startswith("hasattr") and error is AttributeError else failed(operation, error)
 
 
 class Row:
-    """One operation, carried out through each kind of proxy to each object, and on the objects themselves.
+    """The outcomes of one operation on each kind of proxy to each object, and on the objects themselves.
 
     Both attributes map cells, ``"object/kind"``, to outcomes.
     """
@@ -849,7 +848,7 @@ class Row:
         self.through_proxy: dict[str, str] = {}
         self.on_object: dict[str, str] = {}
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # users call a coroutine function and don't await what it returns
+            warnings.simplefilter("ignore")  # Some operations do not await a coroutine.
             self.fill(local, operation)
 
     def fill(self, local: types.ModuleType, operation: str) -> None:
@@ -872,15 +871,15 @@ class Row:
                 self.on_object[cell] = known[type(bare)]
 
     def differing(self) -> dict[str, str]:
-        """The cells in which the proxy answers otherwise than the object."""
+        """Return the cells in which the outcome on the proxy differs from that on the object."""
         return {cell: text for cell, text in self.through_proxy.items() if text != self.on_object[cell]}
 
 
-# --- The table as data: for each operation the cells that differ from the object, and nothing of the others
+# --- The table as data, with the cells that differ from the object
 
 
 def folded(cells: dict[str, str]) -> dict[str, str]:
-    """Turn cells into ``{outcome: "cell cell …"}``; ``object`` alone stands for its cells of every kind."""
+    """Return cells as ``{outcome: "cell cell …"}``. The name of an object alone means all of its kinds."""
     outcomes: dict[str, list[str]] = {}
     for name in OBJECTS:
         own = {f"{name}/{kind}": cells.get(f"{name}/{kind}") for kind in kinds_for(name)}
@@ -905,7 +904,9 @@ def table(side: Side) -> dict[str, dict[str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--record", type=Path, required=True, metavar="FILE", help="write what Flask's proxies answer")
+    parser.add_argument(
+        "--record", type=Path, required=True, metavar="FILE", help="write the outcomes on Flask's proxies"
+    )
     file = parser.parse_args().record
     recorded = {
         "command": "python -m tests.fidelity.proxies --record tests/fidelity/proxies.json",

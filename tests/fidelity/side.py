@@ -1,7 +1,7 @@
-"""The two libraries under comparison, each behind the same handful of names.
+"""The two libraries that are compared, with the same names for their modules.
 
-A scenario, a random program or a table takes a ``Side`` and touches nothing else of Flask or schlenk, so that the
-same lines run unchanged on both. On the reference side ``local`` is ``werkzeug.local``; on ours ``schlenk.local``.
+A scenario, a random program or a table reaches Flask or schlenk only through a ``Side``, so the same code runs on both.
+``local`` is ``werkzeug.local`` for Flask and ``schlenk.local`` for schlenk.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ROOTS = {"flask": "werkzeug", "schlenk": "schlenk"}
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two libraries: ``flask`` stands for the package, the rest for its modules."""
+    """One of the two libraries: ``flask`` is its package, and the other attributes are its modules."""
 
     name: str
     flask: ModuleType
@@ -35,11 +35,11 @@ class Side:
 
 def load(name: str) -> Side:
     """Import the library called ``name`` (``"flask"`` or ``"schlenk"``)."""
-    rooms = ("globals", "ctx", "app", "sessions", "helpers", "signals", "testing", "json", "wrappers", "config")
+    modules = ("globals", "ctx", "app", "sessions", "helpers", "signals", "testing", "json", "wrappers", "config")
     return Side(
         name=name,
         flask=importlib.import_module(name),
         local=importlib.import_module(f"{ROOTS[name]}.local"),
         tag=importlib.import_module(f"{name}.json.tag"),
-        **{room: importlib.import_module(f"{name}.{room}") for room in rooms},
+        **{module: importlib.import_module(f"{name}.{module}") for module in modules},
     )

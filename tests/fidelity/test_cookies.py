@@ -1,4 +1,4 @@
-"""Our session cookies against those that Flask 1.1.4 and the newest Flask have written and read."""
+"""Session cookies, compared with those that Flask 1.1.4 and the newest Flask wrote and read."""
 
 from __future__ import annotations
 

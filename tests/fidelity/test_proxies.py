@@ -1,4 +1,4 @@
-"""Our proxies answer as those of Werkzeug 1.0.1 did, but for the operations that are listed here."""
+"""The outcomes of operations on proxies equal those of Werkzeug 1.0.1, except for those that are listed here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RECORDED = {
     for operation, outcomes in json.loads(RECORD.read_text(encoding="utf-8"))["operations"].items()
 }
 
-# Raised TypeError for want of a special method; where it did, the answer is now the object's.
+# Werkzeug lacked a special method and raised TypeError. The outcome is now that of the object.
 FORWARDED = {
     "x @ y",
     "y @ x",
@@ -57,7 +57,7 @@ if sys.version_info >= (3, 14):
     # Older Pythons never call __rpow__ with three arguments.
     FORWARDED.add("pow(y, x, 5)")
 
-# Took a detour for want of a special method, by way of another one; the answer is now the object's.
+# Werkzeug lacked a special method, and Python called another one. The outcome is now that of the object.
 DIRECT = {
     "operator.length_hint(x)",
     "operator.length_hint(x, 9)",
@@ -65,8 +65,8 @@ DIRECT = {
     "math.ceil(x)",
 }
 
-# Asks for what only Python 2 had, and Werkzeug dropped with it, or for ``__getattr__``, which would be a slower way of
-# reading attributes than the one taken. The answer is now the object's.
+# The proxy lacks the methods that only Python 2 had, and ``__getattr__``, which would make reading attributes slower.
+# The outcome is that of the object.
 GONE = {
     "hasattr(x, '__cmp__')",
     "hasattr(x, '__coerce__')",
@@ -80,14 +80,14 @@ GONE = {
     "hasattr(x, '__unicode__')",
 }
 
-# What is none of these: the outcomes and their cells, as in the record.
+# All other differences: the outcomes and their cells, as in the record.
 EVERY = " ".join(OBJECTS)
 UNBOUND = " ".join(
     f"unbound/{kind}" for kind in ("callable", "partial", "local", "call", "stack", "subclass", "overridden")
 )
 NOTHING = f"none/stack {UNBOUND}"
 OTHERWISE = {
-    # The other operand's method is given the object, as by every other operator.
+    # The method of the other operand receives the object, as for every other operator.
     "x @ y": {"'rmatmul'; operand now {'calls': ['rmatmul(<Plain>)']}": "reflected"},
     "x @ x": {"'matmul'; object now {'calls': ['matmul(proxy of <Recorder>)']}": "recorder"},
     # In-place forms compute and rebind, as those of every other operator.
@@ -95,16 +95,16 @@ OTHERWISE = {
         "'rmatmul'; operand now {'calls': ['rmatmul(<Plain>)']}": "reflected",
         "'matmul'; object now {'calls': ['matmul(3)']}": "recorder",
     },
-    # A set changes in place only by what is a set.
+    # Only a set can change another set in place.
     "y &= x; x = y": {"set(3)": "set"},
     "y |= x; x = y": {"set(1, 2, 3, 4)": "set", "set(1, 2)": "frozenset", "True": "bool"},
     "y ^= x; x = y": {"set(1, 2, 4)": "set", "set(1)": "frozenset", "True": "bool"},
-    # As above: the tuple of bases has the object.
+    # The tuple of bases contains the object.
     "class x(x): pass": {"class x; object now {'calls': ['mro_entries((<Recorder>,))']}": "recorder"},
-    # A proxy to what is on top of a stack is of a class of its own, of the same name, as the four globals are.
+    # Like the four globals, a proxy to the top of a stack has a class of its own with the same name.
     "type(x) is type(bare)": {"False": "proxy/stack"},
     "x.__class__ is bare.__class__": {"False": "proxy/stack"},
-    # mock.patch() and inspect ask for some attributes to recognize a function, and work on a proxy that is unbound.
+    # mock.patch() and inspect read these attributes to recognize a function. They now accept an unbound proxy.
     **{f"hasattr(x, '__{name}__')": {"False": NOTHING} for name in ("code", "func", "signature")},
     **{f"inspect.is{kind}function(x)": {"False": NOTHING} for kind in ("asyncgen", "coroutine", "generator")},
     **{f"hasattr(mock.MagicMock(spec=x), '{name}')": {"False": NOTHING} for name in ("word", "missing")},
@@ -122,10 +122,10 @@ OTHERWISE = {
     "len(inspect.signature(x).parameters)": {
         "0": "none/stack unbound/callable unbound/partial unbound/stack unbound/subclass"
     },
-    # A proxy refuses before its object is asked how it is pickled.
+    # A proxy refuses to be pickled before the method of its object is called.
     "pickled(x)": {"'not picklable'": "recorder/partial"},
     "pickled([x])": {"'not picklable'": "recorder/partial"},
-    # Jinja 3 calls __aiter__ by name, which Jinja 2 didn't.
+    # Jinja 3 calls __aiter__ by name, but Jinja 2 did not.
     "rendered(x, '{% for item in x %}{{ item }}{{ loop.last }}{% endfor %}', True)": {
         "'1False2False3True'": "asyncgenerator",
         "'1False2False3True'; object now {'calls': ['aiter()']}": "recorder",
@@ -138,7 +138,7 @@ OTHERWISE = {
         "'123'; object now {'left': []}": "asynciterator",
         "raises RuntimeError": "failing",
     },
-    # A class statement asks for this one as for any attribute, so it can't be left to the object.
+    # A class statement reads it like any attribute, so it cannot depend on the object.
     "hasattr(x, '__mro_entries__')": {"True": EVERY},
 }
 

@@ -1,4 +1,4 @@
-"""Every scenario, compared with the record of what Flask 1.1.4 answered; where we depart from it, with what we do.
+"""The traces of all scenarios, compared with the record of Flask 1.1.4 or with the departures that are listed here.
 
 ``python -m tests.fidelity record`` makes the record, in an environment that has Flask 1.1.4.
 """
@@ -20,7 +20,7 @@ RECORD: dict[str, list[Any]] = json.loads(Path(__file__).with_name("record.json"
 ]
 SCHLENK = load("schlenk")
 
-# What each scenario of departures.py traces there and here: event, depths of the stacks, what was seen.
+# The traces of each scenario of departures.py on Flask 1.1.4 and on schlenk: event, depths of the stacks, values.
 DEPARTURES: dict[str, tuple[list[Any], list[Any]]] = {
     "refreshed_cookie_without_vary": (
         [["refreshed", [0, 0], False, [{"_permanent": True, "a": 1}]]],
@@ -292,7 +292,7 @@ def runnable(names: Any) -> list[Any]:
 
 
 def expected(name: str) -> list[Any]:
-    """What the record says; where there is no blinker, signals are silent."""
+    """Return the recorded trace. Without blinker, signals are not sent."""
     events = RECORD[name]
     return events if SCHLENK.signals.signals_available else [e for e in events if not e[0].startswith("signal ")]
 

@@ -1,7 +1,7 @@
-"""What a scenario sees, written down so that two libraries can be compared by it.
+"""Traces of scenarios, by which the two libraries are compared.
 
-Each line of a trace is an event, the depths of the two context stacks where it happened, and what was seen. Values
-become JSON here; where Werkzeug 1.0.1 and 3 differ by themselves, that is levelled out here and nowhere else.
+Each line of a trace is an event, the depths of the two context stacks, and values. This module converts the values to
+JSON, and omits the differences between Werkzeug 1.0.1 and 3.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ SCENARIOS: dict[str, Callable[[Side, Trace], None]] = {}
 
 
 class Boom(Exception):
-    """The failure that scenarios raise, so that no wording but ours gets into a trace."""
+    """The error that scenarios raise, so that a trace contains no other messages."""
 
 
 class Crash(BaseException):
-    """What ``SystemExit`` and ``KeyboardInterrupt`` are to an application: not an ``Exception``."""
+    """Like ``SystemExit`` and ``KeyboardInterrupt``, this is not an ``Exception``."""
 
 
 class Answer(NamedTuple):
-    """What a server received from an application; ``cookie`` is what a browser would send back."""
+    """The response that a server received, and the ``cookie`` that a browser would send back."""
 
     status: str
     headers: list[tuple[str, str]]
@@ -64,11 +64,11 @@ class Answer(NamedTuple):
 
 
 def scenario(function: Callable[[Side, Trace], None] | None = None, *, needs: str | None = None) -> Any:
-    """Register a scenario under its own name; ``needs`` is a package without which ours can't run it."""
+    """Register a scenario by its name. schlenk needs the package ``needs`` to run it."""
 
     def register(function: Any) -> Any:
         if function.__name__ in SCENARIOS or not function.__doc__:
-            raise ValueError(f"{function.__name__} is there already, or does not say what it pins")
+            raise ValueError(f"{function.__name__} is already registered, or has no docstring")
         function.needs = needs
         SCENARIOS[function.__name__] = function
         return function
@@ -77,12 +77,12 @@ def scenario(function: Callable[[Side, Trace], None] | None = None, *, needs: st
 
 
 def available(function: Any) -> bool:
-    """Whether the package that a scenario needs is installed."""
+    """Return whether the package that a scenario needs is installed."""
     return function.needs is None or importlib.util.find_spec(function.needs) is not None
 
 
 def run(name: str, side: Side) -> list[Any]:
-    """Run one scenario and return its trace as it comes back from JSON."""
+    """Run a scenario and return its trace, converted to JSON and back."""
     trace = Trace(side)
     with trace.cleanup:
         trace.cleanup.enter_context(mock.patch.dict(os.environ))
@@ -100,14 +100,14 @@ def run(name: str, side: Side) -> list[Any]:
 
 
 class Trace:
-    """The lines of one scenario, and the ways to write them."""
+    """The trace of one scenario, and helpers that write it."""
 
     def __init__(self, side: Side) -> None:
         self.side = side
         self.events: list[Any] = []
         self.cleanup = contextlib.ExitStack()
         self.muted = False
-        self._seen: list[Any] = []  # in order of first sight, and kept alive so that an id stays theirs
+        self._seen: list[Any] = []  # In order of first use. Keeps the objects alive.
         self._logged: set[str] = set()
         self._stacks = (side.globals._request_ctx_stack, side.globals._app_ctx_stack)
 
@@ -117,12 +117,12 @@ class Trace:
 
     @contextlib.contextmanager
     def mute(self) -> Iterator[None]:
-        """Trace nothing meanwhile: for threads that run at once, whose events come in any order."""
+        """Trace nothing during the block, for concurrent threads, whose order varies."""
         self.muted = True
         yield
         self.muted = False
 
-    # what is compared
+    # Values
 
     def depths(self) -> list[int]:
         return [len(getattr(stack._local, "stack", ())) for stack in self._stacks]
@@ -149,7 +149,7 @@ class Trace:
         return self.number(value)
 
     def number(self, value: Any) -> str:
-        """Name an object by its type and by when it was first seen."""
+        """Return a name of an object: its type, and its number in order of first use."""
         for position, seen in enumerate(self._seen, 1):
             if seen is value:
                 return f"{type(value).__name__} {position}"
@@ -157,11 +157,11 @@ class Trace:
         return f"{type(value).__name__} {len(self._seen)}"
 
     def text(self, value: Any) -> str:
-        """A ``repr``, where the name of the package stands for whichever it is."""
+        """Return the ``repr`` of an object, with the name of the package replaced."""
         return repr(value).replace(f"{self.side.name}.", "LIBRARY.")
 
     def attempt(self, event: str, function: Callable[..., Any], *arguments: Any, words: tuple[str, ...] = ()) -> Any:
-        """Trace what ``function`` returns, or what it raises and which of ``words`` its message has."""
+        """Trace the return value of ``function``, or its error and those of ``words`` that the message contains."""
         try:
             value = function(*arguments)
         except BaseException as error:
@@ -174,29 +174,29 @@ class Trace:
         return [word for word in words if word.lower() in str(error).lower()]
 
     def answer(self, event: str, response: Any) -> Any:
-        """Trace what a test client got."""
+        """Trace the response of a test client."""
         body = response.get_data()
         self(event, response.status, self.headers(list(response.headers), body), self.body(body))
         return response
 
     def body(self, body: bytes) -> str:
-        # Werkzeug 3 words and marks up its error pages anew
+        # The error pages of Werkzeug 3 have other words.
         return "error page" if body[:14].lower() == b"<!doctype html" else body.decode()
 
     def headers(self, headers: list[tuple[str, str]], body: bytes | None = None) -> dict[str, list[Any]]:
         read: dict[str, list[Any]] = {}
         page = body is None or self.body(body) == "error page"
         for name, value in headers:
-            # the length of an error page is that of its wording
+            # The length of an error page depends on its words.
             if name != "Content-Length" or not page:
                 read.setdefault(name, []).append(self.header(name, value))
         return read
 
     def header(self, name: str, value: str) -> Any:
         if name == "Location":
-            return urljoin("http://localhost/", value)  # Werkzeug 3 leaves a Location as the application wrote it
+            return urljoin("http://localhost/", value)  # Werkzeug 3 does not change a Location.
         if name == "Allow":
-            return sorted(value.split(", "))  # made from a set, so in any order
+            return sorted(value.split(", "))  # Its order is that of a set.
         if name == "Set-Cookie":
             return self.set_cookie(value)
         return value
@@ -211,11 +211,11 @@ class Trace:
                 seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
                 value = "past" if seconds < 0 else f"in {round(seconds / 60)} minutes"
             if key == "Domain":
-                value = value.lstrip(".")  # Werkzeug 3 drops the dot, as RFC 6265 has browsers do
+                value = value.lstrip(".")  # Werkzeug 3 drops the dot, as browsers do by RFC 6265.
             read[key] = value
         return read
 
-    # what a scenario is made of
+    # Helpers of scenarios
 
     def watch_signals(self) -> None:
         for name in SIGNALS if self.side.signals.signals_available else ():
@@ -231,7 +231,7 @@ class Trace:
                 stack.pop()
 
     def bare(self, name: str = "scenario", base: Any = None, **keywords: Any) -> Any:
-        """An application with nothing on it; what it logs is traced."""
+        """Return an application without routes and hooks. Its log records are traced."""
         app = (base or self.side.flask.Flask)(name, static_folder=None, template_folder=None, **keywords)
         if name not in self._logged:
             self._logged.add(name)
@@ -241,7 +241,7 @@ class Trace:
         return app
 
     def app(self, name: str = "scenario", base: Any = None, **keywords: Any) -> Any:
-        """An application whose every hook is traced, with a view that answers and one that fails."""
+        """Return an application with a traced function for each hook, a view that answers and a view that fails."""
         app = self.bare(name, base, **keywords)
 
         @app.before_first_request
@@ -282,7 +282,7 @@ class Trace:
         return app
 
     def environ(self, path: str = "/", method: str = "GET", body: bytes = b"", **more: Any) -> dict[str, Any]:
-        """What a server hands an application, written out since the builders of the two Werkzeugs differ."""
+        """Return the environ of a request. It is written out because the builders of Werkzeug 1.0.1 and 3 differ."""
         path, _, query = path.partition("?")
         return {
             "REQUEST_METHOD": method,
@@ -306,14 +306,14 @@ class Trace:
         }
 
     def serve(self, app: Any, path: str = "/", method: str = "GET", *, stop_after: int = -1, **more: Any) -> Answer:
-        """Call ``app`` as a server does, tracing its answer piece by piece, or the error that it lets out."""
+        """Call ``app`` as a server does, and trace each part of its response, or its error."""
         started: list[Any] = ["", []]
         chunks: list[bytes] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             started[:] = [status, headers]
             page = any(value.startswith("text/html") for name, value in headers if name == "Content-Type")
-            # an error page is only known by its first chunk; until then its length can't be told from a view's
+            # Only the first chunk shows whether it is an error page, whose length must be omitted.
             self("start_response", status, self.headers(headers, None if page and status[0] in "345" else b""))
             return chunks.append
 
@@ -334,14 +334,14 @@ class Trace:
         return Answer(started[0], started[1], b"".join(chunks))
 
     def in_thread(self, function: Callable[[], Any]) -> None:
-        """Run ``function`` in a thread of its own and wait for its end; its error is traced."""
+        """Run ``function`` in a new thread until it ends, and trace its error."""
         thread = threading.Thread(target=self.attempt, args=("thread ends", function))
         thread.start()
         thread.join()
 
     @contextlib.contextmanager
     def catching(self, event: str, words: tuple[str, ...] = ()) -> Iterator[None]:
-        """Trace the error that leaves the block, which must raise one."""
+        """Trace the error that the block raises, or that it raises none."""
         try:
             yield
         except BaseException as error:
@@ -351,7 +351,7 @@ class Trace:
 
     @contextlib.contextmanager
     def warnings(self) -> Iterator[None]:
-        """Trace the warnings meant for users, and how many they are."""
+        """Trace the ``UserWarning`` warnings of the block."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             yield
@@ -359,7 +359,7 @@ class Trace:
 
 
 class LogTrace(logging.Handler):
-    """Puts what an application logs into the trace: the level, and the error, not the wording."""
+    """Traces the level and the error of log records, without their message."""
 
     def __init__(self, trace: Trace) -> None:
         super().__init__()
@@ -370,7 +370,7 @@ class LogTrace(logging.Handler):
 
 
 def signed_payload(value: str) -> Any:
-    """What a signed cookie holds, without its time and signature; text that isn't one stays as it is."""
+    """Return the content of a signed cookie, or the text itself if it is not a signed cookie."""
     payload = value.rsplit(".", 2)[0].lstrip(".")
     try:
         data = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))

@@ -1,7 +1,7 @@
-"""Users of objects: functions of the standard library and of common packages that a proxy may be given to.
+"""Functions of the standard library and of common packages that use a proxy.
 
-Many of them look for an ability first ("is it a path?", "can it be awaited?"), so what a proxy claims decides what they
-do with it. Written as in :mod:`tests.fidelity.proxies`, whose table they are part of.
+Many of them check the type of their argument first, so the special methods of a proxy decide what they do with it. The
+operations are part of the table of :mod:`tests.fidelity.proxies`.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ from unittest import mock
 from wsgiref.util import FileWrapper
 from xml.etree import ElementTree
 
-# --- Operations that take more than an expression
+# --- Functions for operations that are not a single expression
 
 
 def patched(x: Any, **how: Any) -> str:
-    """Return which mock takes the place of ``x``."""
+    """Return the type of the mock that replaces ``x``."""
     with mock.patch.object(types.SimpleNamespace(held=x), "held", **how) as replacement:
         return type(replacement).__name__
 
@@ -131,7 +131,7 @@ class Closable(typing.Protocol):
 
 
 def documented(x: Any) -> int:
-    """Look for doctests in a module that has ``x``."""
+    """Return the number of doctests in a module with ``x``."""
     module = types.ModuleType("module")
     module.x = x  # type: ignore[attr-defined]
     return len(doctest.DocTestFinder().find(module, "module"))
@@ -185,7 +185,7 @@ def queried(parameters: Any) -> Any:
         try:
             return database.execute("select ?", parameters).fetchall()
         except sqlite3.Error:
-            return "refused"  # with which error depends on the Python
+            return "refused"  # The error depends on the version of Python.
 
 
 def written(x: Any) -> str:
@@ -208,7 +208,7 @@ def matched(x: Any, pattern: str) -> Any:
 
 
 def zipped() -> io.BytesIO:
-    """Return a file that holds a zip archive."""
+    """Return a file with a zip archive."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(zipfile.ZipInfo("member"), "content")
@@ -226,7 +226,7 @@ class Record:
     word: str = "record"
 
 
-# What the operations below may name.
+# The names that the operations below use.
 HELPERS: dict[str, Any] = {
     named.__name__: named
     for named in (
@@ -476,7 +476,7 @@ TEMPLATES = [
     "{{ x.word }}{{ x.missing }}{{ x[0] }}",
 ]
 
-# What these do depends on the Python, so they are carried out on the one that the reference runs on.
+# Their outcomes depend on the version of Python, so they run only on that of the reference.
 USERS: list[str] = [
     *filter(None, map(str.strip, WRITTEN.splitlines())),
     *(f"inspect.is{name}(x)" for name in PREDICATES),
