@@ -367,6 +367,7 @@ def test_respects_traceback_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_works_after_concurrent_fork() -> None:
     program = """
 import gc, os, sys, threading, warnings
+from concurrent.futures import ThreadPoolExecutor
 warnings.simplefilter("ignore")
 from schlenk import Flask
 from schlenk.flight import in_flight
@@ -380,14 +381,13 @@ def look():
     with Flask("forked").app_context():
         in_flight()
 sys._current_frames = current_frames
-thread = threading.Thread(target=look)
-thread.start()
+work = ThreadPoolExecutor(1).submit(look)
 assert looking.wait(30)
 child = os.fork()
 sys._current_frames = frames
 look()
 if child:
-    thread.join()
+    work.result()
     assert os.waitpid(child, 0)[1] == 0
 os._exit(not gc.isenabled())
 """
