@@ -156,22 +156,19 @@ def _remove_left(allowed: Entries) -> list[str]:
         for context in extra.values():
             left.append(_describe(Pushed.from_context(context, stack), _recorder.locations.get((stack, id(context)))))
         if extra and ident in (stack.__ident_func__(), get_ident()):
-            _take_off(stack, [*extra.values()])
+            _remove(stack, [*extra.values()])
         elif extra and getattr(ident, "dead", False):
             stack._local.__storage__.pop(ident, None)
     return left
 
 
-def _take_off(stack: LocalStack[Any], contexts: list[Any]) -> None:
+def _remove(stack: LocalStack[Any], contexts: list[Any]) -> None:
     """Remove ``contexts`` from the stack of the running ident, wherever they are on it."""
-    entries = list(stack.entries())
-    stay = [*_without(entries[::-1], contexts).values()][::-1]
-    kept = next((place for place, pair in enumerate(zip(entries, stay)) if pair[0] is not pair[1]), len(stay))
-    for _ in entries[kept:]:
-        stack.pop()
-    for context in stay[kept:]:
-        # Not `stack.push`, which would record this line as the one that pushed the context.
-        LocalStack.push(stack, context)
+    entries = stack.own_entries()
+    # Reversed, so that the topmost of repeated entries are removed.
+    entries[:] = [*_without(entries[::-1], contexts).values()][::-1]
+    if not entries:
+        stack.__release_local__()
 
 
 def _describe(pushed: Pushed, location: FrameSummary | None) -> str:
