@@ -287,6 +287,9 @@ class Stream:
             self.context.__exit__(*error)
         finally:
             self.apps.release()
+        if not getattr(self.apps.first, "_refcnt", True):
+            # If the stream ended in a copied `contextvars` context, the original still has the context.
+            self.apps.first.shareable = False
         self.ended = True
 
     def abandon(self) -> None:
@@ -316,20 +319,25 @@ class _Span:
         self.entries = stack.entries()
         # The list and the position that lifted entries were taken from.
         self.home: tuple[list[Any], int] | None = None
+        # Whether the stream runs in another context of `contextvars`, to which the entries were carried.
+        self.carried = False
 
     def lift(self) -> None:
         """Move the entries to the top of the stack of the running greenlet or thread, and store where they were."""
-        self.entries = self.stack.current(self.entries)
-        is_on_top = self.entries is self.stack.entries() and self.entries[-1] is self.last
-        if is_on_top:
+        kept = self.entries
+        self.entries = self.stack.current(kept)
+        if self.entries is self.stack.entries() and self.stack.top is self.last:
             return
         if self.shared and not getattr(self.first, "_refcnt", True):
             # The work that pushed the context has ended, so the stream runs without it.
             return
         self.stack.own_entries()
-        places = self.places()
+        self.entries = self.stack.current(self.entries)
+        places = self.places(self.entries)
         if not places:
-            # The entries were removed. The end of the stream reports that.
+            # They are those of another context, or they were removed. The end of the stream reports that.
+            if self.entries is not kept:
+                self.carry(kept)
             return
         lifted = self.entries[places.start : places.stop]
         # A shared first entry is pushed once more, so it also stays where it is.
@@ -342,11 +350,29 @@ class _Span:
         if is_emptied:
             self.stack.tidy()
 
+    def carry(self, kept: list[Any]) -> None:
+        """Move the entries to the running ``contextvars`` context, which is not a copy of the one that has them.
+
+        From then on, they are on no stack while the stream waits: the other context may have been destroyed.
+
+        :param kept: the list that has the entries.
+        """
+        places = self.places(kept)
+        carried = kept[places.start : places.stop]
+        for entry in carried[self.shared :]:
+            self.stack.withdraw(entry)
+        for entry in carried:
+            self.entries = self.stack.push(entry)
+        self.carried = True
+
     def lower(self) -> None:
         """Move the entries, and those pushed above them in the meantime, back to where they were."""
         self.entries = self.stack.current(self.entries)
         if _contains(self.entries, self.first):
             self.last = self.entries[-1]
+        if self.carried:
+            self.entries = [self.first, *remove(self.stack, self.first)]
+            self.carried = False
         if self.home is not None:
             above = remove(self.stack, self.first)
             entries, start = self.home
@@ -357,18 +383,18 @@ class _Span:
 
     def above(self) -> list[Any]:
         """Return the entries that the stream has pushed above ``first``."""
-        return [self.entries[place] for place in self.places()[1:]]
+        entries = self.stack.current(self.entries)
+        return [entries[place] for place in self.places(entries)[1:]]
 
-    def places(self) -> range:
-        """Return the places of the entries, or an empty range if they were removed."""
-        self.entries = self.stack.current(self.entries)
-        end = _position(self.entries, self.last)
-        start = None if end is None else _position(self.entries[: end + 1], self.first)
+    def places(self, entries: list[Any]) -> range:
+        """Return the places of the entries in a list, or an empty range if it does not have them."""
+        end = _position(entries, self.last)
+        start = None if end is None else _position(entries[: end + 1], self.first)
         return range(0) if start is None or end is None else range(start, end + 1)
 
     def release(self) -> None:
         """Remove the additional entry of a shared context. Called when the stream has ended."""
-        if self.home is not None and self.shared:
+        if self.shared and (self.carried or self.home is not None):
             remove(self.stack, self.first)
 
 

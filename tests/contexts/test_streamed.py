@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, copy_context
+from typing import Any, Callable
 
 import pytest
 
-from schlenk import Flask, _request_ctx_stack, current_app, request, stream_with_context
+from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, current_app, g, request, stream_with_context
+from schlenk.local import release_local
 from tests.support.contexts import NOTHING, RecordingApp, leave, tops
 
 
@@ -89,12 +93,75 @@ def test_stream_keeps_copied_contexts(app: RecordingApp) -> None:
     assert copied.run(paths) == ["/streamed", "/other"]
 
 
+def in_thread(work: Callable[[], Any]) -> Any:
+    with ThreadPoolExecutor() as threads:
+        return threads.submit(work).result()
+
+
+def in_greenlet(work: Callable[[], Any]) -> Any:
+    return pytest.importorskip("greenlet").greenlet(work).switch()
+
+
+@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet, Context().run])
 @pytest.mark.usefixtures("by_context")
-def test_stream_returns_from_empty_context(app: RecordingApp) -> None:
+def test_stream_runs_without_a_copy(app: RecordingApp, elsewhere: Callable[..., Any]) -> None:
     with app.test_request_context("/streamed"):
-        stream = stream_with_context(paths() for _ in range(2))
+        stream = stream_with_context((*paths(), current_app.name) for _ in range(3))
     with app.test_request_context("/other"):
-        assert Context().run(next, stream) == []
-        assert next(stream) == ["/other", "/streamed"]
-        stream.close()
+        assert elsewhere(lambda: next(stream)) == ("/streamed", app.name)
+        assert next(stream) == ("/other", "/streamed", app.name)
+        assert paths() == ["/other"]
+    assert elsewhere(lambda: (list(stream), tops())) == ([("/streamed", app.name)], NOTHING)
+    assert app.torn == [("request", None), ("app", None)] * 2
     assert tops() == NOTHING
+
+
+@pytest.mark.usefixtures("by_context")
+def test_stream_outlives_its_context(app: RecordingApp) -> None:
+    def begin() -> Iterator[str]:
+        with app.test_request_context("/streamed"):
+            return stream_with_context(request.path for _ in range(2))
+
+    stream = Context().run(begin)
+    assert list(stream) == ["/streamed"] * 2
+    assert app.torn == [("request", None), ("app", None)]
+    assert tops() == NOTHING
+
+
+@pytest.mark.usefixtures("by_context")
+def test_stream_takes_what_it_pushed(app: RecordingApp) -> None:
+    def parts() -> Iterator[str]:
+        for _ in range(2):
+            with RecordingApp("inner").app_context():
+                yield current_app.name
+                yield current_app.name
+            yield current_app.name
+
+    with app.test_request_context():
+        stream = stream_with_context(parts())
+    seen = [Context().run(next, stream) for _ in range(4)]
+    assert [*seen, *stream] == ["inner", "inner", app.name] * 2
+    assert tops() == NOTHING
+
+
+@pytest.mark.usefixtures("by_context")
+def test_stream_shares_without_a_copy(app: RecordingApp) -> None:
+    with app.app_context() as shared:
+        with app.test_request_context():
+            stream = stream_with_context(_app_ctx_stack.entries()[:] for _ in range(3))
+        empty = Context()
+        assert [empty.run(next, stream), next(stream)] == [[shared], [shared]]
+        assert empty.run(lambda: (list(stream), tops())) == ([[shared]], NOTHING)
+        assert _app_ctx_stack.entries() == [shared]
+
+
+@pytest.mark.usefixtures("by_context")
+def test_stream_ended_in_copy_is_not_shared(app: RecordingApp) -> None:
+    with app.test_request_context():
+        g.user = "ada"
+        stream = stream_with_context(iter([1]))
+    assert copy_context().run(list, stream) == [1]
+    with app.test_request_context():
+        assert "user" not in g
+    for stack in (_request_ctx_stack, _app_ctx_stack):
+        release_local(stack)
