@@ -164,11 +164,17 @@ def _remove_left(allowed: Entries) -> list[str]:
 
 def _remove(stack: LocalStack[Any], contexts: list[Any]) -> None:
     """Remove ``contexts`` from the stack of the running ident, wherever they are on it."""
-    entries = stack.own_entries()
+    entries = list(stack.entries())
     # Reversed, so that the topmost of repeated entries are removed.
-    entries[:] = [*_without(entries[::-1], contexts).values()][::-1]
-    if not entries:
-        stack.__release_local__()
+    stay = [*_without(entries[::-1], contexts).values()][::-1]
+    # The entries below the lowest one to remove need not be pushed again.
+    unchanged = next((place for place, pair in enumerate(zip(entries, stay)) if pair[0] is not pair[1]), len(stay))
+    for _ in entries[unchanged:]:
+        # Not `del`: the last pop() leaves its entry in the list, in which a stream that is closed later finds it.
+        stack.pop()
+    for context in stay[unchanged:]:
+        # Not `stack.push`, which would record this line as the one that pushed the context.
+        LocalStack.push(stack, context)
 
 
 def _describe(pushed: Pushed, location: FrameSummary | None) -> str:
