@@ -1,4 +1,4 @@
-"""Hand-written programs, each pinning one behaviour; importing the package registers all of them."""
+"""Hand-written programs, each of which traces one behaviour. Importing the package registers all of them."""
 
 import importlib
 import pkgutil

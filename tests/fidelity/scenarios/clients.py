@@ -1,4 +1,4 @@
-"""The test client, and contexts made for tests."""
+"""The test client, and contexts that are made for tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.fidelity.trace import Boom, Trace, scenario
 
 
 def showing(side: Side, trace: Trace, **keywords: Any) -> Any:
-    """An app that answers with what it was asked."""
+    """Return an application that answers with the data of the request."""
     app = trace.bare(**keywords)
 
     @app.route("/", defaults={"path": ""}, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE"])
@@ -43,7 +43,7 @@ def client_methods(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_arguments(side: Side, trace: Trace) -> None:
-    """What can be told about a client's request arrives in it."""
+    """The arguments of a client's call arrive in the request."""
     client = showing(side, trace).test_client()
     calls: dict[str, dict[str, Any]] = {
         "query": {"query_string": {"a": "b c"}},
@@ -67,7 +67,7 @@ def client_arguments(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_follows_the_configuration(side: Side, trace: Trace) -> None:
-    """SERVER_NAME, APPLICATION_ROOT and PREFERRED_URL_SCHEME are where a client's requests go."""
+    """SERVER_NAME, APPLICATION_ROOT and PREFERRED_URL_SCHEME determine the URL of a client's requests."""
     app = showing(side, trace)
     app.config.update(SERVER_NAME="example.com:8080", APPLICATION_ROOT="/root", PREFERRED_URL_SCHEME="https")
     client = app.test_client()
@@ -82,7 +82,7 @@ def client_follows_the_configuration(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_environ_base(side: Side, trace: Trace) -> None:
-    """environ_base of a client goes into every request, under what the call says."""
+    """The client's environ_base is the default for every request. Arguments of a call override it."""
     client = showing(side, trace).test_client()
     trace("default", sorted(client.environ_base))
     client.environ_base["REMOTE_ADDR"] = "10.1.1.1"
@@ -94,7 +94,7 @@ def client_environ_base(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_given_an_environ_or_builder(side: Side, trace: Trace) -> None:
-    """A client opens a ready environ or builder as well."""
+    """A client also opens an existing environ or builder."""
     app = showing(side, trace)
     client = app.test_client()
     trace("environ", client.open(trace.environ("/p?a=1", "POST", b"x")).get_json())
@@ -107,7 +107,7 @@ def client_given_an_environ_or_builder(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_keeps_cookies(side: Side, trace: Trace) -> None:
-    """A client sends back what it was given, also for a path or another client's none."""
+    """A client returns the cookies it received, also to another path, but not those of another client."""
     app = trace.bare()
 
     @app.route("/set/<name>")
@@ -133,7 +133,7 @@ def client_keeps_cookies(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_follows_redirects(side: Side, trace: Trace) -> None:
-    """Redirects are followed if asked, keeping or dropping method and body as the code says."""
+    """Redirects are followed if requested. The status code decides whether method and body are kept."""
     app = trace.bare()
     app.add_url_rule("/go/<int:code>", "go", lambda code: side.flask.redirect("/there", code), methods=["GET", "POST"])
 
@@ -152,7 +152,7 @@ def client_follows_redirects(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_sees_propagated_errors(side: Side, trace: Trace) -> None:
-    """An error reaches the client as it would a server: with TESTING, DEBUG or PROPAGATE_EXCEPTIONS, else a 500."""
+    """The client raises an error with TESTING, DEBUG or PROPAGATE_EXCEPTIONS. Otherwise, it returns a 500."""
     for setting in ("TESTING", "DEBUG", "PROPAGATE_EXCEPTIONS", "UNRELATED"):
         app = trace.app()
         app.config.update({setting: True, "PRESERVE_CONTEXT_ON_EXCEPTION": False})
@@ -161,7 +161,7 @@ def client_sees_propagated_errors(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_made_by_the_application(side: Side, trace: Trace) -> None:
-    """test_client passes its arguments on to the class, the one with cookies first."""
+    """test_client passes its arguments to the class, and cookies first."""
 
     class Client(side.testing.FlaskClient):
         def __init__(self, *arguments, **keywords):
@@ -178,7 +178,7 @@ def client_made_by_the_application(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_response_json(side: Side, trace: Trace) -> None:
-    """A client's response reads JSON by get_json and json."""
+    """The responses of a client have get_json and json."""
     app = trace.bare()
     app.add_url_rule("/", "index", lambda: {"a": 1})
     app.add_url_rule("/text", "text", lambda: "text")
@@ -190,7 +190,7 @@ def client_response_json(side: Side, trace: Trace) -> None:
 
 @scenario
 def test_request_context_arguments(side: Side, trace: Trace) -> None:
-    """test_request_context takes what the environ builder does."""
+    """test_request_context accepts the arguments of the environ builder."""
     app = trace.bare()
     for arguments in (
         {},
@@ -209,7 +209,7 @@ def test_request_context_arguments(side: Side, trace: Trace) -> None:
 
 @scenario
 def environ_builder_by_itself(side: Side, trace: Trace) -> None:
-    """EnvironBuilder fills in what the application's configuration says, and writes JSON as it does."""
+    """EnvironBuilder reads the application's configuration and writes JSON as the application does."""
     app = trace.bare()
     app.config.update(SERVER_NAME="example.com", JSON_SORT_KEYS=False)
     builder = side.testing.EnvironBuilder(app, "/p", json={"b": 1, "a": 2})
@@ -221,7 +221,7 @@ def environ_builder_by_itself(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_in_an_application_context(side: Side, trace: Trace) -> None:
-    """A client inside a hand-pushed application context uses that, in a block and outside of one."""
+    """A client uses an application context of the same application that was pushed by hand."""
     app = trace.app()
     with app.app_context():
         side.flask.g.mark = 1
@@ -234,7 +234,7 @@ def client_in_an_application_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_block_in_a_thread(side: Side, trace: Trace) -> None:
-    """Two threads, each with a client block, keep a context each."""
+    """Two threads with a client block each keep a context of their own."""
     app = trace.app()
 
     def block() -> None:
@@ -250,7 +250,7 @@ def client_block_in_a_thread(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_in_a_client_block_after_a_kept_failure(side: Side, trace: Trace) -> None:
-    """The error leaving the block, not the one the context remembers, is what teardown sees."""
+    """Teardown functions receive the error that leaves the block, not the one that the context stores."""
     app = trace.app()
     with trace.catching("block"):
         with app.test_client() as client:
@@ -260,7 +260,7 @@ def error_in_a_client_block_after_a_kept_failure(side: Side, trace: Trace) -> No
 
 @scenario
 def transaction_whose_request_makes_a_request(side: Side, trace: Trace) -> None:
-    """A session transaction's block sees the context that was on top before it, though making its own ended that."""
+    """The block of a session transaction sees the previous context on top, which opening the session has torn down."""
     app = trace.bare()
     app.secret_key = "key"
     app.add_url_rule("/", "index", lambda: "index")

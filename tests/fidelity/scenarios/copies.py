@@ -1,4 +1,4 @@
-"""Contexts that are carried elsewhere: copied into threads and greenlets, or kept open by a stream."""
+"""Contexts that run elsewhere: copies in threads and greenlets, and streams."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.fidelity.trace import Boom, Trace, scenario
 
 @scenario
 def copied_context_in_a_thread(side: Side, trace: Trace) -> None:
-    """A function copied with its context runs elsewhere with the request and session, a g of its own, and teardown."""
+    """A copied function runs elsewhere with the request and session, has its own g, and is torn down."""
     app = trace.app()
     app.secret_key = "key"
 
@@ -35,7 +35,7 @@ def copied_context_in_a_thread(side: Side, trace: Trace) -> None:
 
 @scenario
 def copied_context_after_the_request_ended(side: Side, trace: Trace) -> None:
-    """The copy may be used when the request has long been torn down."""
+    """The copy can be used after the request was torn down."""
     app = trace.app()
     kept: list[Any] = []
 
@@ -51,7 +51,7 @@ def copied_context_after_the_request_ended(side: Side, trace: Trace) -> None:
 
 @scenario
 def copied_context_shares_the_session(side: Side, trace: Trace) -> None:
-    """What the copy writes to the session while the request runs is in the cookie."""
+    """Values that the copy writes to the session during the request are saved in the cookie."""
     app = trace.app()
     app.secret_key = "key"
 
@@ -69,7 +69,7 @@ def copied_context_shares_the_session(side: Side, trace: Trace) -> None:
 
 @scenario
 def copied_context_in_the_same_thread(side: Side, trace: Trace) -> None:
-    """Called where it was made, the copy lies over the original and shares its application context and g."""
+    """Called in the same thread, the copy is pushed above the original and shares its application context and g."""
     app = trace.app()
 
     @app.route("/start")
@@ -84,7 +84,7 @@ def copied_context_in_the_same_thread(side: Side, trace: Trace) -> None:
 
 @scenario
 def copied_context_called_twice(side: Side, trace: Trace) -> None:
-    """A copied function can be called again, and is torn down each time."""
+    """A copied function can be called again. Each call is torn down."""
     app = trace.app()
     with app.test_request_context("/?a=1"):
         work = side.flask.copy_current_request_context(
@@ -96,7 +96,7 @@ def copied_context_called_twice(side: Side, trace: Trace) -> None:
 
 @scenario
 def copied_context_in_many_threads_at_once(side: Side, trace: Trace) -> None:
-    """Several copies of one request run at the same time, each in a thread, each with its own g."""
+    """Several copies of a request run at the same time in threads, each with its own g."""
     app = trace.bare()
     seen: list[Any] = []
     barrier = threading.Barrier(4)
@@ -121,7 +121,7 @@ def copied_context_in_many_threads_at_once(side: Side, trace: Trace) -> None:
 
 @scenario
 def failing_function_in_a_copied_context(side: Side, trace: Trace) -> None:
-    """An error of the copied function tears its context down with it and is raised on."""
+    """An error of the copied function is passed to teardown and raised."""
     app = trace.app()
     with app.test_request_context("/"):
 
@@ -135,7 +135,7 @@ def failing_function_in_a_copied_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def failing_function_in_a_preserved_copy(side: Side, trace: Trace) -> None:
-    """With PRESERVE_CONTEXT_ON_EXCEPTION a failed copy stays on the stack of the thread that it failed in."""
+    """With PRESERVE_CONTEXT_ON_EXCEPTION, a failed copy stays on the stack of its thread."""
     app = trace.app()
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
 
@@ -169,7 +169,7 @@ def copied_function_keeps_its_name(side: Side, trace: Trace) -> None:
 
 @scenario
 def copying_outside_a_request(side: Side, trace: Trace) -> None:
-    """There must be a request to copy; an application context isn't enough."""
+    """A function can only be copied in a request. An application context is not enough."""
     app = trace.bare()
     words = ("request context",)
     trace.attempt("none", lambda: side.flask.copy_current_request_context(print), words=words)
@@ -179,7 +179,7 @@ def copying_outside_a_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def copy_takes_flashes_along_in_the_session(side: Side, trace: Trace) -> None:
-    """Messages flashed before the copy are in the session that the copy shares, unread."""
+    """Messages flashed before the copy are unread in the session that the copy shares."""
     app = trace.app()
     app.secret_key = "key"
     with app.test_request_context("/"):
@@ -191,7 +191,7 @@ def copy_takes_flashes_along_in_the_session(side: Side, trace: Trace) -> None:
 
 @scenario
 def copy_does_not_take_deferred_functions_along(side: Side, trace: Trace) -> None:
-    """after_this_request in a copy concerns the copy, whose responses nobody makes."""
+    """after_this_request in a copy registers for the copy, which never has a response."""
     app = trace.app()
 
     @app.route("/start")
@@ -207,7 +207,7 @@ def copy_does_not_take_deferred_functions_along(side: Side, trace: Trace) -> Non
 
 @scenario(needs="greenlet")
 def copied_context_in_a_greenlet(side: Side, trace: Trace) -> None:
-    """A copied function runs in a greenlet that is switched in and out while the request goes on and ends."""
+    """A copied function runs in a greenlet that is switched to while the request runs and after it ended."""
     import greenlet
 
     app = trace.app()
@@ -237,7 +237,7 @@ def copied_context_in_a_greenlet(side: Side, trace: Trace) -> None:
 
 @scenario(needs="greenlet")
 def requests_served_in_turns_by_greenlets(side: Side, trace: Trace) -> None:
-    """Requests that give way to each other in their views each end in their own contexts."""
+    """Requests that switch to each other in their views end in their own contexts."""
     import greenlet
 
     app = trace.app()
@@ -261,7 +261,7 @@ def requests_served_in_turns_by_greenlets(side: Side, trace: Trace) -> None:
 
 @scenario(needs="greenlet")
 def greenlet_killed_in_its_request(side: Side, trace: Trace) -> None:
-    """A greenlet that is killed while it serves a request tears down with GreenletExit and leaves nothing."""
+    """A greenlet that is killed during a request passes GreenletExit to teardown and leaves no context."""
     import greenlet
 
     app = trace.app()
@@ -289,7 +289,7 @@ def streaming_app(side: Side, trace: Trace, stream: Any) -> Any:
 
 @scenario
 def stream_finished(side: Side, trace: Trace) -> None:
-    """A stream with context has request and g until its end; only then is the request torn down."""
+    """A stream with context has the request and g until its end, when the request is torn down."""
 
     def stream() -> Iterator[str]:
         trace("stream begins", side.flask.request.args["a"], side.flask.current_app.name)
@@ -304,7 +304,7 @@ def stream_finished(side: Side, trace: Trace) -> None:
 
 @scenario
 def stream_abandoned(side: Side, trace: Trace) -> None:
-    """A server that closes the stream early ends it with GeneratorExit, which teardown sees."""
+    """If the server closes a stream early, the stream and teardown receive GeneratorExit."""
 
     def stream() -> Iterator[str]:
         try:
@@ -318,7 +318,7 @@ def stream_abandoned(side: Side, trace: Trace) -> None:
 
 @scenario
 def stream_never_begun(side: Side, trace: Trace) -> None:
-    """A stream closed before its first chunk is torn down without its code having run."""
+    """A stream that is closed before its first chunk is torn down without running."""
 
     def stream() -> Iterator[str]:
         trace("never")
@@ -333,7 +333,7 @@ def stream_never_begun(side: Side, trace: Trace) -> None:
 
 @scenario
 def stream_of_a_head_request(side: Side, trace: Trace) -> None:
-    """HEAD sends nothing of a stream; closing the response ends its context."""
+    """HEAD sends nothing of a stream. Closing the response ends its context."""
 
     def stream() -> Iterator[str]:
         trace("never")
@@ -344,7 +344,7 @@ def stream_of_a_head_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def stream_that_fails(side: Side, trace: Trace) -> None:
-    """An error in the stream reaches the server, teardown sees it, and no handler does."""
+    """An error in a stream reaches the server and teardown, but no error handler."""
 
     def stream() -> Iterator[str]:
         yield "one"
@@ -357,7 +357,7 @@ def stream_that_fails(side: Side, trace: Trace) -> None:
 
 @scenario
 def stream_that_fails_is_preserved(side: Side, trace: Trace) -> None:
-    """With PRESERVE_CONTEXT_ON_EXCEPTION the context of a failed stream stays, to be popped by the next push."""
+    """With PRESERVE_CONTEXT_ON_EXCEPTION, the context of a failed stream stays until the next push."""
 
     def stream() -> Iterator[str]:
         yield "one"
@@ -373,7 +373,7 @@ def stream_that_fails_is_preserved(side: Side, trace: Trace) -> None:
 
 @scenario
 def stream_in_a_failing_view(side: Side, trace: Trace) -> None:
-    """A view that makes a stream and then fails: the stream's context is closed with the generator."""
+    """If a view creates a stream and fails, the stream's context ends when the generator is closed."""
     app = trace.app()
     kept: list[Any] = []
 
@@ -392,7 +392,7 @@ def stream_in_a_failing_view(side: Side, trace: Trace) -> None:
 
 @scenario
 def stream_through_a_client(side: Side, trace: Trace) -> None:
-    """Outside a block a client reads the stream with its context still on the stack, and reading to the end pops it."""
+    """Outside a block, a client reads a stream with its context on the stack. The end of the stream pops it."""
 
     def stream() -> Iterator[str]:
         yield "one "
@@ -419,7 +419,7 @@ def stream_through_a_buffering_client(side: Side, trace: Trace) -> None:
 
 @scenario
 def stream_in_a_client_block(side: Side, trace: Trace) -> None:
-    """In a block the stream's context is kept as well once the stream is read."""
+    """In a block, the context of a stream is preserved after the stream was read."""
 
     def stream() -> Iterator[str]:
         yield side.flask.request.args["a"]
@@ -435,7 +435,7 @@ def stream_in_a_client_block(side: Side, trace: Trace) -> None:
 
 @scenario
 def stream_as_decorator(side: Side, trace: Trace) -> None:
-    """stream_with_context decorates a generator function, whose arguments it passes on."""
+    """stream_with_context decorates a generator function and passes arguments to it."""
     app = trace.app()
 
     @app.route("/stream")
@@ -454,7 +454,7 @@ def stream_as_decorator(side: Side, trace: Trace) -> None:
 
 @scenario
 def stream_of_a_plain_iterable(side: Side, trace: Trace) -> None:
-    """Any iterator can be streamed with context; one with a close is closed, also at its end."""
+    """Any iterator can be streamed with context. Its close method is called, also at its end."""
     app = trace.app()
 
     class Chunks:
@@ -483,7 +483,7 @@ def stream_of_a_plain_iterable(side: Side, trace: Trace) -> None:
 
 @scenario
 def stream_outside_a_request(side: Side, trace: Trace) -> None:
-    """Streaming with context needs a request at once, not only when the first chunk is read."""
+    """Streaming with context requires a request at once, not only when the first chunk is read."""
     words = ("stream", "context")
     trace.attempt("iterator", lambda: side.flask.stream_with_context(iter("ab")), words=words)
 
@@ -496,7 +496,7 @@ def stream_outside_a_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def stream_without_context(side: Side, trace: Trace) -> None:
-    """A generator streamed without context runs when the request is gone."""
+    """A generator streamed without context runs after the request."""
     app = trace.app()
 
     @app.route("/stream")
@@ -512,7 +512,7 @@ def stream_without_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def stream_and_the_session(side: Side, trace: Trace) -> None:
-    """What a stream writes to the session comes too late for the cookie, but can be read back in the stream."""
+    """Values that a stream writes to the session are not saved, but the stream can read them."""
 
     def stream() -> Iterator[str]:
         side.flask.session["late"] = True
@@ -525,7 +525,7 @@ def stream_and_the_session(side: Side, trace: Trace) -> None:
 
 @scenario
 def stream_in_a_thread(side: Side, trace: Trace) -> None:
-    """A stream made and read in one thread leaves the others' stacks alone."""
+    """A stream created and read in one thread does not affect the stacks of others."""
 
     def stream() -> Iterator[str]:
         yield side.flask.request.args["a"]
@@ -536,7 +536,7 @@ def stream_in_a_thread(side: Side, trace: Trace) -> None:
 
 @scenario
 def stream_under_a_hand_pushed_application_context(side: Side, trace: Trace) -> None:
-    """A stream under an outer application context of its app leaves that one in place at its end."""
+    """The end of a stream does not pop an outer application context of its application."""
 
     def stream() -> Iterator[str]:
         yield side.flask.request.args["a"]
@@ -549,7 +549,7 @@ def stream_under_a_hand_pushed_application_context(side: Side, trace: Trace) -> 
 
 @scenario
 def generator_stream_that_raises_at_once(side: Side, trace: Trace) -> None:
-    """A stream whose first step fails does so when the server asks for the first chunk."""
+    """If the first step of a stream fails, the error is raised when the server reads the first chunk."""
 
     def stream() -> Iterator[str]:
         raise Boom("stream")

@@ -1,4 +1,4 @@
-"""Odd situations: methods that fail, contexts ended by hand, hooks that add hooks, requests inside of requests."""
+"""Unusual situations: failing methods, contexts popped by hand, hooks that register hooks, nested requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.fidelity.trace import Boom, Trace, scenario
 
 
 def failing_in(trace: Trace, side: Side, name: str) -> Any:
-    """An app whose method of that name fails."""
+    """Return an application in which the method of that name fails."""
 
     def fail(self: Any, *arguments: Any, **keywords: Any) -> Any:
         trace(f"in {name}")
@@ -23,7 +23,7 @@ def failing_in(trace: Trace, side: Side, name: str) -> Any:
 
 @scenario
 def methods_that_fail_in_a_good_request(side: Side, trace: Trace) -> None:
-    """An error of each method on a good request's way, where it is handled and what still runs."""
+    """An error in each method that a successful request calls: the handling, and the functions that still run."""
     for name in (
         "request_context",
         "create_url_adapter",
@@ -43,7 +43,7 @@ def methods_that_fail_in_a_good_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def methods_that_fail_in_a_failed_request(side: Side, trace: Trace) -> None:
-    """An error of each method on a failed request's way."""
+    """An error in each method that a failed request calls."""
     for name in (
         "handle_user_exception",
         "handle_exception",
@@ -59,7 +59,7 @@ def methods_that_fail_in_a_failed_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def methods_that_fail_in_a_request_for_nothing(side: Side, trace: Trace) -> None:
-    """An error of each method on the way of a request that matches nothing."""
+    """An error in each method that a request without a matching rule calls."""
     for name in ("raise_routing_exception", "trap_http_exception", "handle_http_exception"):
         trace("failing", name)
         trace.serve(failing_in(trace, side, name), "/nowhere")
@@ -67,7 +67,7 @@ def methods_that_fail_in_a_request_for_nothing(side: Side, trace: Trace) -> None
 
 @scenario
 def session_methods_that_fail(side: Side, trace: Trace) -> None:
-    """An error of each method of the session interface."""
+    """An error in each method of the session interface."""
     for name in ("open_session", "make_null_session", "is_null_session", "save_session"):
 
         def fail(self: Any, *arguments: Any, name: str = name) -> Any:
@@ -82,7 +82,7 @@ def session_methods_that_fail(side: Side, trace: Trace) -> None:
 
 @scenario
 def context_methods_a_subclass_overrides(side: Side, trace: Trace) -> None:
-    """The methods of both contexts that a served request, a client and a block call, with how many arguments."""
+    """The methods of both contexts that a request, a client and a block call, with the number of arguments."""
 
     def watched(base: type, names: tuple[str, ...]) -> Any:
         def method(name: str) -> Any:
@@ -136,7 +136,7 @@ def request_made_in_teardown_appcontext(side: Side, trace: Trace) -> None:
 
 @scenario
 def hooks_registered_while_they_run(side: Side, trace: Trace) -> None:
-    """Hooks that register hooks of their own kind: which of those take part at once."""
+    """Hooks that register hooks of the same kind: which of them run in the same request."""
     app = trace.bare()
     app.add_url_rule("/", "index", lambda: "index")
 
@@ -158,7 +158,7 @@ def hooks_registered_while_they_run(side: Side, trace: Trace) -> None:
 
 @scenario
 def before_first_request_failing_under_concurrency(side: Side, trace: Trace) -> None:
-    """If the functions failed for the first request, the one that waited runs them again."""
+    """If the functions failed in the first request, the request that waited runs them again."""
     app = trace.bare()
     started, go_on = threading.Event(), threading.Event()
     calls: list[int] = []
@@ -190,7 +190,7 @@ def before_first_request_failing_under_concurrency(side: Side, trace: Trace) -> 
 
 @scenario
 def view_pops_its_own_context(side: Side, trace: Trace) -> None:
-    """A view that pops the request's context itself tears it down early; the rest of the request has none."""
+    """If a view pops the context of the request, it is torn down, and the rest of the request has none."""
     app = trace.app()
 
     @app.route("/pop")
@@ -205,7 +205,7 @@ def view_pops_its_own_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def view_pushes_its_own_context_again(side: Side, trace: Trace) -> None:
-    """A view may push its own context once more, if it pops it."""
+    """A view may push its own context again if it pops it."""
     app = trace.app()
 
     @app.route("/push")
@@ -220,7 +220,7 @@ def view_pushes_its_own_context_again(side: Side, trace: Trace) -> None:
 
 @scenario
 def hand_pushed_context_saves_nothing(side: Side, trace: Trace) -> None:
-    """In a hand-pushed context neither the session is saved nor are after_this_request functions run."""
+    """In a context pushed by hand, the session is not saved and after_this_request functions do not run."""
     app = trace.app()
     app.secret_key = "key"
     with app.test_request_context("/"):
@@ -230,7 +230,7 @@ def hand_pushed_context_saves_nothing(side: Side, trace: Trace) -> None:
 
 @scenario
 def session_given_to_a_context(side: Side, trace: Trace) -> None:
-    """A session set on a context before its push is kept, and none is opened."""
+    """A session set before the push of its context is kept, and none is opened."""
     app = trace.app()
     app.secret_key = "key"
     context = app.test_request_context("/")
@@ -241,7 +241,7 @@ def session_given_to_a_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_with_setting_in_an_inner_entry(side: Side, trace: Trace) -> None:
-    """PRESERVE_CONTEXT_ON_EXCEPTION and an error leaving the inner of two entries of one context."""
+    """PRESERVE_CONTEXT_ON_EXCEPTION, and an error that leaves the inner of two blocks of one context."""
     app = trace.app()
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
     context = app.test_request_context("/")
@@ -256,7 +256,7 @@ def error_with_setting_in_an_inner_entry(side: Side, trace: Trace) -> None:
 
 @scenario
 def closing_functions_and_a_stream(side: Side, trace: Trace) -> None:
-    """The stream's context ends before functions to be called on close, which have none."""
+    """The context of a stream ends before functions that are called on close, which have none."""
     app = trace.app()
 
     @app.route("/stream")
@@ -271,7 +271,7 @@ def closing_functions_and_a_stream(side: Side, trace: Trace) -> None:
 
 @scenario
 def url_for_where_the_adapter_failed(side: Side, trace: Trace) -> None:
-    """A request whose URL adapter could not be made has none to build URLs with."""
+    """Without a URL adapter, a request cannot build URLs."""
     app = trace.bare()
 
     def create_url_adapter(request: Any) -> None:
@@ -286,7 +286,7 @@ def url_for_where_the_adapter_failed(side: Side, trace: Trace) -> None:
 
 @scenario
 def finalize_by_hand(side: Side, trace: Trace) -> None:
-    """finalize_request makes, processes and signals; told that it finishes an error, it logs what fails."""
+    """finalize_request makes and processes a response and sends the signal. For an error response, it logs failures."""
     app = trace.app()
     with app.test_request_context("/"):
         trace("finished", app.finalize_request(("made", 201)))
@@ -312,7 +312,7 @@ def first_request_by_hand(side: Side, trace: Trace) -> None:
 
 @scenario
 def application_contexts_between_two_requests(side: Side, trace: Trace) -> None:
-    """A request over an application context of its own app, that lies over another request of the same app."""
+    """A request above an application context of its application, above another request of that application."""
     app = trace.app()
     with app.test_request_context("/?n=outer"):
         side.flask.g.mark = "outer"
@@ -326,7 +326,7 @@ def application_contexts_between_two_requests(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_and_teardown_in_nested_apps(side: Side, trace: Trace) -> None:
-    """An inner application's propagated error passes the outer's view: each tears down with it."""
+    """A propagated error of an inner application passes through the outer view. Both teardowns receive it."""
     outer, inner = trace.app("outer"), trace.app("inner")
     inner.config["PROPAGATE_EXCEPTIONS"] = True
 
@@ -339,7 +339,7 @@ def error_and_teardown_in_nested_apps(side: Side, trace: Trace) -> None:
 
 @scenario
 def inner_apps_error_answered_by_the_outer(side: Side, trace: Trace) -> None:
-    """An inner application's error that the outer's view catches is seen by the inner's teardown only."""
+    """If the outer view catches an error of an inner application, only the inner teardown receives it."""
     outer, inner = trace.app("outer"), trace.app("inner")
     inner.testing = True
 
@@ -356,7 +356,7 @@ def inner_apps_error_answered_by_the_outer(side: Side, trace: Trace) -> None:
 
 @scenario
 def requests_of_one_app_inside_each_other(side: Side, trace: Trace) -> None:
-    """Requests nested three deep in one app, the innermost failing: g shared, sessions and errors apart."""
+    """Three nested requests of an application share g, but not their sessions or the error of the innermost."""
     app = trace.app()
     app.secret_key = "key"
 
@@ -374,7 +374,7 @@ def requests_of_one_app_inside_each_other(side: Side, trace: Trace) -> None:
 
 @scenario
 def teardown_that_looks_at_what_is_being_handled(side: Side, trace: Trace) -> None:
-    """What sys.exc_info says in teardown: nothing after an answered error, the error while it is propagated."""
+    """sys.exc_info in teardown: none after a handled error, and the error while it propagates."""
     import sys
 
     app = trace.app()
@@ -388,7 +388,7 @@ def teardown_that_looks_at_what_is_being_handled(side: Side, trace: Trace) -> No
 
 @scenario
 def served_while_an_error_is_handled(side: Side, trace: Trace) -> None:
-    """A request served inside an except block is torn down without that error."""
+    """A request in an except block is torn down without the error of the block."""
     app = trace.app()
     try:
         raise Boom("being handled")
@@ -398,7 +398,7 @@ def served_while_an_error_is_handled(side: Side, trace: Trace) -> None:
 
 @scenario
 def context_popped_inside_an_except_block_of_a_view(side: Side, trace: Trace) -> None:
-    """A context popped in a view's except block is torn down with that block's error, the request's own is not."""
+    """A context popped in a view's except block receives the error of that block. The request's own does not."""
     app = trace.app()
 
     @app.route("/nested")
@@ -416,7 +416,7 @@ def context_popped_inside_an_except_block_of_a_view(side: Side, trace: Trace) ->
 
 @scenario
 def preprocessor_that_leaves_no_context(side: Side, trace: Trace) -> None:
-    """What the second URL value preprocessor meets where the first has taken the request context off the stack."""
+    """The second URL value preprocessor runs after the first one has popped the request context."""
     app = trace.app()
     app.url_value_preprocessor(lambda endpoint, values: side.globals._request_ctx_stack.pop())
     app.url_value_preprocessor(lambda endpoint, values: trace("second", endpoint))
@@ -432,7 +432,7 @@ def preprocessor_that_leaves_no_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def after_request_registered_by_after_this_request(side: Side, trace: Trace) -> None:
-    """The first function of after_request, registered while those of this request run, is for the next one."""
+    """An after_request function that is registered while those of a request run is called from the next one on."""
     app = trace.bare()
 
     @app.route("/")

@@ -1,6 +1,6 @@
-"""Where schlenk does not do what Flask 1.1.4 did: each docstring says what.
+"""Departures from Flask 1.1.4. Each docstring says what Flask 1.1.4 or Werkzeug 3 did.
 
-A scenario here acts unseen and traces what came of it, in a line or two that the test can state for both.
+A scenario traces only its result, in one or two lines, which the test states for both libraries.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.fidelity.trace import Boom, Trace, scenario
 
 
 def error_of(function: Callable[[], Any]) -> BaseException | None:
-    """What ``function`` raises."""
+    """Return the error that ``function`` raises."""
     try:
         function()
     except BaseException as error:
@@ -26,7 +26,7 @@ def error_of(function: Callable[[], Any]) -> BaseException | None:
 
 
 def telling(trace: Trace, name: str = "scenario") -> tuple[Any, list[str]]:
-    """An app, and the list of those of its teardown functions that have run."""
+    """Return an application, and the list of its teardown functions that have run."""
     app, ran = trace.bare(name), []
     app.teardown_request(lambda error: ran.append("teardown_request"))
     app.teardown_appcontext(lambda error: ran.append("teardown_appcontext"))
@@ -35,7 +35,7 @@ def telling(trace: Trace, name: str = "scenario") -> tuple[Any, list[str]]:
 
 
 def served(trace: Trace, app: Any, path: str = "/", **environ: Any) -> Any:
-    """What a server gets to see of a request: the error, else the status."""
+    """Return the result of a request for a server: its error or its status."""
     seen: list[Any] = []
     with trace.mute():
         error = error_of(lambda: app(trace.environ(path, **environ), lambda *arguments: seen.extend(arguments)))
@@ -43,7 +43,7 @@ def served(trace: Trace, app: Any, path: str = "/", **environ: Any) -> Any:
 
 
 def vary(trace: Trace, app: Any, action: Callable[[], Any], cookie: str = "") -> tuple[bool, list[Any]]:
-    """Whether the answer after ``action`` brings ``Vary: Cookie``, and what it has the session's cookie hold."""
+    """Return whether the response after ``action`` has ``Vary: Cookie``, and the content of the session's cookies."""
     app.view_functions["index"] = lambda: str(action())
     with trace.mute():
         headers = trace.headers(trace.serve(app, "/", HTTP_COOKIE=cookie).headers)
@@ -51,7 +51,7 @@ def vary(trace: Trace, app: Any, action: Callable[[], Any], cookie: str = "") ->
 
 
 def with_session(side: Side, trace: Trace, **values: Any) -> tuple[Any, str]:
-    """An app, and a session cookie of its that holds ``values``."""
+    """Return an application, and a cookie of its session with ``values``."""
     app, _ = telling(trace)
     app.secret_key = "key"
     app.view_functions["index"] = lambda: side.flask.session.update(values) or "index"
@@ -61,14 +61,14 @@ def with_session(side: Side, trace: Trace, **values: Any) -> tuple[Any, str]:
 
 @scenario
 def refreshed_cookie_without_vary(side: Side, trace: Trace) -> None:
-    """1.1.4 refreshed a permanent session's cookie without ``Vary: Cookie`` where nobody had read the session."""
+    """1.1.4 refreshed the cookie of a permanent session without ``Vary: Cookie`` if the session was not read."""
     app, cookie = with_session(side, trace, a=1, _permanent=True)
     trace("refreshed", *vary(trace, app, lambda: None, cookie))
 
 
 @scenario
 def emptied_session_without_vary(side: Side, trace: Trace) -> None:
-    """1.1.4 took an emptied session's cookie away without ``Vary: Cookie``."""
+    """1.1.4 deleted the cookie of an emptied session without ``Vary: Cookie``."""
     app, cookie = with_session(side, trace, a=1)
     trace("cleared", *vary(trace, app, lambda: side.flask.session.clear(), cookie))
     trace("popped", *vary(trace, app, lambda: side.flask.session.pop("a"), cookie))
@@ -76,7 +76,7 @@ def emptied_session_without_vary(side: Side, trace: Trace) -> None:
 
 @scenario
 def emptied_session_without_attributes(side: Side, trace: Trace) -> None:
-    """1.1.4 took a cookie away without the ``Secure`` and ``SameSite`` that browsers may insist on."""
+    """1.1.4 deleted a cookie without the attributes ``Secure`` and ``SameSite``, which browsers may require."""
     app, cookie = with_session(side, trace, a=1)
     app.config.update(SESSION_COOKIE_SECURE=True, SESSION_COOKIE_SAMESITE="None")
     app.view_functions["index"] = lambda: side.flask.session.clear() or "index"
@@ -88,7 +88,7 @@ def emptied_session_without_attributes(side: Side, trace: Trace) -> None:
 
 @scenario
 def empty_session_read_without_vary(side: Side, trace: Trace) -> None:
-    """1.1.4 sent no ``Vary: Cookie`` with an answer that depended on there being nothing in the session."""
+    """1.1.4 sent no ``Vary: Cookie`` for a response that depended on an empty session."""
     app, _ = with_session(side, trace, a=1)
     trace("read", *vary(trace, app, lambda: side.flask.session.get("a")))
     trace("flashes", *vary(trace, app, lambda: side.flask.get_flashed_messages()))
@@ -96,7 +96,7 @@ def empty_session_read_without_vary(side: Side, trace: Trace) -> None:
 
 @scenario
 def several_vary_headers(side: Side, trace: Trace) -> None:
-    """1.1.4 kept only the first of an answer's ``Vary`` headers where it added its own."""
+    """1.1.4 kept only the first of several ``Vary`` headers when it added its own value."""
     app, cookie = with_session(side, trace, a=1)
 
     def varying() -> Any:
@@ -139,7 +139,7 @@ def readings_that_did_not_count(side: Side, trace: Trace) -> None:
 
 @scenario
 def request_context_popped_under_another(side: Side, trace: Trace) -> None:
-    """1.1.4 tore down the one context and took the other off the stack before it complained."""
+    """1.1.4 tore down one context and popped the other before it raised the error."""
     app, ran = telling(trace)
     lower, upper = app.test_request_context("/?n=lower"), app.test_request_context("/?n=upper")
     with trace.mute():
@@ -152,7 +152,7 @@ def request_context_popped_under_another(side: Side, trace: Trace) -> None:
 
 @scenario
 def application_context_popped_under_another(side: Side, trace: Trace) -> None:
-    """1.1.4 tore down the one context and took the other off the stack before it complained."""
+    """1.1.4 tore down one context and popped the other before it raised the error."""
     app, ran = telling(trace)
     lower, upper = app.app_context(), app.app_context()
     with trace.mute():
@@ -165,7 +165,7 @@ def application_context_popped_under_another(side: Side, trace: Trace) -> None:
 
 @scenario
 def application_context_popped_that_was_never_pushed(side: Side, trace: Trace) -> None:
-    """1.1.4 ran teardown functions, and took off the stack what was there, before it complained."""
+    """1.1.4 ran teardown functions and popped the context on top before it raised the error."""
     app, ran = telling(trace)
     with trace.mute():
         error = error_of(app.app_context().pop)
@@ -179,7 +179,7 @@ def application_context_popped_that_was_never_pushed(side: Side, trace: Trace) -
 
 @scenario
 def request_context_popped_in_another_thread(side: Side, trace: Trace) -> None:
-    """1.1.4 ran teardown functions in a thread that had no context before it complained."""
+    """1.1.4 ran teardown functions in a thread without a context before it raised the error."""
     app, ran = telling(trace)
     context = app.test_request_context("/")
     errors: list[Any] = []
@@ -192,7 +192,7 @@ def request_context_popped_in_another_thread(side: Side, trace: Trace) -> None:
 
 @scenario
 def application_context_forgotten_in_a_view(side: Side, trace: Trace) -> None:
-    """1.1.4 left the request's own application context on the stack when a view had pushed one and not popped it."""
+    """1.1.4 left the request's application context on the stack if a view had pushed one and not popped it."""
     app, ran = telling(trace)
     other, _ = telling(trace, "other")
     app.add_url_rule("/forget", "forget", lambda: other.app_context().push() or "forgotten")
@@ -202,7 +202,7 @@ def application_context_forgotten_in_a_view(side: Side, trace: Trace) -> None:
 
 @scenario
 def request_context_forgotten_in_a_view(side: Side, trace: Trace) -> None:
-    """1.1.4 left the request's own context on the stack when a view had pushed one, for the next request to meet."""
+    """1.1.4 left the request's context on the stack for the next request if a view had pushed one."""
     app, ran = telling(trace)
     app.add_url_rule("/forget", "forget", lambda: app.test_request_context("/").push() or "forgotten")
     trace("forgotten", served(trace, app, "/forget"), ran)
@@ -211,7 +211,7 @@ def request_context_forgotten_in_a_view(side: Side, trace: Trace) -> None:
 
 @scenario
 def application_context_forgotten_in_a_block(side: Side, trace: Trace) -> None:
-    """1.1.4 took the forgotten one off and left the block's own on the stack."""
+    """1.1.4 popped the leaked context and left that of the block on the stack."""
     app, ran = telling(trace)
     other, _ = telling(trace, "other")
 
@@ -227,7 +227,7 @@ def application_context_forgotten_in_a_block(side: Side, trace: Trace) -> None:
 
 @scenario
 def request_context_taken_off_in_a_view(side: Side, trace: Trace) -> None:
-    """1.1.4 ran no teardown function of the request whose context a view had popped."""
+    """1.1.4 ran no teardown functions of a request if a view had popped its context."""
     app, ran = telling(trace)
     app.add_url_rule("/take", "take", lambda: side.globals._request_ctx_stack.pop() and "taken")
     trace("taken", served(trace, app, "/take"), ran)
@@ -236,7 +236,7 @@ def request_context_taken_off_in_a_view(side: Side, trace: Trace) -> None:
 
 @scenario
 def context_kept_by_a_client_in_a_view(side: Side, trace: Trace) -> None:
-    """1.1.4 left the request's own context on the stack when a client block in the view kept one."""
+    """1.1.4 left the request's context on the stack if a client block in the view preserved one."""
     app, ran = telling(trace)
     app.add_url_rule("/keep", "keep", lambda: app.test_client().__enter__().get("/").data)
     trace("kept", served(trace, app, "/keep"), ran)
@@ -245,7 +245,7 @@ def context_kept_by_a_client_in_a_view(side: Side, trace: Trace) -> None:
 
 @scenario
 def block_whose_push_failed(side: Side, trace: Trace) -> None:
-    """1.1.4 left both contexts on the stacks when entering ``with test_request_context`` failed."""
+    """1.1.4 left both contexts on the stacks if entering ``with test_request_context`` failed."""
 
     class Failing(side.sessions.SessionInterface):
         def open_session(self, app, request):
@@ -266,7 +266,7 @@ def block_whose_push_failed(side: Side, trace: Trace) -> None:
 
 @scenario(needs="blinker")
 def failing_receiver_of_appcontext_pushed(side: Side, trace: Trace) -> None:
-    """1.1.4 left the application context on the stack when a receiver failed, and in a request lost the error."""
+    """1.1.4 left the application context on the stack if a receiver failed. In a request, the error was lost."""
     app, ran = telling(trace)
 
     def receive(sender: Any) -> None:
@@ -283,7 +283,7 @@ def failing_receiver_of_appcontext_pushed(side: Side, trace: Trace) -> None:
 
 @scenario
 def application_context_that_cannot_be_made(side: Side, trace: Trace) -> None:
-    """1.1.4 lost the error of an app_context method in an IndexError of its own, when it popped what wasn't there."""
+    """1.1.4 replaced the error of an app_context method by an IndexError from popping an unpushed context."""
     app, ran = telling(trace)
 
     def fail() -> None:
@@ -295,7 +295,7 @@ def application_context_that_cannot_be_made(side: Side, trace: Trace) -> None:
 
 @scenario
 def streams_closed_first_one_first(side: Side, trace: Trace) -> None:
-    """1.1.4 popped the other stream's context, and left its own where the next request of the thread met it."""
+    """1.1.4 popped the context of the other stream, and left its own for the next request of the thread."""
     app, ran = telling(trace)
     app.add_url_rule("/stream", "stream", lambda: side.flask.Response(side.flask.stream_with_context(iter("ab"))))
     with trace.mute():
@@ -312,7 +312,7 @@ def streams_closed_first_one_first(side: Side, trace: Trace) -> None:
 
 @scenario
 def streams_read_in_turns(side: Side, trace: Trace) -> None:
-    """In 1.1.4, two streams open in one thread both see the request of the one that began last."""
+    """In 1.1.4, two streams that are open in one thread both have the request of the one that began last."""
     app, ran = telling(trace)
 
     @app.route("/stream/<name>")
@@ -336,7 +336,7 @@ def streams_read_in_turns(side: Side, trace: Trace) -> None:
 
 @scenario
 def request_beside_a_waiting_stream(side: Side, trace: Trace) -> None:
-    """In 1.1.4, a request that begins while a stream waits reads the other's ``g``, and is torn down only in part."""
+    """In 1.1.4, a request that begins while a stream waits reads its ``g``, and is only partly torn down."""
     app, ran = telling(trace)
 
     @app.route("/stream")
@@ -357,7 +357,7 @@ def request_beside_a_waiting_stream(side: Side, trace: Trace) -> None:
 
 @scenario
 def stream_closed_during_another_request(side: Side, trace: Trace) -> None:
-    """In 1.1.4, a stream that is closed late takes a live request's context away."""
+    """In 1.1.4, a stream that is closed late pops the context of a running request."""
     app, ran = telling(trace)
     open_streams: list[Any] = []
     errors: list[Any] = []
@@ -379,7 +379,7 @@ def stream_closed_during_another_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def failed_block_kept_inside_another(side: Side, trace: Trace) -> None:
-    """1.1.4 popped the inner context that its failure had kept, and left the outer one on the stack."""
+    """1.1.4 popped the inner context, which its failure had preserved, and left the outer one on the stack."""
     app, ran = telling(trace)
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
 
@@ -397,7 +397,7 @@ def failed_block_kept_inside_another(side: Side, trace: Trace) -> None:
 
 @scenario
 def failing_teardown_of_a_kept_context(side: Side, trace: Trace) -> None:
-    """1.1.4 lost the teardown's error in a RuntimeError of its own, raised while it looked for a request to log."""
+    """1.1.4 replaced the error of teardown by a RuntimeError, as it read the request for the log without a context."""
     app = trace.bare()
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
     app.add_url_rule("/boom", "boom", lambda: 1 / 0)
@@ -412,7 +412,7 @@ def failing_teardown_of_a_kept_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def copied_function_called_at_the_same_time(side: Side, trace: Trace) -> None:
-    """1.1.4 gave simultaneous calls of a copied function one context, so that the last to end alone was torn down."""
+    """1.1.4 used one context for simultaneous calls of a copied function, so only the last one was torn down."""
     app, ran = telling(trace)
     barrier = threading.Barrier(3)
     with trace.mute(), app.test_request_context("/"):
@@ -433,7 +433,7 @@ def copied_function_called_at_the_same_time(side: Side, trace: Trace) -> None:
 
 @scenario
 def request_inside_before_first_request(side: Side, trace: Trace) -> None:
-    """1.1.4 waited for itself for ever when a before_first_request function made a request to its own app."""
+    """In 1.1.4, a before_first_request function that made a request to its own application caused a deadlock."""
     app, _ = telling(trace)
     app.before_first_request(lambda: app(trace.environ("/"), lambda *arguments: None))
     ended = threading.Event()
@@ -450,7 +450,7 @@ def request_inside_before_first_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def values_of_threads_that_ended(side: Side, trace: Trace) -> None:
-    """1.1.4 kept for ever what threads left in a Local or on a stack without releasing it."""
+    """1.1.4 kept the values that threads left in a Local or on a stack for ever."""
     local, stack = side.local.Local(), side.local.LocalStack()
 
     def leave() -> None:
@@ -465,7 +465,7 @@ def values_of_threads_that_ended(side: Side, trace: Trace) -> None:
 
 @scenario
 def values_of_a_thread_with_the_same_ident(side: Side, trace: Trace) -> None:
-    """Where threads are the idents, 1.1.4 showed a new thread what an ended one of the same ident had left."""
+    """With threads as idents, a new thread in 1.1.4 read the values of an ended one with the same ident."""
     stack = side.local.LocalStack()
     stack.__ident_func__ = threading.get_ident
     idents: list[int] = []
@@ -479,13 +479,13 @@ def values_of_a_thread_with_the_same_ident(side: Side, trace: Trace) -> None:
     with trace.mute():
         for _ in range(5):
             trace.in_thread(leave)
-    # threads that run one after the other are given the same ident over and over
+    # Threads that run one after the other have the same ident.
     trace("seen", "left behind" in seen, len(set(idents)) < len(idents))
 
 
 @scenario
 def abort_given_an_error(side: Side, trace: Trace) -> None:
-    """1.1.4 answered with the HTTP error or WSGI application; Werkzeug 3's abort takes a status or a response."""
+    """1.1.4 accepted an HTTP error or a WSGI application. Werkzeug 3's abort takes a status or a response."""
     app = trace.bare()
     app.register_error_handler(404, lambda error: "404")
 
@@ -502,7 +502,7 @@ def abort_given_an_error(side: Side, trace: Trace) -> None:
 
 @scenario
 def trapped_key_error_without_a_key(side: Side, trace: Trace) -> None:
-    """1.1.4 looked for the key of a ``BadRequestKeyError`` that was made without one, and lost the error over it."""
+    """1.1.4 read the key of a ``BadRequestKeyError`` without a key, so that the error was lost."""
     app, _ = telling(trace)
     app.config.update(TRAP_BAD_REQUEST_ERRORS=True, PROPAGATE_EXCEPTIONS=True)
 
@@ -515,7 +515,7 @@ def trapped_key_error_without_a_key(side: Side, trace: Trace) -> None:
 
 @scenario
 def signed_cookie_that_holds_no_session(side: Side, trace: Trace) -> None:
-    """1.1.4 failed where a signed cookie held neither a dictionary nor pairs."""
+    """1.1.4 failed if a signed cookie contained neither a dictionary nor pairs."""
     app, _ = telling(trace)
     app.secret_key = "key"
     app.testing = True
@@ -532,7 +532,7 @@ def signed_cookie_that_holds_no_session(side: Side, trace: Trace) -> None:
 
 @scenario
 def application_context_in_use_above_a_kept_context(side: Side, trace: Trace) -> None:
-    """1.1.4 took off an application context that was in use, to end a preserved request context below it."""
+    """1.1.4 popped an application context in use to end a preserved request context below it."""
     app, ran = telling(trace)
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = True
     app.view_functions["index"] = lambda: 1 / 0
@@ -548,7 +548,7 @@ def application_context_in_use_above_a_kept_context(side: Side, trace: Trace) ->
 
 
 def answer(trace: Trace, app: Any, path: str, method: str = "GET") -> tuple[str, str | None, str]:
-    """Return the status, where it redirects to, and the body of a response that is not an error page."""
+    """Return the status, the location, and the body of a response that is not an error page."""
     with trace.mute():
         seen = trace.serve(app, path, method)
     location = trace.headers(seen.headers).get("Location", [None])[0]
@@ -557,7 +557,7 @@ def answer(trace: Trace, app: Any, path: str, method: str = "GET") -> tuple[str,
 
 @scenario
 def converter_not_asked(side: Side, trace: Trace) -> None:
-    """Werkzeug 3 asks a rule's converter after its method and its slashes, Werkzeug 1 before."""
+    """Werkzeug 3 calls a rule's converter after it has checked the method and slashes, Werkzeug 1 before."""
     app = trace.bare()
     app.add_url_rule("/post/<int(max=5):number>", "post", lambda number: "post", methods=["POST"])
     app.add_url_rule("/slash/<int(max=5):number>/", "slash", lambda number: "slash")
@@ -577,7 +577,7 @@ def converter_not_asked(side: Side, trace: Trace) -> None:
 
 @scenario
 def rules_that_differ_by_a_slash(side: Side, trace: Trace) -> None:
-    """Werkzeug 3 looks for a rule that ends as the URL does, Werkzeug 1 takes the first that was added."""
+    """Werkzeug 3 prefers a rule that ends as the URL does, Werkzeug 1 the rule that was added first."""
     app = trace.bare()
     app.add_url_rule("/page/", "folder", lambda: "folder")
     app.add_url_rule("/page", "page", lambda: "page")
@@ -596,7 +596,7 @@ def path_converter_and_a_slash_too_many(side: Side, trace: Trace) -> None:
 
 @scenario
 def rules_beside_a_path_converter(side: Side, trace: Trace) -> None:
-    """Of two rules that match, Werkzeug 3 may choose the one that begins with a ``path`` converter."""
+    """Of two matching rules, Werkzeug 3 may choose the one that begins with a ``path`` converter."""
     app = trace.bare()
     app.add_url_rule("/<name>/<page>", "names", lambda name, page: "names")
     app.add_url_rule("/<path:rest>/<page>", "path", lambda rest, page: "path")
@@ -605,7 +605,7 @@ def rules_beside_a_path_converter(side: Side, trace: Trace) -> None:
 
 @scenario
 def equal_rules_with_defaults(side: Side, trace: Trace) -> None:
-    """Of two equal rules, Werkzeug 3 takes the one that was added first, Werkzeug 1 the one without defaults."""
+    """Of two equal rules, Werkzeug 3 chooses the one that was added first, Werkzeug 1 the one without defaults."""
     app = trace.bare()
     app.add_url_rule("/", "defaults", lambda number: f"number {number}", defaults={"number": 1})
     app.add_url_rule("/", "plain", lambda: "plain")
@@ -614,7 +614,7 @@ def equal_rules_with_defaults(side: Side, trace: Trace) -> None:
 
 @scenario
 def websocket_upgrade(side: Side, trace: Trace) -> None:
-    """Werkzeug 3 reads from the headers that a request asks for a WebSocket, Werkzeug 1 only from the scheme."""
+    """Werkzeug 3 recognizes a WebSocket request by its headers, Werkzeug 1 only by the scheme."""
     app = trace.bare()
     app.add_url_rule("/socket", "socket", lambda: "socket", websocket=True)
     app.add_url_rule("/page", "page", lambda: "page")
@@ -624,7 +624,7 @@ def websocket_upgrade(side: Side, trace: Trace) -> None:
 
 @scenario
 def slashes_beside_a_path_converter(side: Side, trace: Trace) -> None:
-    """Werkzeug 3 merges slashes if nothing matches without merging, Werkzeug 1 for each rule in turn."""
+    """Werkzeug 3 merges slashes if nothing matches without that, Werkzeug 1 for each rule in turn."""
     app = trace.bare()
     app.add_url_rule("/a/b", "page", lambda: "page")
     app.add_url_rule("/<path:rest>", "rest", lambda rest: rest)
@@ -633,7 +633,7 @@ def slashes_beside_a_path_converter(side: Side, trace: Trace) -> None:
 
 @scenario
 def slashes_and_methods(side: Side, trace: Trace) -> None:
-    """Werkzeug 3 looks at the method before the slashes of a URL, Werkzeug 1 after them."""
+    """Werkzeug 3 checks the method before the slashes of a URL, Werkzeug 1 after them."""
     app = trace.bare()
     app.add_url_rule("/merged/a", "merged", lambda: "merged")
     app.add_url_rule("/exact/a", "exact", lambda: "exact", merge_slashes=False)
@@ -711,7 +711,7 @@ def applications_that_are_equal(side: Side, trace: Trace) -> None:
 
 @scenario
 def rules_changed_after_they_were_added(side: Side, trace: Trace) -> None:
-    """1.1.4 noticed ``build_only`` of a rule that was changed, but not ``merge_slashes`` of its map."""
+    """1.1.4 applied a change of a rule's ``build_only``, but not one of the map's ``merge_slashes``."""
     app, _ = telling(trace)
     app.add_url_rule("/a/b", "nested", lambda: "nested")
     app.url_map.merge_slashes = False
@@ -749,7 +749,7 @@ def request_context_taken_off_in_a_stream(side: Side, trace: Trace) -> None:
 
 @scenario
 def environ_changed_after_the_request_was_made(side: Side, trace: Trace) -> None:
-    """1.1.4's request read its method and its path from the environ each time."""
+    """The request of 1.1.4 read its method and its path from the environ each time."""
     app, _ = telling(trace)
     with trace.mute(), app.test_request_context("/"):
         environ = side.flask.request.environ

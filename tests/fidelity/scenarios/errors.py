@@ -1,4 +1,4 @@
-"""Which handler an error finds, what it is given, and what the settings change about it."""
+"""Which handler is called for an error, its argument, and the effect of the settings."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Coded(Exception):
 
 
 def raising(app: Any, *errors: Any) -> None:
-    """Give ``app`` a view for each error that raises it, at the name of its type."""
+    """Add a view to ``app`` for each error, at the URL of its name, that raises it."""
     for error in errors:
 
         def view(error: Any = error) -> None:
@@ -69,7 +69,7 @@ def raising(app: Any, *errors: Any) -> None:
 
 
 def named(trace: Trace, name: str, status: int = 200) -> Any:
-    """A handler that tells its name and what it was given."""
+    """Return a handler that answers with its name and its argument."""
 
     def handler(error: BaseException) -> tuple[str, int]:
         trace("handler", name, error)
@@ -80,7 +80,7 @@ def named(trace: Trace, name: str, status: int = 200) -> Any:
 
 @scenario
 def handler_by_class_nearest_in_the_mro(side: Side, trace: Trace) -> None:
-    """An error is handled by the handler of the class that comes first in its own MRO."""
+    """The handler of the first class in the error's MRO is called."""
     app = trace.bare()
     app.register_error_handler(Base, named(trace, "Base"))
     app.register_error_handler(Middle, named(trace, "Middle"))
@@ -92,7 +92,7 @@ def handler_by_class_nearest_in_the_mro(side: Side, trace: Trace) -> None:
 
 @scenario
 def order_of_registration_does_not_matter_for_classes(side: Side, trace: Trace) -> None:
-    """The nearest class wins whichever handler was registered first; of two for one class, the last."""
+    """The nearest class is chosen in any order of registration. The last handler of a class replaces earlier ones."""
     app = trace.bare()
     app.register_error_handler(Middle, named(trace, "Middle"))
     app.register_error_handler(Base, named(trace, "Base"))
@@ -113,7 +113,7 @@ def class_with_two_bases(side: Side, trace: Trace) -> None:
 
 @scenario
 def handler_by_code(side: Side, trace: Trace) -> None:
-    """A handler for a code gets the HTTP errors of that code, raised, aborted or routed."""
+    """A handler for a code receives all HTTP errors with that code: raised, aborted or from routing."""
     app = trace.bare()
     app.register_error_handler(404, named(trace, "404", 404))
     app.register_error_handler(405, named(trace, "405", 405))
@@ -126,7 +126,7 @@ def handler_by_code(side: Side, trace: Trace) -> None:
 
 @scenario
 def code_and_class_are_one_registration(side: Side, trace: Trace) -> None:
-    """A code and its class are the same key, so the last of the two registered is used."""
+    """A code and its class are the same key, so the last registration is used."""
     for first, second in ((404, NotFound), (NotFound, 404)):
         app = trace.bare()
         app.register_error_handler(first, named(trace, f"first {trace.plain(first)}"))
@@ -136,7 +136,7 @@ def code_and_class_are_one_registration(side: Side, trace: Trace) -> None:
 
 @scenario
 def handler_by_code_beats_base_classes(side: Side, trace: Trace) -> None:
-    """A handler for the code is preferred to HTTPException and Exception, whatever the order."""
+    """A handler for the code is preferred to those for HTTPException and Exception, in any order."""
     app = trace.bare()
     app.register_error_handler(Exception, named(trace, "Exception"))
     app.register_error_handler(HTTPException, named(trace, "HTTPException"))
@@ -148,7 +148,7 @@ def handler_by_code_beats_base_classes(side: Side, trace: Trace) -> None:
 
 @scenario
 def handler_for_a_subclass_of_an_http_error(side: Side, trace: Trace) -> None:
-    """A handler for a subclass leaves the code's other errors alone."""
+    """A handler for a subclass does not receive other errors with its code."""
     app = trace.bare()
     app.register_error_handler(SpecialNotFound, named(trace, "special"))
     raising(app, SpecialNotFound, NotFound)
@@ -161,7 +161,7 @@ def handler_for_a_subclass_of_an_http_error(side: Side, trace: Trace) -> None:
 
 @scenario
 def handler_for_exception_gets_http_errors_too(side: Side, trace: Trace) -> None:
-    """A handler for Exception gets every HTTP error as well, but no redirect of the routing."""
+    """A handler for Exception also receives all HTTP errors, but no redirects of the routing."""
     app = trace.bare()
     app.register_error_handler(Exception, named(trace, "Exception"))
     app.add_url_rule("/dir/", "dir", lambda: "dir")
@@ -173,7 +173,7 @@ def handler_for_exception_gets_http_errors_too(side: Side, trace: Trace) -> None
 
 @scenario
 def handler_for_http_exception(side: Side, trace: Trace) -> None:
-    """A handler for HTTPException gets every HTTP error, and the InternalServerError made of any other."""
+    """A handler for HTTPException receives all HTTP errors, and the InternalServerError for any other error."""
     app = trace.bare()
 
     @app.errorhandler(HTTPException)
@@ -188,7 +188,7 @@ def handler_for_http_exception(side: Side, trace: Trace) -> None:
 
 @scenario
 def handler_for_internal_server_error(side: Side, trace: Trace) -> None:
-    """A handler for 500 gets an InternalServerError, with the original error unless there was none."""
+    """A handler for 500 receives an InternalServerError, with the original error if there is one."""
     for key in (500, InternalServerError):
         app = trace.bare()
 
@@ -206,7 +206,7 @@ def handler_for_internal_server_error(side: Side, trace: Trace) -> None:
 
 @scenario
 def handlers_for_exception_and_500(side: Side, trace: Trace) -> None:
-    """With handlers for Exception and 500, an unexpected error is Exception's, an aborted 500 the code's."""
+    """With handlers for Exception and 500, an unexpected error calls the first, and an aborted 500 the second."""
     app = trace.bare()
     app.register_error_handler(Exception, named(trace, "Exception", 500))
     app.register_error_handler(500, named(trace, "500", 500))
@@ -218,7 +218,7 @@ def handlers_for_exception_and_500(side: Side, trace: Trace) -> None:
 
 @scenario
 def handler_for_500_and_http_exception(side: Side, trace: Trace) -> None:
-    """For an unexpected error the code's handler is preferred to HTTPException's."""
+    """For an unexpected error, the handler for the code is preferred to that for HTTPException."""
     app = trace.bare()
     app.register_error_handler(HTTPException, named(trace, "HTTPException", 500))
     app.register_error_handler(500, named(trace, "500", 500))
@@ -228,7 +228,7 @@ def handler_for_500_and_http_exception(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_with_a_code_that_is_no_http_error(side: Side, trace: Trace) -> None:
-    """An exception with a code attribute is looked up under that code by class, and is no HTTP error."""
+    """An exception with an attribute code is looked up by that code and its class, and is not an HTTP error."""
     app = trace.bare()
     app.register_error_handler(404, named(trace, "404"))
     app.register_error_handler(Exception, named(trace, "Exception"))
@@ -240,7 +240,7 @@ def error_with_a_code_that_is_no_http_error(side: Side, trace: Trace) -> None:
 
 @scenario
 def http_error_with_a_code_of_its_own(side: Side, trace: Trace) -> None:
-    """An HTTP error with a code that Werkzeug doesn't know can be handled by class, not registered by code."""
+    """An HTTP error with a code that Werkzeug does not know can be handled by class, but not by code."""
     app = trace.bare()
     raising(app, OwnCode)
     trace.serve(app, "/OwnCode")
@@ -251,7 +251,7 @@ def http_error_with_a_code_of_its_own(side: Side, trace: Trace) -> None:
 
 @scenario
 def http_error_without_code_is_left_alone(side: Side, trace: Trace) -> None:
-    """An HTTP error with a response and no code goes out as it is, past handlers for HTTPException."""
+    """An HTTP error with a response and no code is returned without calling handlers for HTTPException."""
     app = trace.bare()
     app.register_error_handler(HTTPException, named(trace, "HTTPException"))
     raising(app, HTTPException(response=side.flask.Response("as it is", status=209)))
@@ -260,7 +260,7 @@ def http_error_without_code_is_left_alone(side: Side, trace: Trace) -> None:
 
 @scenario
 def registration_of_what_is_no_error(side: Side, trace: Trace) -> None:
-    """Codes without class, instances and other objects are refused when they are registered."""
+    """Codes without a class, instances and other objects are refused when they are registered."""
     app = trace.bare()
     for key in (99, 600, "404", NotFound(), Boom("b"), object):
         trace.attempt("register", lambda key=key: app.register_error_handler(key, print))
@@ -269,7 +269,7 @@ def registration_of_what_is_no_error(side: Side, trace: Trace) -> None:
 
 @scenario
 def handlers_are_kept_by_code_and_class(side: Side, trace: Trace) -> None:
-    """error_handler_spec holds them as extensions read it: by None, code or None, and class."""
+    """error_handler_spec maps None, then the code or None, then the class, to handlers."""
     app = trace.bare()
     functions = {404: print, Base: repr, HTTPException: str, SpecialNotFound: len}
     for key, function in functions.items():
@@ -281,7 +281,7 @@ def handlers_are_kept_by_code_and_class(side: Side, trace: Trace) -> None:
 
 @scenario
 def handler_answers_in_every_form(side: Side, trace: Trace) -> None:
-    """A handler's answer is made a response like a view's: with status 200 if it says nothing, or the error itself."""
+    """The return value of a handler is made a response as that of a view is. The status is 200 by default."""
     app = trace.bare()
     answers = [
         "text",
@@ -298,7 +298,7 @@ def handler_answers_in_every_form(side: Side, trace: Trace) -> None:
 
 @scenario
 def handler_that_returns_its_error(side: Side, trace: Trace) -> None:
-    """A handler may return the HTTP error it was given, which then is the answer."""
+    """A handler may return the HTTP error that it received."""
     app = trace.app()
     app.register_error_handler(HTTPException, lambda error: error)
     trace.serve(app, "/nowhere")
@@ -307,7 +307,7 @@ def handler_that_returns_its_error(side: Side, trace: Trace) -> None:
 
 @scenario
 def handler_sees_its_error_as_current(side: Side, trace: Trace) -> None:
-    """While a handler runs, the error is the one being handled by the interpreter."""
+    """While a handler runs, sys.exc_info returns the error."""
     import sys
 
     app = trace.app()
@@ -319,7 +319,7 @@ def handler_sees_its_error_as_current(side: Side, trace: Trace) -> None:
 
 @scenario
 def handler_raises_another_handled_class(side: Side, trace: Trace) -> None:
-    """An error that a handler raises is not handled by the handler for its class, only by one for 500."""
+    """An error raised by a handler is not passed to the handler for its class, only to the one for 500."""
     app = trace.app()
 
     @app.errorhandler(Boom)
@@ -334,7 +334,7 @@ def handler_raises_another_handled_class(side: Side, trace: Trace) -> None:
 
 @scenario
 def errors_of_hooks_find_handlers(side: Side, trace: Trace) -> None:
-    """Errors of before_request and before_first_request find handlers by class; one of after_request doesn't."""
+    """Errors of before_request and before_first_request are handled by class, but not those of after_request."""
     for name in ("before_first_request", "before_request", "url_value_preprocessor", "after_request"):
         app = trace.app()
         app.register_error_handler(Boom, named(trace, "Boom"))
@@ -349,7 +349,7 @@ def errors_of_hooks_find_handlers(side: Side, trace: Trace) -> None:
 
 @scenario
 def handler_for_a_base_exception(side: Side, trace: Trace) -> None:
-    """Only Exceptions are handled, even where a handler was registered for something else."""
+    """Only subclasses of Exception are handled, even if a handler was registered for another class."""
     app = trace.bare()
     trace.attempt("register", lambda: app.register_error_handler(Crash, named(trace, "Crash")))
     raising(app, Crash("view"))
@@ -384,7 +384,7 @@ def settings_that_decide_about_propagation(side: Side, trace: Trace) -> None:
 
 @scenario
 def propagation_and_handlers(side: Side, trace: Trace) -> None:
-    """Propagation bypasses a handler for 500, not one for the error's class."""
+    """Propagation skips a handler for 500, but not one for the class of the error."""
     for handled in (500, Boom, Exception):
         app = trace.bare()
         app.config["PROPAGATE_EXCEPTIONS"] = True
@@ -395,7 +395,7 @@ def propagation_and_handlers(side: Side, trace: Trace) -> None:
 
 @scenario
 def trapped_http_exceptions(side: Side, trace: Trace) -> None:
-    """TRAP_HTTP_EXCEPTIONS makes every HTTP error an ordinary one: no handler by code, but by class, else a 500."""
+    """With TRAP_HTTP_EXCEPTIONS, HTTP errors are handled by class but not by code, or else give a 500."""
     app = trace.app()
     app.config["TRAP_HTTP_EXCEPTIONS"] = True
     raising(app, Forbidden)
@@ -409,7 +409,7 @@ def trapped_http_exceptions(side: Side, trace: Trace) -> None:
 
 @scenario
 def trapped_redirect_of_the_routing(side: Side, trace: Trace) -> None:
-    """TRAP_HTTP_EXCEPTIONS traps the routing's own redirect as well."""
+    """TRAP_HTTP_EXCEPTIONS also applies to redirects of the routing."""
     app = trace.bare()
     app.config["TRAP_HTTP_EXCEPTIONS"] = True
     app.add_url_rule("/dir/", "dir", lambda: "dir")
@@ -418,7 +418,7 @@ def trapped_redirect_of_the_routing(side: Side, trace: Trace) -> None:
 
 @scenario
 def trapped_bad_requests(side: Side, trace: Trace) -> None:
-    """TRAP_BAD_REQUEST_ERRORS and DEBUG decide whether a missing form key and other 400s are answered or let out."""
+    """TRAP_BAD_REQUEST_ERRORS and DEBUG decide whether a missing form key and other 400s propagate."""
     for debug, trap in product((False, True), (None, False, True)):
         app = trace.bare()
         app.config.update(
@@ -433,7 +433,7 @@ def trapped_bad_requests(side: Side, trace: Trace) -> None:
 
 @scenario
 def name_of_a_missing_key_is_shown_in_debug(side: Side, trace: Trace) -> None:
-    """The 400 for a missing key names it with DEBUG or TRAP_BAD_REQUEST_ERRORS, and not otherwise."""
+    """The 400 for a missing key names it only with DEBUG or TRAP_BAD_REQUEST_ERRORS."""
     for debug, trap in product((False, True), (None, False, True)):
         app = trace.bare()
         app.config.update(DEBUG=debug, TRAP_BAD_REQUEST_ERRORS=trap)
@@ -449,7 +449,7 @@ def name_of_a_missing_key_is_shown_in_debug(side: Side, trace: Trace) -> None:
 
 @scenario
 def missing_key_is_a_key_error_and_a_bad_request(side: Side, trace: Trace) -> None:
-    """A missing key of args, form or cookies is a 400, catchable as KeyError, handled by 400 and by KeyError."""
+    """A missing key of args, form or cookies is a 400 and a KeyError. Handlers of both receive it."""
     app = trace.bare()
 
     @app.route("/caught")
@@ -470,7 +470,7 @@ def missing_key_is_a_key_error_and_a_bad_request(side: Side, trace: Trace) -> No
 
 @scenario
 def missing_file_of_an_ordinary_form_in_debug(side: Side, trace: Trace) -> None:
-    """With DEBUG a missing file explains itself where the form was not sent as multipart."""
+    """With DEBUG, the error for a missing file explains it if the form was not sent as multipart."""
     for debug in (False, True):
         app = trace.bare()
         app.config.update(DEBUG=debug, PRESERVE_CONTEXT_ON_EXCEPTION=False)
@@ -490,7 +490,7 @@ def missing_file_of_an_ordinary_form_in_debug(side: Side, trace: Trace) -> None:
 
 @scenario
 def json_that_cannot_be_read(side: Side, trace: Trace) -> None:
-    """get_json of a broken body is a 400, and one that explains itself with DEBUG; silent gives None."""
+    """get_json of an invalid body is a 400 with an explanation with DEBUG. With silent, it returns None."""
     for debug in (False, True):
         app = trace.bare()
         app.debug = debug
@@ -507,7 +507,7 @@ def json_that_cannot_be_read(side: Side, trace: Trace) -> None:
 
 @scenario
 def abort_in_every_form(side: Side, trace: Trace) -> None:
-    """abort takes a code, a response or an error; an unknown code is a LookupError."""
+    """abort takes a code, a response or an error. An unknown code is a LookupError."""
     app = trace.bare()
     calls = {
         "code": lambda: side.flask.abort(409),
@@ -529,7 +529,7 @@ def abort_in_every_form(side: Side, trace: Trace) -> None:
 
 @scenario
 def http_error_returned_by_a_view(side: Side, trace: Trace) -> None:
-    """A view that returns an HTTP error rather than raising it answers with it, past every handler."""
+    """If a view returns an HTTP error, that is the response, and no handler is called."""
     app = trace.app()
     app.register_error_handler(404, named(trace, "404"))
     app.add_url_rule("/returned", "returned", lambda: NotFound())
@@ -538,7 +538,7 @@ def http_error_returned_by_a_view(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_inside_the_exception_signal(side: Side, trace: Trace) -> None:
-    """The order of signal, log, handler and response for a view's failure, with the error at each point."""
+    """The order of signal, log, handler and response for a failed view, with the error at each point."""
     app = trace.app()
     app.register_error_handler(500, lambda error: trace("handler", error.original_exception) or ("500", 500))
     app.log_exception = lambda exc_info: trace("log_exception", *exc_info[:2])
@@ -547,7 +547,7 @@ def error_inside_the_exception_signal(side: Side, trace: Trace) -> None:
 
 @scenario
 def handle_methods_called_by_hand(side: Side, trace: Trace) -> None:
-    """Given the error being handled, the handle methods return the handler's answer or the error, or raise it."""
+    """The handle methods return the answer of a handler or the error, or raise the error."""
     app = trace.bare()
     app.register_error_handler(Base, named(trace, "Base"))
     app.register_error_handler(404, named(trace, "404", 404))
@@ -567,7 +567,7 @@ def handle_methods_called_by_hand(side: Side, trace: Trace) -> None:
 
 @scenario(needs="blinker")
 def failing_signal_receivers(side: Side, trace: Trace) -> None:
-    """An error of a receiver of each request signal is a failure at that point of the request."""
+    """An error of a receiver of a request signal fails the request at that point."""
     for name in ("request_started", "request_finished", "got_request_exception", "request_tearing_down"):
         app = trace.app()
 
@@ -581,7 +581,7 @@ def failing_signal_receivers(side: Side, trace: Trace) -> None:
 
 @scenario(needs="blinker")
 def failing_application_context_signal_receivers(side: Side, trace: Trace) -> None:
-    """An error of a receiver of the signals that come with pop comes out of it, and the context is off the stack."""
+    """An error of a receiver of the signals of a pop is raised by it. The context is no longer on the stack."""
     for name in ("appcontext_tearing_down", "appcontext_popped"):
         app = trace.app()
 

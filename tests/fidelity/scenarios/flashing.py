@@ -1,4 +1,4 @@
-"""Flashed messages, from the request that flashes to the one that reads."""
+"""Flashed messages, from the request that flashes to the request that reads."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def keyed(trace: Trace) -> Any:
 
 
 def keep_the_session(side: Side, app: Any) -> None:
-    """Have a session that is never empty: whether an emptied one brings a ``Vary`` is a departure."""
+    """Add a value to the session. A departure concerns the ``Vary`` header of an emptied one."""
     app.before_request(lambda: side.flask.session.update(kept=True))
 
 
 @scenario
 def flashed_and_read_in_one_request(side: Side, trace: Trace) -> None:
-    """Messages can be read in the request that flashed them, again and again, and are gone from the session."""
+    """Messages can be read repeatedly in the request that flashed them, and are removed from the session."""
     with keyed(trace).test_request_context("/") as context:
         trace("before", context.flashes)
         side.flask.flash("one")
@@ -34,7 +34,7 @@ def flashed_and_read_in_one_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def flashed_after_the_first_reading(side: Side, trace: Trace) -> None:
-    """What is flashed after messages were read is for the next request."""
+    """Messages flashed after the messages were read are for the next request."""
     app = keyed(trace)
     with app.test_request_context("/"):
         side.flask.flash("one")
@@ -45,7 +45,7 @@ def flashed_after_the_first_reading(side: Side, trace: Trace) -> None:
 
 @scenario
 def flashed_for_the_next_request(side: Side, trace: Trace) -> None:
-    """Messages wait in the cookie until a request reads them, in order, and then are gone."""
+    """Messages stay in the cookie in order until a request reads them."""
     app = keyed(trace)
     keep_the_session(side, app)
     app.add_url_rule("/flash", "flash", lambda: side.flask.flash("one") or side.flask.flash("two", "warn") or "flashed")
@@ -60,7 +60,7 @@ def flashed_for_the_next_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def categories_and_filters(side: Side, trace: Trace) -> None:
-    """Messages with categories, filtered by one or several, keep their order."""
+    """Messages with categories keep their order, also if they are filtered by one or more categories."""
     with keyed(trace).test_request_context("/"):
         for message, category in (("a", "message"), ("b", "warn"), ("c", "error"), ("d", "warn")):
             side.flask.flash(message, category)
@@ -75,7 +75,7 @@ def categories_and_filters(side: Side, trace: Trace) -> None:
 
 @scenario
 def filter_takes_all_out_of_the_session(side: Side, trace: Trace) -> None:
-    """Reading with a filter takes every message out of the session, also those not returned."""
+    """Reading with a filter removes all messages from the session, including those that are not returned."""
     app = keyed(trace)
     with app.test_request_context("/"):
         side.flask.flash("a", "one")
@@ -87,7 +87,7 @@ def filter_takes_all_out_of_the_session(side: Side, trace: Trace) -> None:
 
 @scenario
 def default_category(side: Side, trace: Trace) -> None:
-    """The category is ``message`` unless given, by place or by name; None stays None."""
+    """The category is ``message`` by default. None stays None."""
     with keyed(trace).test_request_context("/"):
         side.flask.flash("a")
         side.flask.flash("b", "c")
@@ -98,7 +98,7 @@ def default_category(side: Side, trace: Trace) -> None:
 
 @scenario
 def list_of_what_was_flashed(side: Side, trace: Trace) -> None:
-    """With categories, and unfiltered, the list is the one that is kept; of its entries only the first two count."""
+    """With categories and without a filter, the stored list itself is returned. Only two parts of an entry are used."""
     with keyed(trace).test_request_context("/"):
         side.flask.session["_flashes"] = [("c", "message", "more")]
         trace("messages", side.flask.get_flashed_messages(), side.flask.get_flashed_messages(category_filter=["c"]))
@@ -110,7 +110,7 @@ def list_of_what_was_flashed(side: Side, trace: Trace) -> None:
 
 @scenario
 def messages_of_other_kinds(side: Side, trace: Trace) -> None:
-    """Whatever the cookie can hold can be flashed, and comes back through it."""
+    """Every value that the cookie supports can be flashed and read."""
     app = keyed(trace)
     keep_the_session(side, app)
     values: list[Any] = [{"a": (1, 2)}, ["x"], 5, b"bytes", None]
@@ -121,7 +121,7 @@ def messages_of_other_kinds(side: Side, trace: Trace) -> None:
 
 @scenario
 def reading_when_nothing_was_flashed(side: Side, trace: Trace) -> None:
-    """Reading with nothing there gives an empty list, and leaves the session unmodified."""
+    """Without messages, the list is empty and the session is not modified."""
     with keyed(trace).test_request_context("/") as context:
         trace("read", side.flask.get_flashed_messages(), side.flask.get_flashed_messages(with_categories=True))
         trace("session", side.flask.session.modified, context.flashes)
@@ -129,7 +129,7 @@ def reading_when_nothing_was_flashed(side: Side, trace: Trace) -> None:
 
 @scenario
 def flash_signal(side: Side, trace: Trace) -> None:
-    """Each flash is signalled at once with the application, message and category."""
+    """Each flash sends the signal with the application, message and category."""
     app = keyed(trace)
     with app.test_request_context("/"):
         side.flask.flash("one")
@@ -139,7 +139,7 @@ def flash_signal(side: Side, trace: Trace) -> None:
 
 @scenario
 def flashing_outside_a_request(side: Side, trace: Trace) -> None:
-    """Without request, flashing and reading are errors."""
+    """Flashing and reading raise errors without a request."""
     words = ("request context",)
     trace.attempt("flash", lambda: side.flask.flash("a"), words=words)
     with keyed(trace).app_context():
@@ -148,7 +148,7 @@ def flashing_outside_a_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def flashes_of_nested_contexts(side: Side, trace: Trace) -> None:
-    """Each request context has its own list of messages that were read."""
+    """Each request context has its own list of read messages."""
     app = keyed(trace)
     with app.test_request_context("/") as outer:
         side.flask.flash("outer")
@@ -159,7 +159,7 @@ def flashes_of_nested_contexts(side: Side, trace: Trace) -> None:
 
 @scenario
 def flashed_in_hooks(side: Side, trace: Trace) -> None:
-    """after_request functions may still flash for the next request, and read."""
+    """after_request functions can still flash for the next request, and read."""
     app = keyed(trace)
     keep_the_session(side, app)
     app.before_request(lambda: side.flask.flash("before"))
@@ -172,7 +172,7 @@ def flashed_in_hooks(side: Side, trace: Trace) -> None:
 
 @scenario
 def flashed_list_shared_with_a_caller(side: Side, trace: Trace) -> None:
-    """flash keeps a new list in the session each time, and so marks it modified."""
+    """flash stores a new list in the session each time, which marks it modified."""
     with keyed(trace).test_request_context("/"):
         side.flask.flash("one")
         first = side.flask.session["_flashes"]

@@ -1,4 +1,4 @@
-"""``request``, ``session``, ``g`` and ``current_app``: what they stand for, and when for nothing."""
+"""``request``, ``session``, ``g`` and ``current_app``, with and without a context."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def what_the_globals_stand_for(side: Side, trace: Trace) -> None:
 
 @scenario
 def globals_outside_of_everything(side: Side, trace: Trace) -> None:
-    """Without context every global is false, and anything else done with it is a RuntimeError that explains itself."""
+    """Without a context, every global is false. Any other use raises a RuntimeError with an explanation."""
     for name in NAMES:
         proxy = getattr(side.flask, name)
         kind = "request context" if name in ("request", "session") else "application context"
@@ -54,7 +54,7 @@ def globals_outside_of_everything(side: Side, trace: Trace) -> None:
 
 @scenario
 def globals_in_an_application_context(side: Side, trace: Trace) -> None:
-    """With an application context alone, current_app and g are there, request and session are not."""
+    """In an application context alone, current_app and g are bound, but request and session are not."""
     with trace.bare().app_context():
         trace("true", [bool(getattr(side.flask, name)) for name in NAMES])
         trace.attempt("request", lambda: side.flask.request.path, words=("request context",))
@@ -63,7 +63,7 @@ def globals_in_an_application_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def lookups_behind_the_globals(side: Side, trace: Trace) -> None:
-    """_lookup_req_object, _lookup_app_object and _find_app give the objects themselves, or a RuntimeError."""
+    """_lookup_req_object, _lookup_app_object and _find_app return the objects themselves or raise a RuntimeError."""
     app = trace.bare()
     calls: dict[str, Any] = {
         "request": lambda: side.globals._lookup_req_object("request"),
@@ -85,7 +85,7 @@ def lookups_behind_the_globals(side: Side, trace: Trace) -> None:
 
 @scenario
 def names_in_both_modules(side: Side, trace: Trace) -> None:
-    """The stacks and globals are one and the same wherever they are imported from."""
+    """The stacks and globals are the same objects in all modules."""
     for name in ("_request_ctx_stack", "_app_ctx_stack", *NAMES):
         trace(name, getattr(side.flask, name) is getattr(side.globals, name))
 
@@ -113,7 +113,7 @@ def methods_of_g(side: Side, trace: Trace) -> None:
 
 @scenario
 def g_is_an_objects_dictionary(side: Side, trace: Trace) -> None:
-    """g compares by identity, is always true, and names of its own methods may be overwritten."""
+    """g compares by identity and is always true, and the names of its methods can be overwritten."""
     with trace.bare().app_context():
         g = side.flask.g
         trace("true", bool(g), g == side.flask.g._get_current_object(), g != object())
@@ -123,7 +123,7 @@ def g_is_an_objects_dictionary(side: Side, trace: Trace) -> None:
 
 @scenario
 def g_of_a_class_of_the_applications_own(side: Side, trace: Trace) -> None:
-    """app_ctx_globals_class is what g is made of, once for each application context."""
+    """app_ctx_globals_class is called once for each application context, to create g."""
     made: list[Any] = []
 
     class Own:
@@ -138,7 +138,7 @@ def g_of_a_class_of_the_applications_own(side: Side, trace: Trace) -> None:
 
 @scenario
 def g_set_before_a_request_is_seen_in_it(side: Side, trace: Trace) -> None:
-    """A test that pushes an application context shares its g with the requests it makes."""
+    """If a test pushes an application context, its requests share the g of that context."""
     app = trace.app()
     app.add_url_rule("/mark", "mark", lambda: str(side.flask.g.get("mark")))
     with app.app_context():
@@ -150,7 +150,7 @@ def g_set_before_a_request_is_seen_in_it(side: Side, trace: Trace) -> None:
 
 @scenario
 def globals_assigned_through(side: Side, trace: Trace) -> None:
-    """Attributes and items set on a global end up on what it stands for."""
+    """Attributes and items set on a global are set on its object."""
     app = trace.bare()
     app.secret_key = "key"
     with app.test_request_context("/") as context:
@@ -164,7 +164,7 @@ def globals_assigned_through(side: Side, trace: Trace) -> None:
 
 @scenario
 def globals_copied(side: Side, trace: Trace) -> None:
-    """copy.copy of a global copies what it stands for."""
+    """copy.copy of a global copies its object."""
     app = trace.bare()
     app.secret_key = "key"
     with app.test_request_context("/"):
@@ -175,7 +175,7 @@ def globals_copied(side: Side, trace: Trace) -> None:
 
 @scenario
 def globals_called_and_compared(side: Side, trace: Trace) -> None:
-    """current_app can be called as the application, and proxies compare as what they stand for."""
+    """current_app can be called as the application. Proxies compare as their objects do."""
     app = trace.bare()
     app.add_url_rule("/", "index", lambda: "index")
     with app.app_context():
@@ -187,7 +187,7 @@ def globals_called_and_compared(side: Side, trace: Trace) -> None:
 
 @scenario
 def has_functions_in_every_situation(side: Side, trace: Trace) -> None:
-    """has_request_context and has_app_context tell what is on the stacks, whoever put it there."""
+    """has_request_context and has_app_context return whether a stack has a context, in any way it was pushed."""
     app = trace.bare()
 
     def both() -> list[bool]:
@@ -207,7 +207,7 @@ def has_functions_in_every_situation(side: Side, trace: Trace) -> None:
 
 @scenario
 def request_attributes(side: Side, trace: Trace) -> None:
-    """What a program reads off the request proxy."""
+    """The attributes that programs read from the request proxy."""
     app = trace.bare()
 
     @app.route("/path/<name>", methods=["POST"])

@@ -1,4 +1,4 @@
-"""The order of hooks and signals in a request, and what each may change."""
+"""The order of hooks and signals in a request, and what each of them can change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fidelity.trace import Boom, Trace, scenario
 
 @scenario
 def life_of_a_good_request(side: Side, trace: Trace) -> None:
-    """Every hook and signal of a first and of a second request, in order."""
+    """The hooks and signals of a first and of a second request, in order."""
     app = trace.app()
     app.secret_key = "key"
     trace.serve(app, "/")
@@ -20,13 +20,13 @@ def life_of_a_good_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def life_of_a_failed_request(side: Side, trace: Trace) -> None:
-    """Every hook and signal of a request whose view fails."""
+    """The hooks and signals of a request whose view fails."""
     trace.serve(trace.app(), "/boom")
 
 
 @scenario
 def life_of_a_request_for_nothing(side: Side, trace: Trace) -> None:
-    """All hooks run for a URL that matches nothing, the preprocessor with no endpoint and no values."""
+    """All hooks run for an unknown URL. The preprocessor receives no endpoint and no values."""
     trace.serve(trace.app(), "/nowhere")
 
 
@@ -38,7 +38,7 @@ def life_of_a_request_with_a_wrong_method(side: Side, trace: Trace) -> None:
 
 @scenario
 def before_and_after_functions_in_order(side: Side, trace: Trace) -> None:
-    """before_request functions run first to last, after_request functions last to first."""
+    """before_request functions run in the order of registration, after_request functions in reverse order."""
     app = trace.app()
     for number in (1, 2, 3):
         app.before_first_request(lambda number=number: trace("first", number))
@@ -50,7 +50,7 @@ def before_and_after_functions_in_order(side: Side, trace: Trace) -> None:
 
 @scenario
 def registration_returns_the_function(side: Side, trace: Trace) -> None:
-    """Every registering method that is used as a decorator returns what it was given."""
+    """Every method that registers a function as a decorator returns the function."""
     app = trace.bare()
 
     def function(*arguments: Any) -> None:
@@ -75,7 +75,7 @@ def registration_returns_the_function(side: Side, trace: Trace) -> None:
 
 @scenario
 def containers_of_hooks(side: Side, trace: Trace) -> None:
-    """The containers of registered functions are what an extension finds in 1.1.4."""
+    """The containers of registered functions have the structure of 1.1.4, which extensions rely on."""
     app = trace.bare()
 
     def function(*arguments: Any) -> None:
@@ -112,7 +112,7 @@ def containers_of_hooks(side: Side, trace: Trace) -> None:
 
 @scenario
 def hooks_put_into_their_containers(side: Side, trace: Trace) -> None:
-    """Functions that an extension puts into the containers itself run in their place."""
+    """Functions that an extension adds to the containers run in their place."""
     app = trace.app()
     app.before_request_funcs.setdefault(None, []).insert(0, lambda: trace("inserted before"))
     app.after_request_funcs.setdefault(None, []).append(lambda response: trace("appended after") or response)
@@ -125,7 +125,7 @@ def hooks_put_into_their_containers(side: Side, trace: Trace) -> None:
 
 @scenario
 def first_answer_of_before_request_wins(side: Side, trace: Trace) -> None:
-    """A before_request function that answers ends the chain and replaces the view; all after_request functions run."""
+    """If a before_request function answers, the others and the view do not run, but all after_request functions do."""
     app = trace.app()
     app.before_request(lambda: trace("second") or "early")
     app.before_request(lambda: trace("not reached"))
@@ -136,7 +136,7 @@ def first_answer_of_before_request_wins(side: Side, trace: Trace) -> None:
 
 @scenario
 def early_answers_in_every_form(side: Side, trace: Trace) -> None:
-    """What before_request answers is made a response like a view's: an empty text as well, and False in vain."""
+    """The answer of before_request is made a response like that of a view. An empty text and False are answers."""
     app = trace.bare()
     answers = [("made", 201, {"X-A": "1"}), {"a": 1}, "", b"bytes", False, 0, side.flask.Response("whole")]
     app.before_request(lambda: answers.pop(0))
@@ -147,7 +147,7 @@ def early_answers_in_every_form(side: Side, trace: Trace) -> None:
 
 @scenario
 def preprocessor_changes_the_view_arguments(side: Side, trace: Trace) -> None:
-    """A URL value preprocessor may take values out before the view and before_request see them."""
+    """A URL value preprocessor can remove values before before_request functions and the view receive them."""
     app = trace.app()
 
     @app.url_value_preprocessor
@@ -166,7 +166,7 @@ def preprocessor_changes_the_view_arguments(side: Side, trace: Trace) -> None:
 
 @scenario
 def after_request_replaces_the_response(side: Side, trace: Trace) -> None:
-    """What an after_request function returns is what the next one and the signal get."""
+    """The return value of an after_request function is passed to the next one and to the signal."""
     app = trace.app()
 
     @app.after_request
@@ -179,7 +179,7 @@ def after_request_replaces_the_response(side: Side, trace: Trace) -> None:
 
 @scenario
 def after_request_that_returns_nothing(side: Side, trace: Trace) -> None:
-    """An after_request function that forgets to return leaves no response, which the server finds out."""
+    """If an after_request function returns None, there is no response, and the server gets an error."""
     app = trace.bare()
     app.add_url_rule("/", "index", lambda: "index")
     app.after_request(lambda response: trace("last", response))
@@ -189,7 +189,7 @@ def after_request_that_returns_nothing(side: Side, trace: Trace) -> None:
 
 @scenario
 def after_this_request_before_after_request(side: Side, trace: Trace) -> None:
-    """after_this_request functions run in the order of their registration, before any after_request function."""
+    """after_this_request functions run in the order of registration, before all after_request functions."""
     app = trace.app()
 
     @app.route("/defer")
@@ -204,7 +204,7 @@ def after_this_request_before_after_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def after_this_request_from_anywhere(side: Side, trace: Trace) -> None:
-    """after_this_request may be called in a hook, an error handler or another such function."""
+    """after_this_request can be called in a hook, an error handler or another such function."""
     app = trace.app()
 
     def later(where: str) -> Any:
@@ -237,7 +237,7 @@ def after_this_request_from_anywhere(side: Side, trace: Trace) -> None:
 
 @scenario
 def after_this_request_in_a_failed_request(side: Side, trace: Trace) -> None:
-    """after_this_request functions of a view that failed see the 500."""
+    """after_this_request functions of a failed view receive the 500."""
     app = trace.app()
 
     @app.route("/defer")
@@ -250,7 +250,7 @@ def after_this_request_in_a_failed_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def after_this_request_in_nested_requests(side: Side, trace: Trace) -> None:
-    """after_this_request belongs to the innermost request."""
+    """after_this_request registers for the innermost request."""
     app = trace.app()
 
     @app.route("/outer")
@@ -269,7 +269,7 @@ def after_this_request_in_nested_requests(side: Side, trace: Trace) -> None:
 
 @scenario
 def after_this_request_replaces_the_response(side: Side, trace: Trace) -> None:
-    """What an after_this_request function returns goes on to the after_request functions."""
+    """The return value of an after_this_request function is passed to the after_request functions."""
     app = trace.app()
 
     @app.route("/defer")
@@ -282,7 +282,7 @@ def after_this_request_replaces_the_response(side: Side, trace: Trace) -> None:
 
 @scenario
 def process_response_by_hand(side: Side, trace: Trace) -> None:
-    """process_response runs what is to run after a request on any response given to it."""
+    """process_response runs the after_request functions on any response."""
     app = trace.app()
     with app.test_request_context("/"):
         side.flask.after_this_request(lambda response: trace("this") or response)
@@ -302,7 +302,7 @@ def preprocess_request_by_hand(side: Side, trace: Trace) -> None:
 
 @scenario
 def full_dispatch_by_hand(side: Side, trace: Trace) -> None:
-    """full_dispatch_request in a hand-pushed context does all but teardown, and lets an unhandled error out."""
+    """full_dispatch_request in a context pushed by hand does everything but teardown, and raises unhandled errors."""
     app = trace.app()
     with app.test_request_context("/"):
         trace("response", app.full_dispatch_request())
@@ -314,7 +314,7 @@ def full_dispatch_by_hand(side: Side, trace: Trace) -> None:
 
 @scenario
 def dispatch_by_hand(side: Side, trace: Trace) -> None:
-    """dispatch_request calls the view alone and returns what it returned."""
+    """dispatch_request calls only the view, and returns its return value."""
     app = trace.app()
     app.add_url_rule("/made", "made", lambda: ("made", 201))
     with app.test_request_context("/made"):
@@ -325,7 +325,7 @@ def dispatch_by_hand(side: Side, trace: Trace) -> None:
 
 @scenario
 def methods_a_subclass_overrides(side: Side, trace: Trace) -> None:
-    """Every method of a request's life that a subclass may override is called where it was, in the same order."""
+    """Every method of a request that a subclass may override is called at the same point and in the same order."""
     names = (
         "wsgi_app",
         "request_context",
@@ -382,7 +382,7 @@ def methods_a_subclass_overrides(side: Side, trace: Trace) -> None:
 
 @scenario
 def session_methods_a_subclass_overrides(side: Side, trace: Trace) -> None:
-    """The session interface is asked and told at the same points of a request."""
+    """The methods of the session interface are called at the same points of a request."""
 
     def watched(name: str) -> Any:
         def method(self: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -423,7 +423,7 @@ def session_methods_a_subclass_overrides(side: Side, trace: Trace) -> None:
 
 @scenario
 def wrapped_wsgi_app_is_what_a_server_calls(side: Side, trace: Trace) -> None:
-    """Middleware put around the wsgi_app attribute sees every call, outside of the contexts."""
+    """Middleware around the attribute wsgi_app is called for each request, outside of the contexts."""
     app = trace.app()
     inner = app.wsgi_app
 
@@ -441,7 +441,7 @@ def wrapped_wsgi_app_is_what_a_server_calls(side: Side, trace: Trace) -> None:
 
 @scenario
 def app_inside_an_app(side: Side, trace: Trace) -> None:
-    """A view that calls another app's WSGI callable: each has its own contexts, hooks and current_app."""
+    """If a view calls another WSGI application, each has its own contexts, hooks and current_app."""
     outer, inner = trace.app("outer"), trace.app("inner")
 
     @outer.route("/through")
@@ -456,7 +456,7 @@ def app_inside_an_app(side: Side, trace: Trace) -> None:
 
 @scenario
 def view_that_returns_a_wsgi_app(side: Side, trace: Trace) -> None:
-    """A view may return a WSGI callable, which is called within the request."""
+    """A view may return a WSGI application, which is called in the request."""
     app = trace.app()
 
     def plain(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -470,7 +470,7 @@ def view_that_returns_a_wsgi_app(side: Side, trace: Trace) -> None:
 
 @scenario
 def before_first_request_runs_once(side: Side, trace: Trace) -> None:
-    """before_first_request functions run in order before anything else of the first request, once only."""
+    """before_first_request functions run in order, once, at the beginning of the first request."""
     app = trace.app()
     app.before_first_request(lambda: trace("second", app.got_first_request))
     trace("before", app.got_first_request)
@@ -481,7 +481,7 @@ def before_first_request_runs_once(side: Side, trace: Trace) -> None:
 
 @scenario
 def before_first_request_result_is_ignored(side: Side, trace: Trace) -> None:
-    """A before_first_request function can't answer a request."""
+    """The return value of a before_first_request function is ignored."""
     app = trace.app()
     app.before_first_request(lambda: "answer")
     trace.serve(app, "/")
@@ -489,7 +489,7 @@ def before_first_request_result_is_ignored(side: Side, trace: Trace) -> None:
 
 @scenario
 def before_first_request_under_concurrency(side: Side, trace: Trace) -> None:
-    """While one request runs the functions, others that came meanwhile wait and then find them done."""
+    """While one request runs the functions, concurrent requests wait."""
     app = trace.bare()
     started, go_on = threading.Event(), threading.Event()
     calls: list[str] = []
@@ -526,7 +526,7 @@ def before_first_request_under_concurrency(side: Side, trace: Trace) -> None:
 
 @scenario
 def before_first_request_registered_after_it(side: Side, trace: Trace) -> None:
-    """A before_first_request function registered after the first request never runs, and is no error without debug."""
+    """Without debug, a before_first_request function registered after the first request is accepted but never runs."""
     app = trace.app()
     trace.serve(app, "/")
     app.before_first_request(lambda: trace("late"))
@@ -535,7 +535,7 @@ def before_first_request_registered_after_it(side: Side, trace: Trace) -> None:
 
 @scenario
 def hooks_registered_after_the_first_request(side: Side, trace: Trace) -> None:
-    """Without debug, functions registered late take part from the next request on."""
+    """Without debug, functions that are registered late run from the next request on."""
     app = trace.app()
     trace.serve(app, "/")
     app.before_request(lambda: trace("late before"))
@@ -546,7 +546,7 @@ def hooks_registered_after_the_first_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def registration_after_the_first_request_in_debug(side: Side, trace: Trace) -> None:
-    """With DEBUG every registering method is refused once a request came in, with an AssertionError that says so."""
+    """With DEBUG, registering after the first request raises an AssertionError that says so."""
     app = trace.app()
     app.debug = True
     words = ("first request", "before")
@@ -575,7 +575,7 @@ def registration_after_the_first_request_in_debug(side: Side, trace: Trace) -> N
 
 @scenario
 def registration_during_the_first_request_in_debug(side: Side, trace: Trace) -> None:
-    """With DEBUG a before_first_request function may still register, a view of the first request may not."""
+    """With DEBUG, a before_first_request function may still register functions, but the first view may not."""
     app = trace.bare()
     app.debug = True
     app.before_first_request(lambda: app.add_url_rule("/added", "added", lambda: "added"))
@@ -591,13 +591,13 @@ def registration_during_the_first_request_in_debug(side: Side, trace: Trace) -> 
 
 @scenario
 def options_answered_without_a_view(side: Side, trace: Trace) -> None:
-    """OPTIONS is answered by the application with all hooks around it and no view."""
+    """OPTIONS is answered without the view, and all hooks run."""
     trace.serve(trace.app(), "/", "OPTIONS")
 
 
 @scenario
 def context_in_every_hook(side: Side, trace: Trace) -> None:
-    """request, session, g and current_app are there in every hook of a request, and g is one and the same."""
+    """request, session, g and current_app are bound in every hook of a request, and g is always the same object."""
     app = trace.bare()
     app.secret_key = "key"
 

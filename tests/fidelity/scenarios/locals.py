@@ -1,4 +1,4 @@
-"""``Local``, ``LocalStack`` and ``LocalManager`` by themselves; what proxies answer is another table's."""
+"""``Local``, ``LocalStack`` and ``LocalManager``. The proxy table covers proxies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fidelity.trace import Trace, scenario
 
 @scenario
 def values_of_a_local(side: Side, trace: Trace) -> None:
-    """A Local's values are set, read and deleted; a missing one is an AttributeError with its name."""
+    """Values of a Local are set, read and deleted. Reading a missing one raises an AttributeError with its name."""
     local = side.local.Local()
     local.a = 1
     trace("set", local.a, hasattr(local, "b"), getattr(local, "b", "default"))
@@ -27,7 +27,7 @@ def values_of_a_local(side: Side, trace: Trace) -> None:
 
 @scenario
 def storage_of_a_local(side: Side, trace: Trace) -> None:
-    """__storage__ is ``{ident: {name: value}}``, which iteration goes through; release takes out the own entry."""
+    """__storage__ is ``{ident: {name: value}}``, and iteration yields its items. Releasing removes the own entry."""
     local = side.local.Local()
     ident = local.__ident_func__()
     trace("empty", local.__storage__, list(local))
@@ -44,7 +44,7 @@ def storage_of_a_local(side: Side, trace: Trace) -> None:
 
 @scenario
 def local_in_threads(side: Side, trace: Trace) -> None:
-    """Each thread has its values, and releasing concerns its own."""
+    """Each thread has its own values, and releasing affects only them."""
     local = side.local.Local()
     local.value = "main"
 
@@ -60,7 +60,7 @@ def local_in_threads(side: Side, trace: Trace) -> None:
 
 @scenario
 def ident_function_of_a_local(side: Side, trace: Trace) -> None:
-    """__ident_func__ can be replaced, also where values are there already."""
+    """__ident_func__ can be replaced, even if values are stored already."""
     local = side.local.Local()
     current = ["one"]
     object.__setattr__(local, "__ident_func__", lambda: current[0])
@@ -74,7 +74,7 @@ def ident_function_of_a_local(side: Side, trace: Trace) -> None:
 
 @scenario
 def subclass_of_a_local(side: Side, trace: Trace) -> None:
-    """A subclass may have methods and class attributes, which are not values."""
+    """Methods and class attributes of a subclass are not values."""
 
     class Own(side.local.Local):
         shared = "class"
@@ -90,7 +90,7 @@ def subclass_of_a_local(side: Side, trace: Trace) -> None:
 
 @scenario
 def stack_by_itself(side: Side, trace: Trace) -> None:
-    """push returns the list, pop the item, top the last; the last pop releases the storage."""
+    """push returns the list, pop the item, and top the last item. The last pop removes the storage entry."""
     stack = side.local.LocalStack()
     trace("empty", stack.top, stack.pop(), stack._local.__storage__)
     first = stack.push("a")
@@ -102,7 +102,7 @@ def stack_by_itself(side: Side, trace: Trace) -> None:
 
 @scenario
 def stack_released(side: Side, trace: Trace) -> None:
-    """Releasing a stack takes everything of the own thread off, and what was handed out stays as it is."""
+    """Releasing a stack removes the values of its thread. Lists that were returned do not change."""
     stack = side.local.LocalStack()
     items = stack.push("a")
     stack.push("b")
@@ -130,7 +130,7 @@ def stack_in_threads(side: Side, trace: Trace) -> None:
 
 @scenario
 def ident_function_of_a_stack(side: Side, trace: Trace) -> None:
-    """A stack's __ident_func__ can be read and set."""
+    """The __ident_func__ of a stack can be read and set."""
     stack = side.local.LocalStack()
     trace("default", stack.__ident_func__ is side.local.get_ident)
     current = ["one"]
@@ -145,7 +145,7 @@ def ident_function_of_a_stack(side: Side, trace: Trace) -> None:
 
 @scenario
 def stack_called(side: Side, trace: Trace) -> None:
-    """A called stack is a proxy to whatever is on top at the time."""
+    """Calling a stack returns a proxy to the current top."""
     stack = side.local.LocalStack()
     proxy = stack()
     stack.push([1])
@@ -161,7 +161,7 @@ def stack_called(side: Side, trace: Trace) -> None:
 
 @scenario
 def local_called_with_a_name(side: Side, trace: Trace) -> None:
-    """A Local called with a name gives a proxy to that value, which says the name while it is missing."""
+    """Calling a Local with a name returns a proxy to that value. Its error contains the name if there is no value."""
     local = side.local.Local()
     proxy = local("user")
     trace("unbound", repr(proxy), bool(proxy))
@@ -173,7 +173,7 @@ def local_called_with_a_name(side: Side, trace: Trace) -> None:
 
 @scenario
 def manager_of_locals(side: Side, trace: Trace) -> None:
-    """A LocalManager cleans up all its locals, now or at the end of a WSGI call."""
+    """A LocalManager releases all its locals, at once or at the end of a WSGI call."""
     local, stack = side.local.Local(), side.local.LocalStack()
     manager = side.local.LocalManager([local, stack])
     trace("locals", len(manager.locals), manager.locals[0] is local, manager.get_ident() == side.local.get_ident())
@@ -196,7 +196,7 @@ def manager_of_locals(side: Side, trace: Trace) -> None:
 
 @scenario
 def manager_made_in_every_way(side: Side, trace: Trace) -> None:
-    """A LocalManager takes none, one or several locals, and an ident function that it gives them."""
+    """A LocalManager accepts none, one or several locals, and sets their ident function."""
     local = side.local.Local()
     trace("locals", len(side.local.LocalManager().locals), len(side.local.LocalManager(local).locals))
     manager = side.local.LocalManager([local], ident_func=lambda: "given")
@@ -207,7 +207,7 @@ def manager_made_in_every_way(side: Side, trace: Trace) -> None:
 
 @scenario
 def release_through_a_proxy(side: Side, trace: Trace) -> None:
-    """A proxy can't be released, only what it goes through."""
+    """A proxy cannot be released, only its local."""
     local = side.local.Local()
     local.value = 1
     trace.attempt("proxy", lambda: side.local.release_local(local("value")))
@@ -216,7 +216,7 @@ def release_through_a_proxy(side: Side, trace: Trace) -> None:
 
 @scenario
 def many_threads_with_locals(side: Side, trace: Trace) -> None:
-    """Threads that run at once each read back what they wrote."""
+    """Concurrent threads each read the values that they wrote."""
     local, stack = side.local.Local(), side.local.LocalStack()
     barrier = threading.Barrier(10)
     read: list[Any] = []

@@ -1,4 +1,4 @@
-"""Contexts that are kept on the stack after their request: by a client in a with block, or because of an error."""
+"""Contexts that stay on the stack after their request, because of a client in a block or of an error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.fidelity.trace import Boom, Crash, Trace, scenario
 
 
 def look(side: Side, trace: Trace, event: str) -> None:
-    """Trace what the top of the request stack is and what it remembers."""
+    """Trace the context on top of the request stack and its state."""
     top = side.globals._request_ctx_stack.top
     if top is None:
         trace(event, None)
@@ -19,7 +19,7 @@ def look(side: Side, trace: Trace, event: str) -> None:
 
 @scenario
 def client_in_a_block_keeps_the_context(side: Side, trace: Trace) -> None:
-    """Inside ``with client`` the context of the last request stays; it is torn down at the end of the block."""
+    """In ``with client``, the context of the last request stays. The end of the block tears it down."""
     app = trace.app()
     with app.test_client() as client:
         trace.answer("answer", client.get("/?a=1"))
@@ -30,7 +30,7 @@ def client_in_a_block_keeps_the_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_without_a_block_keeps_nothing(side: Side, trace: Trace) -> None:
-    """Outside ``with client`` the context ends with the request."""
+    """Outside ``with client``, the context ends with the request."""
     app = trace.app()
     client = app.test_client()
     trace.answer("answer", client.get("/"))
@@ -39,7 +39,7 @@ def client_without_a_block_keeps_nothing(side: Side, trace: Trace) -> None:
 
 @scenario
 def next_request_of_the_client_pops_the_kept_context(side: Side, trace: Trace) -> None:
-    """The kept context is torn down when the next request is pushed, before its own application context."""
+    """The next push tears down the preserved context, before it pushes an application context."""
     app = trace.app()
     with app.test_client() as client:
         for number in (1, 2, 3):
@@ -50,7 +50,7 @@ def next_request_of_the_client_pops_the_kept_context(side: Side, trace: Trace) -
 
 @scenario
 def kept_context_shows_what_the_view_left(side: Side, trace: Trace) -> None:
-    """g and session are as the view left them, and can still be written."""
+    """g and session have the values of the view, and can be changed."""
     app = trace.app()
     app.secret_key = "key"
 
@@ -71,7 +71,7 @@ def kept_context_shows_what_the_view_left(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_leaving_the_client_block_reaches_teardown(side: Side, trace: Trace) -> None:
-    """A kept context is torn down with the error that leaves the block."""
+    """A preserved context is torn down with the error that leaves the block."""
     app = trace.app()
     with trace.catching("block"):
         with app.test_client() as client:
@@ -81,7 +81,7 @@ def error_leaving_the_client_block_reaches_teardown(side: Side, trace: Trace) ->
 
 @scenario
 def error_after_the_block_is_none_of_its_business(side: Side, trace: Trace) -> None:
-    """A client block inside an except block tears down with the error that is being handled."""
+    """A client block in an except block is torn down with the error that is being handled."""
     app = trace.app()
     try:
         raise Boom("being handled")
@@ -92,7 +92,7 @@ def error_after_the_block_is_none_of_its_business(side: Side, trace: Trace) -> N
 
 @scenario
 def unhandled_error_in_a_client_block(side: Side, trace: Trace) -> None:
-    """The client gets the 500, the context kept remembers the error; the end of the block tears down without it."""
+    """The client returns the 500 and the context stores the error, but the end of the block tears down without it."""
     app = trace.app()
     with app.test_client() as client:
         trace.answer("answer", client.get("/boom"))
@@ -101,7 +101,7 @@ def unhandled_error_in_a_client_block(side: Side, trace: Trace) -> None:
 
 @scenario
 def unhandled_error_then_a_next_request(side: Side, trace: Trace) -> None:
-    """The next request tears the kept context down with the error it remembers."""
+    """The next request tears down the preserved context with the stored error."""
     app = trace.app()
     with app.test_client() as client:
         client.get("/boom")
@@ -112,7 +112,7 @@ def unhandled_error_then_a_next_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def propagated_error_in_a_client_block(side: Side, trace: Trace) -> None:
-    """With TESTING the error comes through the client, and the context it failed in can be looked at."""
+    """With TESTING, the client raises the error, and the context of the failed request can be inspected."""
     app = trace.app()
     app.testing = True
     with app.test_client() as client:
@@ -123,7 +123,7 @@ def propagated_error_in_a_client_block(side: Side, trace: Trace) -> None:
 
 @scenario
 def handled_error_in_a_client_block(side: Side, trace: Trace) -> None:
-    """A handled error is not remembered."""
+    """A handled error is not stored."""
     app = trace.app()
     app.register_error_handler(Boom, lambda error: "handled")
     with app.test_client() as client:
@@ -133,7 +133,7 @@ def handled_error_in_a_client_block(side: Side, trace: Trace) -> None:
 
 @scenario
 def unknown_url_in_a_client_block(side: Side, trace: Trace) -> None:
-    """A 404 is kept like any other request, with its routing exception."""
+    """The context of a 404 is preserved as well, with its routing exception."""
     app = trace.app()
     with app.test_client() as client:
         client.get("/nowhere")
@@ -143,7 +143,7 @@ def unknown_url_in_a_client_block(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_entered_inside_itself(side: Side, trace: Trace) -> None:
-    """One client can't be entered twice at once; it can be entered again afterwards."""
+    """A client cannot be entered twice at once, but again after its block."""
     app = trace.app()
     client = app.test_client()
     with client:
@@ -158,7 +158,7 @@ def client_entered_inside_itself(side: Side, trace: Trace) -> None:
 
 @scenario
 def two_clients_nested(side: Side, trace: Trace) -> None:
-    """A request of the inner client pops the outer's kept context; the inner block's end leaves nothing kept."""
+    """A request of an inner client pops the preserved context of the outer one. After its block, none is left."""
     app = trace.app()
     with app.test_client() as outer:
         outer.get("/?c=outer")
@@ -174,7 +174,7 @@ def two_clients_nested(side: Side, trace: Trace) -> None:
 
 @scenario
 def inner_client_without_request_pops_the_outers_context(side: Side, trace: Trace) -> None:
-    """A client block that made no request still pops what is kept when it ends."""
+    """The end of a client block without requests pops a preserved context as well."""
     app = trace.app()
     with app.test_client() as outer:
         outer.get("/")
@@ -185,7 +185,7 @@ def inner_client_without_request_pops_the_outers_context(side: Side, trace: Trac
 
 @scenario
 def clients_of_two_apps_nested(side: Side, trace: Trace) -> None:
-    """A request to another app pops the kept context of the first with the first's teardown functions."""
+    """A request to another application pops the preserved context and calls its own teardown functions."""
     first, second = trace.app("first"), trace.app("second")
     with first.test_client() as one, second.test_client() as two:
         one.get("/")
@@ -197,7 +197,7 @@ def clients_of_two_apps_nested(side: Side, trace: Trace) -> None:
 
 @scenario
 def kept_context_and_an_application_context(side: Side, trace: Trace) -> None:
-    """An application context pushed over a kept request leaves it alone."""
+    """An application context pushed above a preserved context does not pop it."""
     app = trace.app()
     with app.test_client() as client:
         client.get("/")
@@ -210,7 +210,7 @@ def kept_context_and_an_application_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def kept_context_and_a_test_request_context(side: Side, trace: Trace) -> None:
-    """A hand-pushed request context pops the kept one as a served request would."""
+    """A request context pushed by hand pops the preserved one."""
     app = trace.app()
     with app.test_client() as client:
         client.get("/?n=kept")
@@ -221,7 +221,7 @@ def kept_context_and_a_test_request_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def kept_context_seen_from_another_thread(side: Side, trace: Trace) -> None:
-    """Another thread neither sees a kept context nor pops it with a request of its own."""
+    """Another thread does not see a preserved context, and its requests do not pop it."""
     app = trace.app()
 
     def other() -> None:
@@ -236,7 +236,7 @@ def kept_context_seen_from_another_thread(side: Side, trace: Trace) -> None:
 
 @scenario
 def kept_context_and_a_server_call(side: Side, trace: Trace) -> None:
-    """A request served without the client pops the kept context and keeps nothing itself."""
+    """A request without the client pops the preserved context and preserves none."""
     app = trace.app()
     with app.test_client() as client:
         client.get("/?n=kept")
@@ -246,7 +246,7 @@ def kept_context_and_a_server_call(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_used_inside_a_view(side: Side, trace: Trace) -> None:
-    """A view may call its own app through a client: the inner request nests and is gone when it returns."""
+    """If a view calls its application with a client, the inner request has ended when the view continues."""
     app = trace.app()
 
     @app.route("/outer")
@@ -260,7 +260,7 @@ def client_used_inside_a_view(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_block_inside_a_view(side: Side, trace: Trace) -> None:
-    """A client block in a view keeps its context over the view's own until the block ends."""
+    """A client block in a view preserves its context above that of the view until the block ends."""
     app = trace.app()
 
     @app.route("/outer")
@@ -278,7 +278,7 @@ def client_block_inside_a_view(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_block_around_pushed_context(side: Side, trace: Trace) -> None:
-    """The end of a client block pops kept contexts only; one pushed by hand stays."""
+    """The end of a client block pops only preserved contexts, not those pushed by hand."""
     app = trace.app()
     context = app.test_request_context("/?n=pushed")
     with app.test_client() as client:
@@ -290,7 +290,7 @@ def client_block_around_pushed_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def client_in_a_context_pushed_by_hand(side: Side, trace: Trace) -> None:
-    """Inside a hand-pushed request context, a client block's kept context goes and the hand-pushed one stays."""
+    """A client block inside a context pushed by hand pops its preserved context and leaves the other one."""
     app = trace.app()
     with app.test_request_context("/?n=pushed"):
         with app.test_client() as client:
@@ -303,7 +303,7 @@ def client_in_a_context_pushed_by_hand(side: Side, trace: Trace) -> None:
 
 @scenario
 def kept_context_popped_by_hand(side: Side, trace: Trace) -> None:
-    """A kept context popped by hand is not popped again at the end of the block."""
+    """If a preserved context is popped by hand, the end of the block does not pop it again."""
     app = trace.app()
     with app.test_client() as client:
         client.get("/")
@@ -315,7 +315,7 @@ def kept_context_popped_by_hand(side: Side, trace: Trace) -> None:
 
 @scenario
 def kept_context_entered_again(side: Side, trace: Trace) -> None:
-    """Entering a kept context pops it first, so that it is torn down and then pushed anew."""
+    """Entering a preserved context pops it first, so it is torn down and pushed again."""
     app = trace.app()
     with app.test_client() as client:
         client.get("/")
@@ -333,7 +333,7 @@ def fail_with(trace: Trace, **config: Any) -> Any:
 
 @scenario
 def debug_keeps_a_failed_request(side: Side, trace: Trace) -> None:
-    """With DEBUG the context of a failed request stays after the server call, and the next push tears it down."""
+    """With DEBUG, the context of a failed request stays after the server's call. The next push tears it down."""
     app = fail_with(trace, DEBUG=True)
     trace.serve(app, "/boom")
     look(side, trace, "kept")
@@ -343,7 +343,7 @@ def debug_keeps_a_failed_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def debug_does_not_keep_a_good_request(side: Side, trace: Trace) -> None:
-    """With DEBUG a request without error is popped as ever."""
+    """With DEBUG, the context of a request without an error is popped."""
     app = fail_with(trace, DEBUG=True)
     trace.serve(app, "/")
     look(side, trace, "gone")
@@ -351,7 +351,7 @@ def debug_does_not_keep_a_good_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def testing_does_not_keep_a_failed_request(side: Side, trace: Trace) -> None:
-    """TESTING propagates the error without keeping the context."""
+    """TESTING propagates the error and does not preserve the context."""
     app = fail_with(trace, TESTING=True)
     trace.serve(app, "/boom")
     look(side, trace, "gone")
@@ -359,7 +359,7 @@ def testing_does_not_keep_a_failed_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def preserve_setting_without_debug(side: Side, trace: Trace) -> None:
-    """PRESERVE_CONTEXT_ON_EXCEPTION keeps a failed request, the error being answered with a 500."""
+    """PRESERVE_CONTEXT_ON_EXCEPTION preserves the context of a failed request that is answered with a 500."""
     app = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True)
     trace("setting", app.preserve_context_on_exception)
     trace.serve(app, "/boom")
@@ -370,7 +370,7 @@ def preserve_setting_without_debug(side: Side, trace: Trace) -> None:
 
 @scenario
 def preserve_setting_off_in_debug(side: Side, trace: Trace) -> None:
-    """PRESERVE_CONTEXT_ON_EXCEPTION set to False wins over DEBUG."""
+    """PRESERVE_CONTEXT_ON_EXCEPTION set to False overrides DEBUG."""
     app = fail_with(trace, DEBUG=True, PRESERVE_CONTEXT_ON_EXCEPTION=False)
     trace("setting", app.preserve_context_on_exception)
     trace.serve(app, "/boom")
@@ -379,7 +379,7 @@ def preserve_setting_off_in_debug(side: Side, trace: Trace) -> None:
 
 @scenario
 def two_failures_in_a_row_keep_one_context(side: Side, trace: Trace) -> None:
-    """A failed request pops the failed one before it, so that at most one is kept."""
+    """A failed request pops the preserved context of the previous one, so at most one stays."""
     app = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True)
     for number in (1, 2, 3):
         trace.serve(app, f"/boom?n={number}")
@@ -389,7 +389,7 @@ def two_failures_in_a_row_keep_one_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def preserved_error_is_the_one_teardown_sees(side: Side, trace: Trace) -> None:
-    """A kept failure is torn down with its own error by the next push, with none by a plain pop."""
+    """The next push tears down a failed context with its own error. A plain pop passes none."""
     app = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True)
     trace.serve(app, "/boom")
     with app.test_request_context("/"):
@@ -402,7 +402,7 @@ def preserved_error_is_the_one_teardown_sees(side: Side, trace: Trace) -> None:
 
 @scenario
 def failing_block_is_kept_too(side: Side, trace: Trace) -> None:
-    """An error leaving ``with test_request_context`` keeps that context as well."""
+    """An error that leaves ``with test_request_context`` preserves the context as well."""
     app = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True)
     with trace.catching("block"):
         with app.test_request_context("/?n=1"):
@@ -415,7 +415,7 @@ def failing_block_is_kept_too(side: Side, trace: Trace) -> None:
 
 @scenario
 def preserved_when_a_base_exception_escapes(side: Side, trace: Trace) -> None:
-    """What is not an Exception passes through unhandled, and its context is kept if the setting says so."""
+    """An error that is not an Exception is not handled. Its context is preserved if it is configured."""
     app = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True)
 
     @app.route("/crash")
@@ -429,7 +429,7 @@ def preserved_when_a_base_exception_escapes(side: Side, trace: Trace) -> None:
 
 @scenario
 def ignored_error_is_not_kept(side: Side, trace: Trace) -> None:
-    """An error that should_ignore_error names neither keeps the context nor reaches teardown."""
+    """An error ignored by should_ignore_error neither preserves the context nor reaches teardown."""
 
     class Ignoring(side.flask.Flask):
         def should_ignore_error(self, error):
@@ -445,7 +445,7 @@ def ignored_error_is_not_kept(side: Side, trace: Trace) -> None:
 
 @scenario
 def preserved_request_under_a_hand_pushed_application_context(side: Side, trace: Trace) -> None:
-    """A kept request that used an outer application context leaves that one when it is popped."""
+    """If a preserved request used an outer application context, popping it leaves that one."""
     app = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True)
     with app.app_context():
         trace.serve(app, "/boom")
@@ -456,7 +456,7 @@ def preserved_request_under_a_hand_pushed_application_context(side: Side, trace:
 
 @scenario
 def preserved_request_of_another_app(side: Side, trace: Trace) -> None:
-    """A kept failure of one app is torn down by a request to another."""
+    """A request to another application tears down the failed context of the first."""
     first, second = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True), trace.app("second")
     trace.serve(first, "/boom")
     trace.serve(second, "/")
@@ -465,7 +465,7 @@ def preserved_request_of_another_app(side: Side, trace: Trace) -> None:
 
 @scenario
 def nested_failure_keeps_the_inner_context_over_the_outer(side: Side, trace: Trace) -> None:
-    """A failed request inside a hand-pushed one lies on top of it until the next push takes it away."""
+    """A failed context inside one pushed by hand stays on top of it until the next push."""
     app = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True)
     outer = app.test_request_context("/?n=outer")
     outer.push()
@@ -478,7 +478,7 @@ def nested_failure_keeps_the_inner_context_over_the_outer(side: Side, trace: Tra
 
 @scenario
 def environ_key_asks_to_keep_the_context(side: Side, trace: Trace) -> None:
-    """The client's wish travels in the environ, where a server call can put it as well."""
+    """The client sets a key of the environ, which a server's call can set as well."""
     app = trace.app()
     trace.serve(app, "/", **{"flask._preserve_context": True})
     look(side, trace, "kept")
@@ -488,7 +488,7 @@ def environ_key_asks_to_keep_the_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def auto_pop_by_hand(side: Side, trace: Trace) -> None:
-    """auto_pop keeps a context for an error only where the setting says so, else it pops with that error."""
+    """auto_pop preserves a context for an error only if it is configured. Otherwise, it pops with that error."""
     app = trace.app()
     for setting in (False, True):
         app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = setting
@@ -503,7 +503,7 @@ def auto_pop_by_hand(side: Side, trace: Trace) -> None:
 
 @scenario
 def session_transaction_in_a_client_block(side: Side, trace: Trace) -> None:
-    """A session transaction goes through a request context of its own, and the kept one is popped by it."""
+    """A session transaction pushes a request context of its own, which pops the preserved one."""
     app = trace.app()
     app.secret_key = "key"
     with app.test_client() as client:
@@ -517,7 +517,7 @@ def session_transaction_in_a_client_block(side: Side, trace: Trace) -> None:
 
 @scenario
 def session_transaction_outside_a_block(side: Side, trace: Trace) -> None:
-    """Without a kept context, the request proxy is unbound inside a session transaction."""
+    """Without a preserved context, the request proxy is unbound in a session transaction."""
     app = trace.app()
     app.secret_key = "key"
     client = app.test_client()
@@ -533,7 +533,7 @@ def session_transaction_outside_a_block(side: Side, trace: Trace) -> None:
 
 @scenario
 def session_transaction_that_fails(side: Side, trace: Trace) -> None:
-    """An error in a session transaction leaves the block and the stacks, and nothing is saved."""
+    """After an error in a session transaction, no context is left and no session is saved."""
     app = trace.app()
     app.secret_key = "key"
     client = app.test_client()
@@ -547,7 +547,7 @@ def session_transaction_that_fails(side: Side, trace: Trace) -> None:
 
 @scenario
 def session_transaction_without_a_key_or_cookies(side: Side, trace: Trace) -> None:
-    """A session transaction needs a client with cookies and a session that opens."""
+    """A session transaction requires a client with cookies and a session that can be opened."""
     app = trace.app()
     with trace.catching("no key", ("session",)):
         with app.test_client().session_transaction():
@@ -560,7 +560,7 @@ def session_transaction_without_a_key_or_cookies(side: Side, trace: Trace) -> No
 
 @scenario
 def redirects_followed_in_a_client_block(side: Side, trace: Trace) -> None:
-    """Each request of a followed redirect pops the one before; the last is kept."""
+    """Each request of a followed redirect pops the previous context. The last one is preserved."""
     app = trace.app()
     app.add_url_rule("/go", "go", lambda: side.flask.redirect("/?n=there"))
     with app.test_client() as client:
@@ -570,7 +570,7 @@ def redirects_followed_in_a_client_block(side: Side, trace: Trace) -> None:
 
 @scenario
 def debug_failure_through_a_client_without_block(side: Side, trace: Trace) -> None:
-    """With DEBUG a failed request through a bare client propagates and is kept until the next one."""
+    """With DEBUG, a failed request of a client without a block raises and is preserved until the next one."""
     app = fail_with(trace, DEBUG=True)
     client = app.test_client()
     trace.attempt("get", client.get, "/boom")
@@ -581,7 +581,7 @@ def debug_failure_through_a_client_without_block(side: Side, trace: Trace) -> No
 
 @scenario
 def client_block_pops_every_kept_context(side: Side, trace: Trace) -> None:
-    """At the end of a client block all kept contexts on top of each other go, the last first."""
+    """The end of a client block pops all preserved contexts on top, the last one first."""
     app = fail_with(trace, PRESERVE_CONTEXT_ON_EXCEPTION=True)
     with app.test_client():
         contexts = [app.test_request_context(f"/?n={number}") for number in (1, 2, 3)]

@@ -1,4 +1,4 @@
-"""What a developer sees when something is printed, and the words of errors that a developer meets."""
+"""The reprs of objects, and the messages of errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.fidelity.trace import Trace, scenario
 
 @scenario
 def reprs_of_contexts(side: Side, trace: Trace) -> None:
-    """A request context tells its URL, method and application."""
+    """The repr of a request context shows its URL, method and application."""
     app = trace.bare()
     context = app.test_request_context("/path?a=1", method="POST")
     trace("request context", repr(context), str(context))
@@ -21,7 +21,7 @@ def reprs_of_contexts(side: Side, trace: Trace) -> None:
 
 @scenario
 def reprs_of_applications(side: Side, trace: Trace) -> None:
-    """An application tells its class and name."""
+    """The repr of an application shows its class and name."""
 
     class Own(side.flask.Flask):
         pass
@@ -31,7 +31,7 @@ def reprs_of_applications(side: Side, trace: Trace) -> None:
 
 @scenario
 def reprs_of_globals(side: Side, trace: Trace) -> None:
-    """A bound proxy looks like what it stands for, an unbound one says so."""
+    """The repr of a bound proxy is that of its object. The repr of an unbound proxy says that it is unbound."""
     app = trace.bare()
     app.secret_key = "key"
     for name in ("request", "session", "current_app", "g"):
@@ -45,7 +45,7 @@ def reprs_of_globals(side: Side, trace: Trace) -> None:
 
 @scenario
 def repr_of_g_follows_the_top_context(side: Side, trace: Trace) -> None:
-    """g tells the name of the application that is on top, whichever g it is."""
+    """The repr of any g shows the name of the application on top."""
     first, second = trace.bare("first"), trace.bare("second")
     with first.app_context() as context:
         g = context.g
@@ -57,7 +57,7 @@ def repr_of_g_follows_the_top_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def reprs_of_requests_and_responses(side: Side, trace: Trace) -> None:
-    """A request tells its URL and method, a response its size and status."""
+    """The repr of a request shows its URL and method, that of a response its size and status."""
     app = trace.bare()
     with app.test_request_context("/path", method="PUT", base_url="https://example.com/root"):
         trace("request", repr(side.flask.request))
@@ -66,13 +66,13 @@ def reprs_of_requests_and_responses(side: Side, trace: Trace) -> None:
 
 @scenario
 def repr_of_a_configuration(side: Side, trace: Trace) -> None:
-    """A Config shows itself as a dict."""
+    """The repr of a Config is that of a dict."""
     trace("config", repr(side.config.Config("/", {"A": 1})))
 
 
 @scenario
 def reprs_of_stack_proxies(side: Side, trace: Trace) -> None:
-    """A called stack is a proxy to its top, which is unbound while the stack is empty."""
+    """Calling a stack returns a proxy to its top, which is unbound while the stack is empty."""
     stack = side.local.LocalStack()
     proxy = stack()
     trace("unbound", repr(proxy), bool(proxy))
@@ -84,7 +84,7 @@ def reprs_of_stack_proxies(side: Side, trace: Trace) -> None:
 
 @scenario
 def messages_outside_of_contexts(side: Side, trace: Trace) -> None:
-    """What doesn't work outside a context says that, and which context to push."""
+    """The error outside of a context says so, and which context to push."""
     request_words = ("outside of request context", "active HTTP request", "test")
     app_words = ("outside of application context", "app.app_context()")
     trace.attempt("request", lambda: side.flask.request.path, words=request_words[:1])
@@ -95,7 +95,7 @@ def messages_outside_of_contexts(side: Side, trace: Trace) -> None:
 
 @scenario
 def helpers_outside_of_contexts(side: Side, trace: Trace) -> None:
-    """Which exception each helper raises where its context is missing."""
+    """The exception that each helper raises without its context."""
     flask = side.flask
     calls = {
         "after_this_request": lambda: flask.after_this_request(print),
@@ -120,7 +120,7 @@ def helpers_outside_of_contexts(side: Side, trace: Trace) -> None:
 
 @scenario
 def contexts_popped_more_often_than_pushed(side: Side, trace: Trace) -> None:
-    """Popping a request context that isn't pushed, or no longer, is an IndexError that changes nothing."""
+    """Popping a request context that is not pushed raises an IndexError and changes nothing."""
     app = trace.app()
     context = app.test_request_context("/")
     trace.attempt("never pushed", context.pop)
@@ -134,6 +134,6 @@ def contexts_popped_more_often_than_pushed(side: Side, trace: Trace) -> None:
 
 @scenario
 def g_of_a_request_context_without_application_context(side: Side, trace: Trace) -> None:
-    """``ctx.g`` of a context that isn't pushed is an AttributeError."""
+    """``ctx.g`` of a context that is not pushed raises an AttributeError."""
     context = trace.bare().test_request_context("/")
     trace.attempt("g", lambda: context.g)

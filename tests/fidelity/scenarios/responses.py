@@ -1,4 +1,4 @@
-"""What a view may return, and what becomes of it."""
+"""The return values of views, and their responses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.fidelity.trace import Trace, scenario
 
 
 def answers(side: Side, trace: Trace, *values: Any) -> None:
-    """Serve one request for each value, which is what the view returns."""
+    """Serve a request for each value, which the view returns."""
     app = trace.bare()
     left = list(values)
     app.add_url_rule("/", "index", lambda: left.pop(0))
@@ -19,19 +19,19 @@ def answers(side: Side, trace: Trace, *values: Any) -> None:
 
 @scenario
 def texts_and_bytes(side: Side, trace: Trace) -> None:
-    """Text, bytes and bytearrays are bodies, empty ones as well."""
+    """Texts, bytes and bytearrays are bodies, even if they are empty."""
     answers(side, trace, "text", "ünï", b"bytes", bytearray(b"array"), "", b"")
 
 
 @scenario
 def dictionaries(side: Side, trace: Trace) -> None:
-    """A dict becomes JSON, keys sorted, also inside a tuple; a list doesn't."""
+    """A dict becomes JSON with sorted keys, also in a tuple. A list does not."""
     answers(side, trace, {"b": 1, "a": [1, None, True]}, ({"a": 1}, 201), ({"a": 1}, {"X-A": "1"}), {}, [1, 2])
 
 
 @scenario
 def tuples(side: Side, trace: Trace) -> None:
-    """Every form of tuple: with status, with headers, with both, the status as number, text or enum."""
+    """All forms of tuples: with a status as a number, text or enum, with headers, and with both."""
     from http import HTTPStatus
 
     answers(
@@ -53,7 +53,7 @@ def tuples(side: Side, trace: Trace) -> None:
 
 @scenario
 def header_values_given_with_a_body(side: Side, trace: Trace) -> None:
-    """Headers given in a tuple replace the defaults of a text, and are added to those of anything else."""
+    """Headers in a tuple replace the defaults of a text, and are added to those of anything else."""
     answers(
         side,
         trace,
@@ -68,7 +68,7 @@ def header_values_given_with_a_body(side: Side, trace: Trace) -> None:
 
 @scenario
 def values_that_are_no_answer(side: Side, trace: Trace) -> None:
-    """None, numbers, lists, sets, generators, four-tuples, one-tuples and classes are TypeErrors."""
+    """None, numbers, lists, sets, generators, classes, and tuples of one or four items raise a TypeError."""
     answers(
         side,
         trace,
@@ -92,7 +92,7 @@ def values_that_are_no_answer(side: Side, trace: Trace) -> None:
 
 @scenario
 def type_errors_name_the_view(side: Side, trace: Trace) -> None:
-    """The TypeError for a wrong answer says what was returned and, for None, which endpoint."""
+    """The TypeError contains the value that was returned and, for None, the endpoint."""
     app = trace.bare()
     app.config["PROPAGATE_EXCEPTIONS"] = True
     values = {"none": None, "number": 7, "four": ("a", 200, {}, 1), "list": [1]}
@@ -110,7 +110,7 @@ def type_errors_name_the_view(side: Side, trace: Trace) -> None:
 
 @scenario
 def response_objects(side: Side, trace: Trace) -> None:
-    """A response object is used as it is; a subclass too; make_response gives the very same object."""
+    """A response object or one of a subclass is used as it is. make_response returns the same object."""
 
     class Special(side.flask.Response):
         pass
@@ -124,7 +124,7 @@ def response_objects(side: Side, trace: Trace) -> None:
 
 @scenario
 def responses_of_another_class(side: Side, trace: Trace) -> None:
-    """Responses that Werkzeug or others made are turned into the application's class, keeping what they hold."""
+    """Responses of Werkzeug and of other classes are converted to the application's class and keep their content."""
     from werkzeug.wrappers import Response
 
     class Mine(side.flask.Response):
@@ -142,7 +142,7 @@ def responses_of_another_class(side: Side, trace: Trace) -> None:
 
 @scenario
 def make_response_helper(side: Side, trace: Trace) -> None:
-    """make_response without argument is empty, with one is that, with several is a tuple of them."""
+    """make_response without an argument is empty. Several arguments are the same as a tuple."""
     app = trace.bare()
     with app.test_request_context("/"):
         for arguments in ((), ("a",), ("a", 201), ("a", 201, {"X-A": "1"}), (("a", 202),), ({"a": 1},)):
@@ -163,7 +163,7 @@ def default_class_of_responses(side: Side, trace: Trace) -> None:
 
 @scenario
 def jsonify_in_every_form(side: Side, trace: Trace) -> None:
-    """jsonify takes keywords or one or more values, not both, and knows dates, UUIDs and __html__."""
+    """jsonify takes keywords or values, not both, and supports dates, UUIDs and __html__."""
     import datetime
     import uuid
 
@@ -198,7 +198,7 @@ def jsonify_in_every_form(side: Side, trace: Trace) -> None:
 
 @scenario
 def json_settings(side: Side, trace: Trace) -> None:
-    """The JSON settings and DEBUG change what jsonify writes."""
+    """The settings for JSON and DEBUG change the output of jsonify."""
     for settings in (
         {},
         {"JSON_AS_ASCII": False},
@@ -218,7 +218,7 @@ def json_settings(side: Side, trace: Trace) -> None:
 
 @scenario
 def json_outside_an_application(side: Side, trace: Trace) -> None:
-    """json.dumps and loads work without application, sorting and in ASCII."""
+    """json.dumps and json.loads work without an application, with sorted keys and in ASCII."""
     trace("dumps", side.json.dumps({"b": "ü", "a": 1}), side.json.loads('{"a": [1]}'))
     app = trace.bare()
     app.config.update(JSON_SORT_KEYS=False, JSON_AS_ASCII=False)
@@ -229,7 +229,7 @@ def json_outside_an_application(side: Side, trace: Trace) -> None:
 
 @scenario
 def json_encoder_and_decoder_of_an_application(side: Side, trace: Trace) -> None:
-    """json_encoder and json_decoder of the application are used for jsonify and get_json."""
+    """jsonify and get_json use json_encoder and json_decoder of the application."""
 
     class Encoder(side.json.JSONEncoder):
         def default(self, value):
@@ -251,7 +251,7 @@ def json_encoder_and_decoder_of_an_application(side: Side, trace: Trace) -> None
 
 @scenario
 def redirects(side: Side, trace: Trace) -> None:
-    """redirect answers with the code asked for and the place to go."""
+    """redirect answers with the given code and location."""
     answers(
         side,
         trace,
@@ -264,20 +264,20 @@ def redirects(side: Side, trace: Trace) -> None:
 
 @scenario
 def head_requests(side: Side, trace: Trace) -> None:
-    """HEAD goes to the view for GET, with the length of the body and no body."""
+    """HEAD calls the view for GET. The response has the length of the body, but no body."""
     app = trace.app()
     trace.serve(app, "/", "HEAD")
 
 
 @scenario
 def wrong_answers_of_a_wsgi_callable(side: Side, trace: Trace) -> None:
-    """A callable that isn't a WSGI application fails as the view does."""
+    """A callable that is not a WSGI application fails like the view."""
     answers(side, trace, lambda: "not WSGI", lambda environ: [b"neither"])
 
 
 @scenario
 def statuses_without_a_body(side: Side, trace: Trace) -> None:
-    """204 and 304 have no body, and 304 no headers that describe one."""
+    """204 and 304 have no body. 304 has no headers that describe a body."""
     app = trace.bare()
     for status in (204, 304):
         app.view_functions["index"] = lambda status=status: ("body", status, {"Content-Type": "text/x", "X-Sent": "1"})

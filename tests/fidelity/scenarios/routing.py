@@ -1,4 +1,4 @@
-"""What is registered under which URL, and what a request for anything else gets."""
+"""Registered rules, the requests that they match, and the errors for all other requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fidelity.trace import Boom, Trace, scenario
 
 @scenario
 def unknown_url(side: Side, trace: Trace) -> None:
-    """A URL without rule is a 404 that before_request can look at."""
+    """An unknown URL is a 404, which before_request can read."""
     app = trace.app()
     app.before_request(lambda: trace("before", side.flask.request.routing_exception, side.flask.request.url_rule))
     trace.serve(app, "/nowhere")
@@ -19,7 +19,7 @@ def unknown_url(side: Side, trace: Trace) -> None:
 
 @scenario
 def wrong_method(side: Side, trace: Trace) -> None:
-    """A method without view is a 405 that lists those there are, over all rules of the URL."""
+    """A method without a view is a 405 that lists the allowed methods of all rules for the URL."""
     app = trace.bare()
     app.add_url_rule("/", "read", lambda: "read")
     app.add_url_rule("/", "write", lambda: "write", methods=["POST", "PUT"])
@@ -30,7 +30,7 @@ def wrong_method(side: Side, trace: Trace) -> None:
 
 @scenario
 def methods_of_a_rule(side: Side, trace: Trace) -> None:
-    """GET brings HEAD and OPTIONS; other methods OPTIONS only; small letters are as good."""
+    """GET adds HEAD and OPTIONS. Other methods add only OPTIONS. Lowercase names are accepted."""
     app = trace.bare()
     app.add_url_rule("/default", "default", lambda: "default")
     app.add_url_rule("/post", "post", lambda: "post", methods=["post"])
@@ -51,7 +51,7 @@ def methods_given_as_text(side: Side, trace: Trace) -> None:
 
 @scenario
 def methods_of_the_view_function(side: Side, trace: Trace) -> None:
-    """A view's ``methods`` are the default, its ``required_methods`` are always added."""
+    """A view's ``methods`` are the default, and its ``required_methods`` are always added."""
     app = trace.bare()
 
     def view() -> str:
@@ -69,7 +69,7 @@ def methods_of_the_view_function(side: Side, trace: Trace) -> None:
 
 @scenario
 def options_provided_automatically_or_not(side: Side, trace: Trace) -> None:
-    """OPTIONS is answered by the application unless the rule or the view says otherwise or lists it."""
+    """The application answers OPTIONS, unless the rule or the view disables that or lists the method."""
     app = trace.bare()
 
     def own() -> str:
@@ -97,7 +97,7 @@ def options_provided_automatically_or_not(side: Side, trace: Trace) -> None:
 
 @scenario
 def default_options_response_called_by_hand(side: Side, trace: Trace) -> None:
-    """make_default_options_response lists what the URL allows and has no body."""
+    """make_default_options_response lists the allowed methods of the URL and has no body."""
     app = trace.app()
     with app.test_request_context("/", method="OPTIONS"):
         response = app.make_default_options_response()
@@ -106,7 +106,7 @@ def default_options_response_called_by_hand(side: Side, trace: Trace) -> None:
 
 @scenario
 def missing_slash(side: Side, trace: Trace) -> None:
-    """A rule that ends in a slash redirects a request without it, query and all; the reverse is a 404."""
+    """A rule with a trailing slash redirects requests without it, with the query. The reverse is a 404."""
     app = trace.app()
     app.add_url_rule("/dir/", "dir", lambda: "dir", methods=["GET", "POST"])
     app.add_url_rule("/file", "file", lambda: "file")
@@ -117,7 +117,7 @@ def missing_slash(side: Side, trace: Trace) -> None:
 
 @scenario
 def missing_slash_in_debug(side: Side, trace: Trace) -> None:
-    """With DEBUG a redirect that would lose a form is an error that says so; GET, HEAD and OPTIONS are redirected."""
+    """With DEBUG, a redirect that would lose a form raises an error. GET, HEAD and OPTIONS are redirected."""
     app = trace.bare()
     app.debug = True
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = False
@@ -133,7 +133,7 @@ def missing_slash_in_debug(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_for_a_lost_form_is_an_assertion_error(side: Side, trace: Trace) -> None:
-    """The error for a form that a redirect would lose is an AssertionError that a handler can be registered for."""
+    """The error for a form that a redirect would lose is an AssertionError, which a handler can receive."""
     app = trace.bare()
     app.debug = True
     app.add_url_rule("/dir/", "dir", lambda: "dir", methods=["GET", "POST"])
@@ -143,7 +143,7 @@ def error_for_a_lost_form_is_an_assertion_error(side: Side, trace: Trace) -> Non
 
 @scenario
 def strict_slashes(side: Side, trace: Trace) -> None:
-    """Without strict slashes, of a rule or of the whole map, both forms are served."""
+    """Without strict slashes, for a rule or for the map, both forms are served."""
     app = trace.bare()
     app.add_url_rule("/dir/", "dir", lambda: "dir", strict_slashes=False)
     app.add_url_rule("/file", "file", lambda: "file", strict_slashes=False)
@@ -157,7 +157,7 @@ def strict_slashes(side: Side, trace: Trace) -> None:
 
 @scenario
 def defaults_of_a_rule(side: Side, trace: Trace) -> None:
-    """A rule with defaults passes them to the view, and the long form of such a URL redirects to it."""
+    """A rule with defaults passes them to the view. The long form of such a URL redirects to it."""
     app = trace.bare()
 
     def page(number: int) -> str:
@@ -171,7 +171,7 @@ def defaults_of_a_rule(side: Side, trace: Trace) -> None:
 
 @scenario
 def request_knows_its_rule(side: Side, trace: Trace) -> None:
-    """url_rule, endpoint, view_args, blueprint and routing_exception of a request that matched, and of another."""
+    """url_rule, endpoint, view_args, blueprint and routing_exception of a request with and without a match."""
     app = trace.bare()
     app.add_url_rule("/user/<name>/<int:number>", "user", lambda **values: str(values))
     for path in ("/user/ann/3", "/user/ann/x"):
@@ -191,7 +191,7 @@ def request_knows_its_rule(side: Side, trace: Trace) -> None:
 
 @scenario
 def converters(side: Side, trace: Trace) -> None:
-    """The built-in converters, and one of the application's own."""
+    """The built-in converters, and one of the application."""
     app = trace.bare()
 
     class Reversed(BaseConverter):
@@ -227,7 +227,7 @@ def converters(side: Side, trace: Trace) -> None:
 
 @scenario
 def two_views_on_one_endpoint(side: Side, trace: Trace) -> None:
-    """A second function for an endpoint is an AssertionError that names it; the same function again is fine."""
+    """A second function for an endpoint raises an AssertionError that names it. The same function is accepted."""
     app = trace.bare()
 
     def view() -> str:
@@ -246,7 +246,7 @@ def two_views_on_one_endpoint(side: Side, trace: Trace) -> None:
 
 @scenario
 def endpoint_defaults_to_the_functions_name(side: Side, trace: Trace) -> None:
-    """Without endpoint a rule takes the name of its view; without either it is refused."""
+    """Without an endpoint, a rule has the name of its view. Without either, it is refused."""
     app = trace.bare()
 
     @app.route("/a")
@@ -262,7 +262,7 @@ def endpoint_defaults_to_the_functions_name(side: Side, trace: Trace) -> None:
 
 @scenario
 def rule_without_view(side: Side, trace: Trace) -> None:
-    """A rule may come before its view, which the endpoint decorator gives; until then a request for it fails."""
+    """A rule may precede its view, which the endpoint decorator registers. Until then, its requests fail."""
     app = trace.bare()
     app.add_url_rule("/later", endpoint="later")
     trace.serve(app, "/later")
@@ -277,7 +277,7 @@ def rule_without_view(side: Side, trace: Trace) -> None:
 
 @scenario
 def view_functions_may_be_replaced(side: Side, trace: Trace) -> None:
-    """What is put into view_functions is what is called."""
+    """The functions in view_functions are called."""
     app = trace.app()
     app.view_functions["index"] = lambda: "replaced"
     trace.serve(app, "/")
@@ -285,7 +285,7 @@ def view_functions_may_be_replaced(side: Side, trace: Trace) -> None:
 
 @scenario
 def url_rule_with_a_wrong_path(side: Side, trace: Trace) -> None:
-    """A rule that doesn't begin with a slash is a ValueError, an unknown converter a LookupError."""
+    """A rule without a leading slash raises a ValueError, and an unknown converter a LookupError."""
     app = trace.bare()
     trace.attempt("relative", lambda: app.add_url_rule("relative", "relative", print), words=("slash",))
     trace.attempt("converter", lambda: app.add_url_rule("/<nothing:value>", "value", print), words=("nothing",))
@@ -293,7 +293,7 @@ def url_rule_with_a_wrong_path(side: Side, trace: Trace) -> None:
 
 @scenario
 def server_name_and_hosts(side: Side, trace: Trace) -> None:
-    """With SERVER_NAME a request for another host or port is a 404, though no subdomains are matched."""
+    """With SERVER_NAME, a request to another host or port is a 404, even without subdomain matching."""
     app = trace.app()
     app.config["SERVER_NAME"] = "example.com"
     for host in ("example.com", "www.example.com", "other.org", "example.com:80", "example.com:8080"):
@@ -304,7 +304,7 @@ def server_name_and_hosts(side: Side, trace: Trace) -> None:
 
 @scenario
 def subdomain_matching(side: Side, trace: Trace) -> None:
-    """With subdomain matching, rules belong to subdomains of SERVER_NAME, and another host is a 404."""
+    """With subdomain matching, rules belong to subdomains of SERVER_NAME. Another host is a 404."""
     app = trace.bare(subdomain_matching=True)
     app.config["SERVER_NAME"] = "example.com"
     app.add_url_rule("/", "plain", lambda: "plain")
@@ -318,7 +318,7 @@ def subdomain_matching(side: Side, trace: Trace) -> None:
 
 @scenario
 def subdomain_without_matching(side: Side, trace: Trace) -> None:
-    """Without subdomain matching a rule's subdomain is served where the map's default subdomain is that."""
+    """Without subdomain matching, a rule's subdomain is served if it is the default subdomain of the map."""
     app = trace.bare()
     app.config["SERVER_NAME"] = "example.com"
     app.add_url_rule("/", "plain", lambda: "plain")
@@ -331,7 +331,7 @@ def subdomain_without_matching(side: Side, trace: Trace) -> None:
 
 @scenario
 def host_matching(side: Side, trace: Trace) -> None:
-    """With host matching every rule has a host, which may hold variables."""
+    """With host matching, every rule has a host, which may contain variables."""
     app = trace.bare(host_matching=True)
     app.add_url_rule("/", "one", lambda: "one", host="one.example.com")
     app.add_url_rule("/", "any", lambda name: f"any {name}", host="<name>.example.org")
@@ -342,7 +342,7 @@ def host_matching(side: Side, trace: Trace) -> None:
 
 @scenario
 def environ_without_a_host_header(side: Side, trace: Trace) -> None:
-    """Without Host header the server's name and port are the host."""
+    """Without a Host header, the host is the server's name and port."""
     app = trace.bare()
     app.add_url_rule("/", "index", lambda: side.flask.request.host_url)
     for name, port in (("localhost", "80"), ("example.com", "8080")):
@@ -353,7 +353,7 @@ def environ_without_a_host_header(side: Side, trace: Trace) -> None:
 
 @scenario
 def unusual_environs(side: Side, trace: Trace) -> None:
-    """A path that isn't UTF-8, an empty path, and hosts of several looks are matched without an error."""
+    """Invalid UTF-8 in the path, an empty path, and unusual hosts are matched without an error."""
     app = trace.app()
     app.add_url_rule("/<name>", "named", lambda name: name)
     for path in ("/\xff\xfe", "", "/%2F", "/\xc3\xbc", "/a b", "/a;b"):
@@ -369,7 +369,7 @@ def unusual_environs(side: Side, trace: Trace) -> None:
 
 @scenario
 def match_request_of_a_context_replaced(side: Side, trace: Trace) -> None:
-    """A subclass's match_request decides what the request matched."""
+    """The match_request method of a subclass sets the match."""
 
     class Fixed(side.ctx.RequestContext):
         def match_request(self):
@@ -383,7 +383,7 @@ def match_request_of_a_context_replaced(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_while_matching(side: Side, trace: Trace) -> None:
-    """A converter that fails while the URL is matched fails the request as the view does."""
+    """An error of a converter during matching fails the request like an error of the view."""
 
     class Failing(BaseConverter):
         def to_python(self, value):
@@ -397,7 +397,7 @@ def error_while_matching(side: Side, trace: Trace) -> None:
 
 @scenario
 def routing_exception_set_by_hand(side: Side, trace: Trace) -> None:
-    """What a hook puts into routing_exception is raised at dispatch; None lets the view be called."""
+    """If a hook sets routing_exception, dispatching raises it. With None, the view is called."""
     app = trace.app()
 
     @app.before_request
@@ -411,7 +411,7 @@ def routing_exception_set_by_hand(side: Side, trace: Trace) -> None:
 
 @scenario
 def script_name(side: Side, trace: Trace) -> None:
-    """An application mounted below a prefix matches the rest of the path and builds with the prefix."""
+    """An application mounted at a prefix matches the rest of the path and builds URLs with the prefix."""
     app = trace.bare()
     app.add_url_rule("/a", "a", lambda: f"{side.flask.request.script_root} {side.flask.url_for('a')}")
     app.add_url_rule("/dir/", "dir", lambda: "dir")
@@ -421,7 +421,7 @@ def script_name(side: Side, trace: Trace) -> None:
 
 @scenario
 def merged_slashes(side: Side, trace: Trace) -> None:
-    """Doubled slashes are redirected to the rule with single ones."""
+    """Repeated slashes are redirected to the rule with single ones."""
     app = trace.bare()
     app.add_url_rule("/a/b", "ab", lambda: "ab")
     trace.serve(app, "/a//b")
@@ -430,7 +430,7 @@ def merged_slashes(side: Side, trace: Trace) -> None:
 
 @scenario
 def rule_that_redirects(side: Side, trace: Trace) -> None:
-    """A rule may redirect by itself, and an alias to its main rule."""
+    """A rule can redirect, and an alias redirects to its main rule."""
     app = trace.bare()
     app.add_url_rule("/new", "new", lambda: "new")
     app.add_url_rule("/old", "old", lambda: "never", redirect_to="/new")
@@ -441,7 +441,7 @@ def rule_that_redirects(side: Side, trace: Trace) -> None:
 
 @scenario
 def rules_for_building_only(side: Side, trace: Trace) -> None:
-    """A rule for building only can be built and not requested."""
+    """A build-only rule can be built but not requested."""
     app = trace.bare()
     app.add_url_rule("/built/<name>", "built", build_only=True)
     trace.serve(app, "/built/a")
@@ -451,7 +451,7 @@ def rules_for_building_only(side: Side, trace: Trace) -> None:
 
 @scenario
 def rule_and_map_classes(side: Side, trace: Trace) -> None:
-    """url_rule_class and url_map_class of a subclass are what rules and the map are made of."""
+    """Rules and the map have the classes of the subclass's url_rule_class and url_map_class."""
     from werkzeug.routing import Map, Rule
 
     class OwnRule(Rule):
@@ -472,7 +472,7 @@ def rule_and_map_classes(side: Side, trace: Trace) -> None:
 
 @scenario
 def rejected_values(side: Side, trace: Trace) -> None:
-    """If a converter rejects a value, the next rule that fits is tried."""
+    """If a converter rejects a value, the next matching rule is tried."""
 
     class Known(BaseConverter):
         def to_python(self, value: str) -> str:

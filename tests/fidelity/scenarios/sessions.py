@@ -1,4 +1,4 @@
-"""What becomes of the session: its flags, the cookie that follows from them, and the ``Vary`` header."""
+"""The session: its flags, its cookie, and the ``Vary`` header."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.fidelity.trace import Boom, Trace, scenario
 
 
 def app_with_session(side: Side, trace: Trace, **config: Any) -> Any:
-    """An app with a key, whose view runs whatever is put into ``app.view_functions["act"]``."""
+    """Return an application with a key, whose view calls ``app.view_functions["act"]``."""
     app = trace.bare()
     app.config.update(SECRET_KEY="key", **config)
     app.add_url_rule("/", "act", lambda: "act")
@@ -21,12 +21,12 @@ def app_with_session(side: Side, trace: Trace, **config: Any) -> Any:
 
 
 def act(side: Side, trace: Trace, app: Any, action: Callable[[], Any], **environ: Any) -> str:
-    """Serve a request that runs ``action``, trace the session's flags after it, and return the cookie then set."""
+    """Serve a request that runs ``action``, trace the flags of the session after it, and return the cookie."""
 
     def view() -> str:
         result = action()
         session = side.flask.session._get_current_object()
-        # session.permanent would count as access
+        # Reading session.permanent would count as access.
         trace("flags", session.new, session.modified, session.accessed, dict.get(session, "_permanent", False))
         return str(result)
 
@@ -36,7 +36,7 @@ def act(side: Side, trace: Trace, app: Any, action: Callable[[], Any], **environ
 
 @scenario
 def untouched(side: Side, trace: Trace) -> None:
-    """A session that nobody looks at sets no cookie and no Vary, whether one came in or not."""
+    """A session that is not read sets no cookie and no Vary, with or without a cookie in the request."""
     app = app_with_session(side, trace)
     app.view_functions["act"] = lambda: "act"
     trace.serve(app, "/")
@@ -47,7 +47,7 @@ def untouched(side: Side, trace: Trace) -> None:
 
 @scenario
 def written(side: Side, trace: Trace) -> None:
-    """A written session sets a cookie, and reads back in the next request, where it is not new."""
+    """A modified session sets a cookie. The next request reads it, and the session is not new there."""
     app = app_with_session(side, trace)
     cookie = act(side, trace, app, lambda: side.flask.session.update(a=1))
     act(side, trace, app, lambda: side.flask.session["a"], HTTP_COOKIE=cookie)
@@ -55,7 +55,7 @@ def written(side: Side, trace: Trace) -> None:
 
 @scenario
 def read_only(side: Side, trace: Trace) -> None:
-    """Reading a session that has something brings Vary and no cookie."""
+    """Reading a session that is not empty adds Vary but no cookie."""
     app = app_with_session(side, trace)
     cookie = act(side, trace, app, lambda: side.flask.session.update(a=1))
     for read in (
@@ -69,7 +69,7 @@ def read_only(side: Side, trace: Trace) -> None:
 
 @scenario
 def every_way_of_writing(side: Side, trace: Trace) -> None:
-    """Each dict method that changes a session marks it modified, also where it changes nothing."""
+    """Each dict method that changes a session marks it modified, even if nothing changes."""
     app = app_with_session(side, trace)
     cookie = act(side, trace, app, lambda: side.flask.session.update(a=1, b=2))
 
@@ -94,7 +94,7 @@ def every_way_of_writing(side: Side, trace: Trace) -> None:
 
 @scenario
 def missing_keys(side: Side, trace: Trace) -> None:
-    """A missing key is a KeyError, for reading, deleting and popping."""
+    """Reading, deleting or popping a missing key raises a KeyError."""
     app = app_with_session(side, trace)
     with app.test_request_context("/"):
         session = side.flask.session
@@ -107,7 +107,7 @@ def missing_keys(side: Side, trace: Trace) -> None:
 
 @scenario
 def inner_values_changed_in_place(side: Side, trace: Trace) -> None:
-    """A list inside the session that is changed in place goes unnoticed unless modified is set by hand."""
+    """A change inside a list of the session is only noticed if modified is set by hand."""
     app = app_with_session(side, trace)
     cookie = act(side, trace, app, lambda: side.flask.session.update(a=[1]))
     act(side, trace, app, lambda: side.flask.session["a"].append(2), HTTP_COOKIE=cookie)
@@ -121,7 +121,7 @@ def inner_values_changed_in_place(side: Side, trace: Trace) -> None:
 
 @scenario
 def permanent(side: Side, trace: Trace) -> None:
-    """A permanent session's cookie expires after the lifetime and is refreshed with every request that reads it."""
+    """The cookie of a permanent session expires after the lifetime. Each request that reads it refreshes it."""
     app = app_with_session(side, trace)
 
     def make_permanent() -> None:
@@ -139,7 +139,7 @@ def permanent(side: Side, trace: Trace) -> None:
 
 @scenario
 def permanent_without_refreshing(side: Side, trace: Trace) -> None:
-    """Without SESSION_REFRESH_EACH_REQUEST a permanent session's cookie is set when it is modified only."""
+    """Without SESSION_REFRESH_EACH_REQUEST, the cookie of a permanent session is set only if it is modified."""
     app = app_with_session(side, trace, SESSION_REFRESH_EACH_REQUEST=False)
     cookie = act(side, trace, app, lambda: side.flask.session.update(_permanent=True, a=1))
     act(side, trace, app, lambda: side.flask.session["a"], HTTP_COOKIE=cookie)
@@ -148,7 +148,7 @@ def permanent_without_refreshing(side: Side, trace: Trace) -> None:
 
 @scenario
 def permanent_and_otherwise_empty(side: Side, trace: Trace) -> None:
-    """Permanence is a key of the session, so a session with nothing else is not empty."""
+    """The session stores permanent under a key, so a permanent session is never empty."""
     app = app_with_session(side, trace)
 
     def make_permanent() -> None:
@@ -159,7 +159,7 @@ def permanent_and_otherwise_empty(side: Side, trace: Trace) -> None:
 
 @scenario
 def lifetime_settings(side: Side, trace: Trace) -> None:
-    """PERMANENT_SESSION_LIFETIME is a timedelta or seconds, also through the attribute."""
+    """PERMANENT_SESSION_LIFETIME is a timedelta or a number of seconds. The attribute reads and sets it."""
     for lifetime in (datetime.timedelta(hours=2), 7200, datetime.timedelta(0, 3600)):
         app = app_with_session(side, trace, PERMANENT_SESSION_LIFETIME=lifetime)
         trace("attribute", str(app.permanent_session_lifetime))
@@ -172,7 +172,7 @@ def lifetime_settings(side: Side, trace: Trace) -> None:
 
 @scenario
 def cookie_older_than_the_lifetime(side: Side, trace: Trace) -> None:
-    """A cookie signed longer ago than the lifetime is an empty session, permanent or not."""
+    """If a cookie is older than the lifetime, the session is empty, permanent or not."""
     app = app_with_session(side, trace)
     cookie = act(side, trace, app, lambda: side.flask.session.update(a=1))
     app.permanent_session_lifetime = datetime.timedelta(seconds=-10)
@@ -181,7 +181,7 @@ def cookie_older_than_the_lifetime(side: Side, trace: Trace) -> None:
 
 @scenario
 def cookie_settings(side: Side, trace: Trace) -> None:
-    """Each SESSION_COOKIE setting shows in the cookie."""
+    """Each SESSION_COOKIE setting changes the cookie."""
     for config in (
         {},
         {"SESSION_COOKIE_NAME": "own"},
@@ -204,14 +204,14 @@ def cookie_settings(side: Side, trace: Trace) -> None:
 
 @scenario
 def unknown_samesite(side: Side, trace: Trace) -> None:
-    """A SameSite value that means nothing is a ValueError when the cookie is set."""
+    """An invalid SameSite value raises a ValueError when the cookie is set."""
     app = app_with_session(side, trace, SESSION_COOKIE_SAMESITE="Perhaps")
     act(side, trace, app, lambda: side.flask.session.update(a=1))
 
 
 @scenario
 def domain_from_the_server_name(side: Side, trace: Trace) -> None:
-    """Without SESSION_COOKIE_DOMAIN the domain is taken from SERVER_NAME where a browser would accept that."""
+    """Without SESSION_COOKIE_DOMAIN, the domain is that of SERVER_NAME, if browsers accept it."""
     for server_name, root in (
         ("example.com", None),
         ("example.com:8080", None),
@@ -231,7 +231,7 @@ def domain_from_the_server_name(side: Side, trace: Trace) -> None:
 
 @scenario
 def name_of_the_cookie(side: Side, trace: Trace) -> None:
-    """session_cookie_name and SESSION_COOKIE_NAME are one, and a session under another name isn't found."""
+    """session_cookie_name and SESSION_COOKIE_NAME are the same. A session under another name is not found."""
     app = app_with_session(side, trace)
     cookie = act(side, trace, app, lambda: side.flask.session.update(a=1))
     app.session_cookie_name = "other"
@@ -241,7 +241,7 @@ def name_of_the_cookie(side: Side, trace: Trace) -> None:
 
 @scenario
 def without_a_secret_key(side: Side, trace: Trace) -> None:
-    """Without a key the session can be read, being empty; writing it is a RuntimeError that says what to set."""
+    """Without a key, the session is empty and can be read. Writing raises a RuntimeError that names the setting."""
     app = trace.bare()
     words = ("secret", "key", "session")
     with app.test_request_context("/"):
@@ -266,7 +266,7 @@ def without_a_secret_key(side: Side, trace: Trace) -> None:
 
 @scenario
 def writing_without_a_secret_key_in_a_request(side: Side, trace: Trace) -> None:
-    """A view that writes to the session without a key fails; one that reads answers without Vary or cookie."""
+    """Without a key, a view that writes to the session fails. One that reads has no Vary and no cookie."""
     app = trace.app()
     app.add_url_rule("/write", "write", lambda: side.flask.session.update(a=1))
     app.add_url_rule("/read", "read", lambda: str(side.flask.session.get("a")))
@@ -276,7 +276,7 @@ def writing_without_a_secret_key_in_a_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def secret_key_given_late(side: Side, trace: Trace) -> None:
-    """A key set after a session was opened concerns the next one."""
+    """A key that is set after a session was opened applies to the next session."""
     app = trace.bare()
     with app.test_request_context("/"):
         app.secret_key = "key"
@@ -287,7 +287,7 @@ def secret_key_given_late(side: Side, trace: Trace) -> None:
 
 @scenario
 def secret_keys_of_other_kinds(side: Side, trace: Trace) -> None:
-    """Bytes are a key; an empty one is none."""
+    """Bytes are a valid key. An empty key counts as none."""
     for key in (b"bytes", "", b"", None):
         app = trace.bare()
         app.secret_key = key
@@ -297,7 +297,7 @@ def secret_keys_of_other_kinds(side: Side, trace: Trace) -> None:
 
 @scenario
 def cookies_that_are_not_ours(side: Side, trace: Trace) -> None:
-    """A cookie that is cut, forged, signed with another key or no cookie at all is an empty session, new or not."""
+    """The session is empty if the cookie is missing, cut, forged or signed with another key."""
     app = app_with_session(side, trace)
     cookie = act(side, trace, app, lambda: side.flask.session.update(a=1))
     other = trace.bare()
@@ -327,7 +327,7 @@ def cookies_that_are_not_ours(side: Side, trace: Trace) -> None:
 
 @scenario
 def values_of_every_kind(side: Side, trace: Trace) -> None:
-    """Tuples, bytes, dates, UUIDs, markup and nested containers come back as they went in."""
+    """Tuples, bytes, dates, UUIDs, markup and nested containers are read as they were written."""
     values = {
         "tuple": (1, (2, 3), [4]),
         "bytes": b"\xff\x00",
@@ -355,7 +355,7 @@ def values_of_every_kind(side: Side, trace: Trace) -> None:
 
 @scenario
 def keys_that_are_not_text(side: Side, trace: Trace) -> None:
-    """Keys that JSON doesn't have come back as text; keys that can't be sorted fail the request."""
+    """Keys that JSON does not support are read as text. Keys that cannot be sorted fail the request."""
     app = app_with_session(side, trace)
     cookie = act(side, trace, app, lambda: side.flask.session.update({1: "a"}))
     act(side, trace, app, lambda: side.flask.session["1"], HTTP_COOKIE=cookie)
@@ -364,7 +364,7 @@ def keys_that_are_not_text(side: Side, trace: Trace) -> None:
 
 @scenario
 def value_that_cannot_be_written(side: Side, trace: Trace) -> None:
-    """A value that JSON has no form for is a TypeError that names its type."""
+    """A value that JSON does not support raises a TypeError with its type."""
     app = app_with_session(side, trace)
     app.config["PROPAGATE_EXCEPTIONS"] = True
 
@@ -377,7 +377,7 @@ def value_that_cannot_be_written(side: Side, trace: Trace) -> None:
 
 @scenario
 def opened_once_for_a_context(side: Side, trace: Trace) -> None:
-    """The session is opened when the context is first pushed, and not again when it is pushed inside itself."""
+    """The first push of the context opens the session. A push inside of it does not open another."""
 
     class Counting(side.sessions.SecureCookieSessionInterface):
         def open_session(self, app, request):
@@ -397,7 +397,7 @@ def opened_once_for_a_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def interface_that_opens_nothing(side: Side, trace: Trace) -> None:
-    """If the interface opens nothing the session is a null session of its making, and isn't saved."""
+    """If the interface opens no session, its null session is used and not saved."""
 
     class Nothing(side.sessions.SessionInterface):
         def open_session(self, app, request):
@@ -414,7 +414,7 @@ def interface_that_opens_nothing(side: Side, trace: Trace) -> None:
 
 @scenario
 def interface_with_null_sessions_of_its_own(side: Side, trace: Trace) -> None:
-    """An interface says what its null session is by null_session_class or by is_null_session."""
+    """An interface determines its null sessions by null_session_class or by is_null_session."""
 
     class Own(side.sessions.NullSession):
         pass
@@ -434,7 +434,7 @@ def interface_with_null_sessions_of_its_own(side: Side, trace: Trace) -> None:
 
 @scenario
 def interface_with_sessions_of_its_own(side: Side, trace: Trace) -> None:
-    """A dict with SessionMixin is a session; its flags are those of the mixin."""
+    """A dict with SessionMixin is a session. Its flags are those of the mixin."""
 
     class Own(dict, side.sessions.SessionMixin):
         pass
@@ -464,7 +464,7 @@ def interface_with_sessions_of_its_own(side: Side, trace: Trace) -> None:
 
 @scenario
 def interface_unfinished(side: Side, trace: Trace) -> None:
-    """An interface without methods of its own raises NotImplementedError for either."""
+    """An interface without these methods raises NotImplementedError."""
     app = trace.bare()
     interface = side.sessions.SessionInterface()
     trace.attempt("open", lambda: interface.open_session(app, None))
@@ -473,7 +473,7 @@ def interface_unfinished(side: Side, trace: Trace) -> None:
 
 @scenario
 def attributes_of_the_interfaces(side: Side, trace: Trace) -> None:
-    """What an extension reads off the interface and the session classes."""
+    """The attributes that extensions read from the interface and the session classes."""
     import hashlib
 
     interface = side.sessions.SecureCookieSessionInterface
@@ -491,7 +491,7 @@ def attributes_of_the_interfaces(side: Side, trace: Trace) -> None:
 
 @scenario
 def signing_serializer(side: Side, trace: Trace) -> None:
-    """get_signing_serializer is None without key, else what signs and reads the cookie's value."""
+    """get_signing_serializer returns None without a key. Otherwise, its serializer signs and reads the cookie."""
     app = trace.bare()
     interface = app.session_interface
     trace("without", interface.get_signing_serializer(app))
@@ -503,7 +503,7 @@ def signing_serializer(side: Side, trace: Trace) -> None:
 
 @scenario
 def new_session_flag(side: Side, trace: Trace) -> None:
-    """A session is not new by itself; it is what the interface says, and may be set."""
+    """The interface decides whether a session is new, and the attribute can be set."""
     app = app_with_session(side, trace)
     with app.test_request_context("/"):
         trace("new", side.flask.session.new)
@@ -513,7 +513,7 @@ def new_session_flag(side: Side, trace: Trace) -> None:
 
 @scenario
 def saved_after_the_hooks(side: Side, trace: Trace) -> None:
-    """What after_request and after_this_request functions write to the session is saved."""
+    """Values that after_request and after_this_request functions write to the session are saved."""
     app = app_with_session(side, trace)
     app.after_request(lambda response: side.flask.session.update(after=True) or response)
     app.view_functions["act"] = lambda: (
@@ -524,7 +524,7 @@ def saved_after_the_hooks(side: Side, trace: Trace) -> None:
 
 @scenario
 def written_in_teardown(side: Side, trace: Trace) -> None:
-    """What teardown writes to the session comes too late."""
+    """Values that teardown functions write to the session are not saved."""
     app = app_with_session(side, trace)
     app.teardown_request(lambda error: side.flask.session.update(late=True))
     trace.serve(app, "/")
@@ -532,7 +532,7 @@ def written_in_teardown(side: Side, trace: Trace) -> None:
 
 @scenario
 def written_before_an_error(side: Side, trace: Trace) -> None:
-    """A session written before the view failed is saved with the 500, and with a 404 as well."""
+    """Values written before the view failed are saved with the 500, and also with a 404."""
     app = app_with_session(side, trace)
 
     @app.before_request
@@ -549,7 +549,7 @@ def written_before_an_error(side: Side, trace: Trace) -> None:
 
 @scenario
 def vary_that_is_there_already(side: Side, trace: Trace) -> None:
-    """Cookie is added to a Vary that the view set, once."""
+    """Cookie is added once to a Vary header of the view."""
     app = app_with_session(side, trace)
 
     @app.route("/vary/<path:value>")
@@ -563,7 +563,7 @@ def vary_that_is_there_already(side: Side, trace: Trace) -> None:
 
 @scenario
 def sessions_of_nested_requests(side: Side, trace: Trace) -> None:
-    """A request made inside a view has a session of its own, from its own cookies."""
+    """A request made in a view has its own session, from its own cookies."""
     app = app_with_session(side, trace)
 
     @app.route("/inner")
@@ -582,7 +582,7 @@ def sessions_of_nested_requests(side: Side, trace: Trace) -> None:
 
 @scenario
 def session_through_a_client(side: Side, trace: Trace) -> None:
-    """A client sends the session's cookie back, unless it uses none."""
+    """A client sends the cookie of the session, unless it does not use cookies."""
     app = app_with_session(side, trace)
 
     def count() -> str:
@@ -596,7 +596,7 @@ def session_through_a_client(side: Side, trace: Trace) -> None:
 
 @scenario
 def session_transaction_changes_what_is_sent(side: Side, trace: Trace) -> None:
-    """A client's session transaction reads what the app wrote and changes what the app reads."""
+    """A client's session transaction reads the values of the application and changes what the application reads."""
     app = app_with_session(side, trace)
     app.view_functions["act"] = lambda: str(side.flask.session.setdefault("a", 1))
     client = app.test_client()

@@ -1,4 +1,4 @@
-"""Configuration, the attributes that stand for it, and what an application is made of."""
+"""Configuration, the attributes that read it, and the parts of an application."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from unittest import mock
 from tests.fidelity.side import Side
 from tests.fidelity.trace import Boom, Trace, scenario
 
-# What concerns what is not in schlenk: static files, templates, sending files.
+# The settings for parts that schlenk does not have: static files, templates, and sending files.
 ABSENT = {"EXPLAIN_TEMPLATE_LOADING", "SEND_FILE_MAX_AGE_DEFAULT", "TEMPLATES_AUTO_RELOAD", "USE_X_SENDFILE"}
 
 
 @scenario
 def default_configuration(side: Side, trace: Trace) -> None:
-    """Every setting that concerns contexts, requests, sessions and JSON is there with its default."""
+    """All settings for contexts, requests, sessions and JSON exist with their defaults."""
     config = trace.bare().config
     for name in sorted(set(config) - ABSENT):
         value = config[name]
@@ -27,7 +27,7 @@ def default_configuration(side: Side, trace: Trace) -> None:
 
 @scenario
 def aliases_of_settings(side: Side, trace: Trace) -> None:
-    """Attributes that stand for a setting read it and write it."""
+    """Attributes for settings read and set the configuration."""
     app = trace.bare()
     for attribute, setting, value in (
         ("testing", "TESTING", True),
@@ -52,7 +52,7 @@ def aliases_looked_up_on_the_class(side: Side, trace: Trace) -> None:
 
 @scenario
 def derived_settings(side: Side, trace: Trace) -> None:
-    """propagate_exceptions and preserve_context_on_exception are told by several settings, their own one first."""
+    """propagate_exceptions and preserve_context_on_exception depend on several settings. Their own comes first."""
     app = trace.bare()
     for settings in (
         {},
@@ -70,7 +70,7 @@ def derived_settings(side: Side, trace: Trace) -> None:
 
 @scenario
 def debug_and_env_from_the_environment(side: Side, trace: Trace) -> None:
-    """FLASK_ENV and FLASK_DEBUG give ENV and DEBUG their first values."""
+    """FLASK_ENV and FLASK_DEBUG set the initial values of ENV and DEBUG."""
     for env in ("", "production", "development", "other"):
         for debug in ("", "0", "false", "no", "1", "true"):
             with mock.patch.dict(os.environ, FLASK_ENV=env, FLASK_DEBUG=debug):
@@ -80,7 +80,7 @@ def debug_and_env_from_the_environment(side: Side, trace: Trace) -> None:
 
 @scenario
 def names_of_an_application(side: Side, trace: Trace) -> None:
-    """import_name, name, extensions and the rest of what an application has from the start."""
+    """import_name, name, extensions and the other attributes of a new application."""
     app = trace.bare("scenario")
     trace("names", app.import_name, app.name, app.extensions, app.got_first_request, app.logger.name)
     trace("empty", app.view_functions, list(app.url_map.iter_rules()), app.subdomain_matching)
@@ -92,7 +92,7 @@ def names_of_an_application(side: Side, trace: Trace) -> None:
 
 @scenario
 def name_of_a_main_module(side: Side, trace: Trace) -> None:
-    """An application made in ``__main__`` is named after its file."""
+    """An application created in ``__main__`` has the name of its file."""
     import sys
 
     main = sys.modules["__main__"]
@@ -107,7 +107,7 @@ def name_of_a_main_module(side: Side, trace: Trace) -> None:
 
 @scenario
 def classes_of_an_application(side: Side, trace: Trace) -> None:
-    """The classes that a subclass may replace, as they are by default."""
+    """The default classes that a subclass can replace."""
     Flask = side.flask.Flask
     trace("request", Flask.request_class is side.flask.Request, Flask.response_class is side.flask.Response)
     trace("g", Flask.app_ctx_globals_class is side.ctx._AppCtxGlobals)
@@ -119,7 +119,7 @@ def classes_of_an_application(side: Side, trace: Trace) -> None:
 
 @scenario
 def classes_replaced_by_a_subclass(side: Side, trace: Trace) -> None:
-    """Each replaced class is what is used."""
+    """Each replaced class is used."""
 
     class OwnRequest(side.flask.Request):
         pass
@@ -151,7 +151,7 @@ def classes_replaced_by_a_subclass(side: Side, trace: Trace) -> None:
 
 @scenario
 def make_config_replaced(side: Side, trace: Trace) -> None:
-    """make_config is called once with the instance's relative flag, and what it returns is the configuration."""
+    """make_config is called once with instance_relative_config, and its return value is the configuration."""
 
     class Own(side.flask.Flask):
         def make_config(self, *arguments):
@@ -164,7 +164,7 @@ def make_config_replaced(side: Side, trace: Trace) -> None:
 
 @scenario
 def configuration_from_objects(side: Side, trace: Trace) -> None:
-    """from_object and from_mapping take names in capitals only."""
+    """from_object and from_mapping read only uppercase names."""
 
     class Settings:
         UPPER = 1
@@ -187,7 +187,7 @@ def configuration_from_objects(side: Side, trace: Trace) -> None:
 
 @scenario
 def configuration_from_files(side: Side, trace: Trace) -> None:
-    """from_pyfile, from_json and from_envvar read files below the root path, and may be silent where there is none."""
+    """from_pyfile, from_json and from_envvar read files below the root path. With silent, a file may be missing."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "settings.py").write_text("A = 1\nb = 2\nC = A + 1\n")
@@ -214,7 +214,7 @@ def configuration_from_files(side: Side, trace: Trace) -> None:
 
 @scenario
 def configuration_by_namespace(side: Side, trace: Trace) -> None:
-    """get_namespace gives the settings under a prefix, in small letters and without it unless told."""
+    """get_namespace returns the settings with a prefix. By default, names are lowercase and without the prefix."""
     config = side.config.Config("/", {"STORE_TYPE": "fs", "STORE_PATH": "/p", "OTHER": 1})
     trace("plain", config.get_namespace("STORE_"))
     trace("capitals", config.get_namespace("STORE_", lowercase=False))
@@ -225,7 +225,7 @@ def configuration_by_namespace(side: Side, trace: Trace) -> None:
 
 @scenario
 def configuration_is_a_dictionary(side: Side, trace: Trace) -> None:
-    """Config is a dict with its defaults, whose missing keys are KeyErrors."""
+    """Config is a dict with defaults. A missing key raises a KeyError."""
     config = side.config.Config("/", {"A": 1})
     trace("dict", isinstance(config, dict), dict(config), config.root_path)
     trace.attempt("missing", lambda: config["B"])
@@ -233,7 +233,7 @@ def configuration_is_a_dictionary(side: Side, trace: Trace) -> None:
 
 @scenario
 def constructor_keywords(side: Side, trace: Trace) -> None:
-    """host_matching, subdomain_matching and root_path are taken as in 1.1.4; an unknown keyword is a TypeError."""
+    """host_matching, subdomain_matching and root_path are as in 1.1.4. An unknown keyword raises a TypeError."""
     app = trace.bare(host_matching=True, subdomain_matching=True, root_path="/given")
     trace("set", app.url_map.host_matching, app.subdomain_matching, app.root_path)
     trace.attempt("unknown", lambda: trace.bare(unknown=1))
@@ -241,7 +241,7 @@ def constructor_keywords(side: Side, trace: Trace) -> None:
 
 @scenario
 def testing_and_debug_setters(side: Side, trace: Trace) -> None:
-    """debug and testing may be set at any time, for the next request on."""
+    """debug and testing can be set at any time, and apply from the next request on."""
     app = trace.app()
     trace.serve(app, "/boom")
     app.testing = True
@@ -255,7 +255,7 @@ def testing_and_debug_setters(side: Side, trace: Trace) -> None:
 
 @scenario
 def logger_of_an_application(side: Side, trace: Trace) -> None:
-    """The logger has the application's name, is made once, and listens to everything with DEBUG."""
+    """The logger has the name of the application and is created once. With DEBUG, its level is DEBUG."""
     import logging
 
     app = trace.bare("scenario_logger")
@@ -270,7 +270,7 @@ def logger_of_an_application(side: Side, trace: Trace) -> None:
 
 @scenario
 def logged_to_the_requests_errors(side: Side, trace: Trace) -> None:
-    """Without handlers of its own the logger writes to wsgi.errors: message, error and traceback."""
+    """Without handlers, the logger writes the message, error and traceback to wsgi.errors."""
     import logging
 
     app = side.flask.Flask("scenario_errors", static_folder=None, template_folder=None)
@@ -295,7 +295,7 @@ def logged_to_the_requests_errors(side: Side, trace: Trace) -> None:
 
 @scenario
 def extensions_keep_their_state(side: Side, trace: Trace) -> None:
-    """extensions is a plain dict of the application's own."""
+    """extensions is a plain dict of each application."""
     first, second = trace.bare("first"), trace.bare("second")
     first.extensions["name"] = object()
     trace("extensions", type(first.extensions), sorted(first.extensions), sorted(second.extensions))

@@ -1,4 +1,4 @@
-"""The signals: who sends them, when, and with what."""
+"""The signals: their senders, times and arguments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.fidelity.trace import SIGNALS, Boom, Trace, scenario
 
 @scenario(needs="blinker")
 def every_signal_has_its_name(side: Side, trace: Trace) -> None:
-    """The eight signals are where 1.1.4 has them, under names that tell what they are."""
+    """The eight signals are in the same module as in 1.1.4, with names that describe them."""
     trace("available", side.signals.signals_available)
     for name in SIGNALS:
         signal = getattr(side.signals, name)
@@ -19,7 +19,7 @@ def every_signal_has_its_name(side: Side, trace: Trace) -> None:
 
 @scenario(needs="blinker")
 def sender_is_the_application_itself(side: Side, trace: Trace) -> None:
-    """Every signal is sent by the application object, not by a proxy, so that it can be connected to one alone."""
+    """The sender of every signal is the application and not a proxy, so a receiver can connect to one application."""
     app, other = trace.bare(), trace.bare("other")
     app.secret_key = other.secret_key = "key"
     for each in (app, other):
@@ -46,7 +46,7 @@ def sender_is_the_application_itself(side: Side, trace: Trace) -> None:
 
 @scenario(needs="blinker")
 def context_while_a_signal_is_received(side: Side, trace: Trace) -> None:
-    """What of request, g and current_app is there when each signal is received."""
+    """Which of request, g and current_app are bound when each signal is received."""
     app = trace.bare()
     app.secret_key = "key"
 
@@ -71,7 +71,7 @@ def context_while_a_signal_is_received(side: Side, trace: Trace) -> None:
 
 @scenario(needs="blinker")
 def arguments_of_the_signals(side: Side, trace: Trace) -> None:
-    """The very response, error, message and category are what receivers get, by name."""
+    """Receivers get the response, error, message and category themselves, by name."""
     app = trace.bare()
     app.secret_key = "key"
     error = Boom("the one")
@@ -103,7 +103,7 @@ def arguments_of_the_signals(side: Side, trace: Trace) -> None:
 
 @scenario(needs="blinker")
 def request_finished_has_the_last_response(side: Side, trace: Trace) -> None:
-    """request_finished comes after every after_request function and the session, with what they made."""
+    """request_finished is sent after all after_request functions and after the session was saved."""
     app = trace.app()
     app.secret_key = "key"
     app.before_request(lambda: side.flask.session.update(a=1))
@@ -119,7 +119,7 @@ def request_finished_has_the_last_response(side: Side, trace: Trace) -> None:
 
 @scenario(needs="blinker")
 def request_started_comes_first(side: Side, trace: Trace) -> None:
-    """request_started comes after before_first_request and before preprocessors, with the request matched."""
+    """request_started is sent after before_first_request and before preprocessors, and the request is matched."""
     app = trace.app()
 
     def receive(sender: Any) -> None:
@@ -131,7 +131,7 @@ def request_started_comes_first(side: Side, trace: Trace) -> None:
 
 @scenario(needs="blinker")
 def error_in_request_started_is_handled(side: Side, trace: Trace) -> None:
-    """An error of a request_started receiver finds error handlers as one of the view does."""
+    """An error of a receiver of request_started is handled like an error of the view."""
     app = trace.app()
     app.register_error_handler(Boom, lambda error: "handled")
 
@@ -144,7 +144,7 @@ def error_in_request_started_is_handled(side: Side, trace: Trace) -> None:
 
 @scenario(needs="blinker")
 def exception_signal_only_for_the_unhandled(side: Side, trace: Trace) -> None:
-    """got_request_exception isn't sent for handled errors, HTTP errors or what is no Exception."""
+    """got_request_exception is not sent for handled errors, HTTP errors or errors that are not an Exception."""
     app = trace.app()
     app.register_error_handler(Boom, lambda error: "handled")
     app.add_url_rule("/exit", "exit", lambda: (_ for _ in ()).throw(SystemExit(1)))
@@ -155,7 +155,7 @@ def exception_signal_only_for_the_unhandled(side: Side, trace: Trace) -> None:
 
 @scenario(needs="blinker")
 def signals_of_an_application_context_pushed_twice(side: Side, trace: Trace) -> None:
-    """appcontext_pushed and _popped come with every push and pop, tearing_down with the last."""
+    """appcontext_pushed and appcontext_popped are sent for every push and pop, tearing_down only for the last pop."""
     context = trace.app().app_context()
     for _ in range(3):
         context.push()
@@ -165,7 +165,7 @@ def signals_of_an_application_context_pushed_twice(side: Side, trace: Trace) -> 
 
 @scenario(needs="blinker")
 def tearing_down_signals_see_the_error(side: Side, trace: Trace) -> None:
-    """Both tearing-down signals get the error as ``exc``, None if there was none."""
+    """Both tearing-down signals receive the error as ``exc``, or None."""
     app = trace.app()
     trace.serve(app, "/")
     trace.serve(app, "/boom")
@@ -176,7 +176,7 @@ def tearing_down_signals_see_the_error(side: Side, trace: Trace) -> None:
 
 @scenario(needs="blinker")
 def namespace_makes_signals(side: Side, trace: Trace) -> None:
-    """Namespace makes signals of one's own, the same for the same name."""
+    """A Namespace creates signals, the same one for the same name."""
     namespace = side.signals.Namespace()
     signal = namespace.signal("own", "what it is for")
     trace("signal", signal.name, namespace.signal("own") is signal, sorted(namespace))

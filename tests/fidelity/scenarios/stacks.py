@@ -1,4 +1,4 @@
-"""How contexts come to lie on the two stacks and leave them again, without a server in sight."""
+"""Contexts that are pushed and popped without a server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def request_context_brings_its_application_context(side: Side, trace: Trace) -> 
 
 @scenario
 def application_context_alone(side: Side, trace: Trace) -> None:
-    """An application context is pushed, signalled, torn down and popped without any request."""
+    """An application context is pushed and popped without a request, with its signals and teardown."""
     app = trace.app()
     with app.app_context() as context:
         trace("inside", context, context is side.globals._app_ctx_stack.top)
@@ -31,7 +31,7 @@ def application_context_alone(side: Side, trace: Trace) -> None:
 
 @scenario
 def push_and_pop_return_nothing(side: Side, trace: Trace) -> None:
-    """Contexts return None from push and pop, stacks the list and the item."""
+    """push and pop of contexts return None. Those of stacks return the list and the item."""
     app = trace.app()
     for context in (app.app_context(), app.test_request_context("/")):
         trace("push", context.push())
@@ -43,7 +43,7 @@ def push_and_pop_return_nothing(side: Side, trace: Trace) -> None:
 
 @scenario
 def enter_returns_the_context(side: Side, trace: Trace) -> None:
-    """``with ... as`` gives the context itself."""
+    """``with ... as`` returns the context itself."""
     app = trace.app()
     request_context, app_context = app.test_request_context("/"), app.app_context()
     with app_context as entered:
@@ -54,7 +54,7 @@ def enter_returns_the_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def application_context_of_same_app_is_used(side: Side, trace: Trace) -> None:
-    """A request under a hand-pushed context of its own app brings no second one and leaves it there."""
+    """A request above an application context of its application, pushed by hand, uses it and does not pop it."""
     app = trace.app()
     with app.app_context() as outer:
         side.flask.g.mark = "outer"
@@ -67,7 +67,7 @@ def application_context_of_same_app_is_used(side: Side, trace: Trace) -> None:
 
 @scenario
 def served_request_under_own_application_context_keeps_it(side: Side, trace: Trace) -> None:
-    """A served request under a hand-pushed application context tears down the request alone."""
+    """A request above an application context that was pushed by hand tears down only the request."""
     app = trace.app()
     with app.app_context():
         trace.serve(app, "/")
@@ -77,7 +77,7 @@ def served_request_under_own_application_context_keeps_it(side: Side, trace: Tra
 
 @scenario
 def application_context_of_other_app_is_not_used(side: Side, trace: Trace) -> None:
-    """A request under another app's context brings its own, and current_app changes with it."""
+    """A request above the context of another application pushes its own, which changes current_app."""
     first, second = trace.app("first"), trace.app("second")
     with first.app_context():
         side.flask.g.mark = "first"
@@ -88,7 +88,7 @@ def application_context_of_other_app_is_not_used(side: Side, trace: Trace) -> No
 
 @scenario
 def nested_requests_of_one_app_share_the_application_context(side: Side, trace: Trace) -> None:
-    """A request context over one of the same app reuses the application context, and g with it."""
+    """A request context above another one of the same application shares its application context and g."""
     app = trace.app()
     with app.test_request_context("/?n=1"):
         side.flask.g.mark = 1
@@ -100,7 +100,7 @@ def nested_requests_of_one_app_share_the_application_context(side: Side, trace: 
 
 @scenario
 def application_context_pushed_inside_a_request(side: Side, trace: Trace) -> None:
-    """An application context pushed during a request hides g, and leaves the request as it is."""
+    """An application context pushed in a request has its own g, and does not change request."""
     app = trace.app()
     with app.test_request_context("/?n=1") as context:
         side.flask.g.mark = "request"
@@ -111,7 +111,7 @@ def application_context_pushed_inside_a_request(side: Side, trace: Trace) -> Non
 
 @scenario
 def other_apps_application_context_inside_a_request(side: Side, trace: Trace) -> None:
-    """current_app and g follow the application stack, request and session the request stack."""
+    """current_app and g depend on the application stack, request and session on the request stack."""
     first, second = trace.app("first"), trace.app("second")
     first.secret_key = "key"
     with first.test_request_context("/one"):
@@ -126,7 +126,7 @@ def other_apps_application_context_inside_a_request(side: Side, trace: Trace) ->
 
 @scenario
 def interleaved_contexts_of_two_apps(side: Side, trace: Trace) -> None:
-    """Requests of two apps pushed in turn each bring an application context, and go in the opposite order."""
+    """Request contexts of two applications in turn each push an application context. They are popped in reverse."""
     first, second = trace.app("first"), trace.app("second")
     contexts = [app.test_request_context(f"/?n={n}") for n, app in enumerate((first, second, first, second))]
     for context in contexts:
@@ -139,7 +139,7 @@ def interleaved_contexts_of_two_apps(side: Side, trace: Trace) -> None:
 
 @scenario
 def interleaved_kinds_of_context(side: Side, trace: Trace) -> None:
-    """Application and request contexts of two apps in every order that a nested block can give."""
+    """Application and request contexts of two applications, nested in every order."""
     first, second = trace.app("first"), trace.app("second")
     with first.app_context():
         with first.app_context():
@@ -157,7 +157,7 @@ def interleaved_kinds_of_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def request_context_entered_twice(side: Side, trace: Trace) -> None:
-    """A request context entered inside itself lies on its stack twice, and is torn down at the last exit."""
+    """A request context entered twice is on its stack twice. The last exit tears it down."""
     app = trace.app()
     app.secret_key = "key"
     context = app.test_request_context("/")
@@ -172,7 +172,7 @@ def request_context_entered_twice(side: Side, trace: Trace) -> None:
 
 @scenario
 def request_context_entered_thrice_with_other_app_between(side: Side, trace: Trace) -> None:
-    """Re-entering over another app's application context brings a new one for that entry alone."""
+    """Entering a context again above another application's context pushes a new application context."""
     first, second = trace.app("first"), trace.app("second")
     context = first.test_request_context("/")
     with context:
@@ -189,7 +189,7 @@ def request_context_entered_thrice_with_other_app_between(side: Side, trace: Tra
 
 @scenario
 def request_context_used_again_after_its_end(side: Side, trace: Trace) -> None:
-    """A request context that was popped can be entered again: same session, new g, torn down anew."""
+    """A popped request context can be entered again, with the same session and a new g, and is torn down again."""
     app = trace.app()
     app.secret_key = "key"
     context = app.test_request_context("/")
@@ -202,7 +202,7 @@ def request_context_used_again_after_its_end(side: Side, trace: Trace) -> None:
 
 @scenario
 def application_context_entered_twice(side: Side, trace: Trace) -> None:
-    """An application context counts its pushes, signals each, and is torn down at the last pop only."""
+    """An application context counts its pushes and sends signals for each. Only the last pop tears it down."""
     app = trace.app()
     context = app.app_context()
     with context:
@@ -215,7 +215,7 @@ def application_context_entered_twice(side: Side, trace: Trace) -> None:
 
 @scenario
 def application_context_used_again_after_its_end(side: Side, trace: Trace) -> None:
-    """An application context entered again after its end has still the same g, and is torn down again."""
+    """An application context entered again after its end has the same g, and is torn down again."""
     app = trace.app()
     context = app.app_context()
     for turn in (1, 2):
@@ -226,7 +226,7 @@ def application_context_used_again_after_its_end(side: Side, trace: Trace) -> No
 
 @scenario
 def one_application_context_under_two_requests(side: Side, trace: Trace) -> None:
-    """Two requests in turn under one application context share its g, and neither tears it down."""
+    """Two requests above one application context share its g. Neither tears it down."""
     app = trace.app()
     with app.app_context():
         for turn in (1, 2):
@@ -237,7 +237,7 @@ def one_application_context_under_two_requests(side: Side, trace: Trace) -> None
 
 @scenario
 def block_that_raises_tears_down_with_its_error(side: Side, trace: Trace) -> None:
-    """An error leaving the block reaches both teardowns and is raised on."""
+    """An error that leaves the block is passed to both teardowns and raised."""
     app = trace.app()
     with trace.catching("request block"):
         with app.test_request_context("/"):
@@ -252,7 +252,7 @@ def block_that_raises_tears_down_with_its_error(side: Side, trace: Trace) -> Non
 
 @scenario
 def error_in_inner_entry_is_not_seen_by_teardown(side: Side, trace: Trace) -> None:
-    """An error handled between two entries of one context leaves no mark on the last exit's teardown."""
+    """An error handled between two blocks of one context is not passed to teardown."""
     app = trace.app()
     context = app.test_request_context("/")
     with context:
@@ -264,7 +264,7 @@ def error_in_inner_entry_is_not_seen_by_teardown(side: Side, trace: Trace) -> No
 
 @scenario
 def pop_given_an_error(side: Side, trace: Trace) -> None:
-    """An error given to pop is the one that teardown functions see, for either kind of context."""
+    """Teardown functions receive the error that is passed to pop, for both kinds of contexts."""
     app = trace.app()
     for make in (app.app_context, lambda: app.test_request_context("/")):
         for error in (Boom("given"), None):
@@ -275,7 +275,7 @@ def pop_given_an_error(side: Side, trace: Trace) -> None:
 
 @scenario
 def pop_while_an_error_is_handled(side: Side, trace: Trace) -> None:
-    """A pop without argument in an except block tears down with the error being handled; None says there is none."""
+    """pop without an argument in an except block passes the error of the block to teardown. None passes none."""
     app = trace.app()
     for make in (app.app_context, lambda: app.test_request_context("/")):
         for arguments in ((), (None,)):
@@ -289,7 +289,7 @@ def pop_while_an_error_is_handled(side: Side, trace: Trace) -> None:
 
 @scenario
 def block_without_error_inside_an_except_block(side: Side, trace: Trace) -> None:
-    """A with block that ends well inside an except block is torn down without an error."""
+    """A with block in an except block passes no error to teardown if it succeeds."""
     app = trace.app()
     try:
         raise Boom("being handled")
@@ -302,7 +302,7 @@ def block_without_error_inside_an_except_block(side: Side, trace: Trace) -> None
 
 @scenario
 def teardown_sees_both_contexts(side: Side, trace: Trace) -> None:
-    """teardown_request runs with both contexts there, teardown_appcontext with the application's alone."""
+    """Both contexts are on the stacks during teardown_request, only the application context in teardown_appcontext."""
     app = trace.app()
 
     def look(event: str) -> None:
@@ -317,7 +317,7 @@ def teardown_sees_both_contexts(side: Side, trace: Trace) -> None:
 
 @scenario
 def contexts_know_their_parts(side: Side, trace: Trace) -> None:
-    """What a request context and an application context carry."""
+    """The attributes of a request context and of an application context."""
     app = trace.app()
     context = app.test_request_context("/?a=1")
     trace("before", context.app is app, context.session, context.flashes, context.preserved, context.request.path)
@@ -334,7 +334,7 @@ def contexts_know_their_parts(side: Side, trace: Trace) -> None:
 
 @scenario
 def url_is_matched_at_push(side: Side, trace: Trace) -> None:
-    """The URL is matched when the context is pushed, with the session there and the rules of that moment."""
+    """The push of a context matches the URL, with the session and the current rules."""
     app = trace.app()
     app.secret_key = "key"
 
@@ -354,7 +354,7 @@ def url_is_matched_at_push(side: Side, trace: Trace) -> None:
 
 @scenario
 def unknown_url_is_no_error_at_push(side: Side, trace: Trace) -> None:
-    """A URL that matches nothing is kept on the request and raised at dispatch."""
+    """The error of an unknown URL is stored in the request and raised during dispatch."""
     app = trace.app()
     with app.test_request_context("/nowhere"):
         trace("kept", side.flask.request.routing_exception, side.flask.request.endpoint, side.flask.request.view_args)
@@ -363,7 +363,7 @@ def unknown_url_is_no_error_at_push(side: Side, trace: Trace) -> None:
 
 @scenario
 def g_of_a_request_context_is_the_top_application_contexts(side: Side, trace: Trace) -> None:
-    """``ctx.g`` reads, replaces and removes the g of whichever application context is on top."""
+    """``ctx.g`` reads, replaces and deletes the g of the application context on top."""
     app = trace.app()
     with app.test_request_context("/") as context:
         side.flask.g.mark = 1
@@ -377,7 +377,7 @@ def g_of_a_request_context_is_the_top_application_contexts(side: Side, trace: Tr
 
 @scenario
 def request_context_copied_by_hand(side: Side, trace: Trace) -> None:
-    """A copy shares request and session, is another context, and has an application context of its own."""
+    """A copy shares the request and session, but is another context with its own application context."""
     app = trace.app()
     app.secret_key = "key"
     with app.test_request_context("/?a=1") as context:
@@ -391,7 +391,7 @@ def request_context_copied_by_hand(side: Side, trace: Trace) -> None:
 
 @scenario
 def copy_pushed_over_its_original(side: Side, trace: Trace) -> None:
-    """A copy entered over its original uses its application context and is torn down by itself."""
+    """A copy entered above its original uses its application context. The copy's request is torn down."""
     app = trace.app()
     with app.test_request_context("/") as context:
         side.flask.g.mark = 1
@@ -402,7 +402,7 @@ def copy_pushed_over_its_original(side: Side, trace: Trace) -> None:
 
 @scenario
 def request_context_made_from_an_environ(side: Side, trace: Trace) -> None:
-    """``request_context(environ)`` gives a context that is not pushed, and whose request has that environ."""
+    """``request_context(environ)`` returns a context that is not pushed, with a request for that environ."""
     app = trace.app()
     environ = trace.environ("/?a=1")
     context = app.request_context(environ)
@@ -413,7 +413,7 @@ def request_context_made_from_an_environ(side: Side, trace: Trace) -> None:
 
 @scenario
 def request_context_given_a_request(side: Side, trace: Trace) -> None:
-    """A RequestContext takes a request and a session that exist already, and opens none."""
+    """A RequestContext accepts an existing request and session, and opens none."""
     app = trace.app()
     app.secret_key = "key"
     request = app.request_class(trace.environ("/?a=1"))
@@ -423,7 +423,7 @@ def request_context_given_a_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def environ_forgets_the_request_at_the_end(side: Side, trace: Trace) -> None:
-    """The reference from the environ back to the request is cut when the context is popped for good."""
+    """The last pop of a context removes the request from its environ."""
     app = trace.app()
     environ = trace.environ("/")
     context = app.request_context(environ)
@@ -435,7 +435,7 @@ def environ_forgets_the_request_at_the_end(side: Side, trace: Trace) -> None:
 
 @scenario
 def storage_is_as_drawn_and_empty_afterwards(side: Side, trace: Trace) -> None:
-    """Each stack's storage is ``{ident: {"stack": [contexts]}}``, and has nothing left when the last is popped."""
+    """The storage of a stack is ``{ident: {"stack": [contexts]}}``, and is empty after the last pop."""
     app = trace.app()
     stacks = side.globals._request_ctx_stack, side.globals._app_ctx_stack
     ident = side.local.get_ident()
@@ -449,7 +449,7 @@ def storage_is_as_drawn_and_empty_afterwards(side: Side, trace: Trace) -> None:
 
 @scenario
 def stack_pushed_by_hand(side: Side, trace: Trace) -> None:
-    """Extensions push anything with the right attributes onto the stacks, and the proxies show it."""
+    """Extensions push any objects with the right attributes, and the proxies read them."""
     app = trace.app()
 
     class Look:
@@ -467,7 +467,7 @@ def stack_pushed_by_hand(side: Side, trace: Trace) -> None:
 
 @scenario
 def extension_state_on_the_top_context(side: Side, trace: Trace) -> None:
-    """Attributes that an extension sets on the top of a stack live as long as that context."""
+    """Attributes that an extension sets on the top of a stack exist as long as that context."""
     app = trace.app()
     app.teardown_appcontext(
         lambda error: trace("closing", getattr(side.globals._app_ctx_stack.top, "connection", "none"))
@@ -481,7 +481,7 @@ def extension_state_on_the_top_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def session_that_fails_to_open_leaves_the_context_pushed(side: Side, trace: Trace) -> None:
-    """An error while the session is opened comes out of push with the context on the stack, to be popped."""
+    """If opening the session fails, push raises the error and leaves the context on the stack."""
 
     class Failing(side.sessions.SessionInterface):
         def open_session(self, app, request):
@@ -498,7 +498,7 @@ def session_that_fails_to_open_leaves_the_context_pushed(side: Side, trace: Trac
 
 @scenario
 def session_that_fails_to_open_in_a_served_request(side: Side, trace: Trace) -> None:
-    """An error while the session is opened is handled as one of the view is, and both stacks are empty after."""
+    """An error of opening the session is handled like an error of the view. Both stacks are empty afterwards."""
 
     class Failing(side.sessions.SessionInterface):
         def open_session(self, app, request):
@@ -514,7 +514,7 @@ def session_that_fails_to_open_in_a_served_request(side: Side, trace: Trace) -> 
 
 @scenario
 def request_class_that_fails_is_the_servers_affair(side: Side, trace: Trace) -> None:
-    """An error while the request is made happens before any context, so nothing handles it."""
+    """An error while the request is created is not handled, because there is no context yet."""
 
     class Failing(side.flask.Request):
         def __init__(self, *arguments, **keywords):
@@ -527,7 +527,7 @@ def request_class_that_fails_is_the_servers_affair(side: Side, trace: Trace) -> 
 
 @scenario
 def adapter_that_fails(side: Side, trace: Trace) -> None:
-    """An HTTP error from create_url_adapter becomes the routing exception, any other goes to the server."""
+    """An HTTP error of create_url_adapter becomes the routing exception. Any other error is raised."""
     from werkzeug.exceptions import Gone
 
     app = trace.app()
@@ -544,7 +544,7 @@ def adapter_that_fails(side: Side, trace: Trace) -> None:
 
 @scenario
 def threads_do_not_see_each_others_contexts(side: Side, trace: Trace) -> None:
-    """A context pushed in one thread is not there in another, which can push its own."""
+    """A thread does not see the contexts of another one, and can push its own."""
     app = trace.app()
 
     def other() -> None:
@@ -559,7 +559,7 @@ def threads_do_not_see_each_others_contexts(side: Side, trace: Trace) -> None:
 
 @scenario(needs="greenlet")
 def greenlets_do_not_see_each_others_contexts(side: Side, trace: Trace) -> None:
-    """Two greenlets of one thread, switched in the middle of their requests, keep to themselves."""
+    """Two greenlets of a thread that switch during their requests do not affect each other."""
     import greenlet
 
     app = trace.app()
@@ -582,7 +582,7 @@ def greenlets_do_not_see_each_others_contexts(side: Side, trace: Trace) -> None:
 
 @scenario(needs="greenlet")
 def greenlet_starts_without_its_parents_contexts(side: Side, trace: Trace) -> None:
-    """A greenlet begun during a request has none of its contexts; its parent still has them afterwards."""
+    """A greenlet started in a request has none of its contexts. Its parent keeps them."""
     import greenlet
 
     app = trace.app()

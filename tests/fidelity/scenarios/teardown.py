@@ -1,4 +1,4 @@
-"""Which error each teardown function sees, and what still runs after a failure anywhere in a request."""
+"""The errors that teardown functions receive, and the functions that still run after a failure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fidelity.trace import Boom, Crash, Trace, scenario
 
 
 def fail(error: BaseException) -> Any:
-    """A function that raises ``error`` whatever it is called with."""
+    """Return a function that raises ``error`` for any arguments."""
 
     def failing(*arguments: Any) -> Any:
         raise error
@@ -21,7 +21,7 @@ def fail(error: BaseException) -> Any:
 
 @scenario
 def handled_error_is_not_seen(side: Side, trace: Trace) -> None:
-    """An error that a handler answered is none for teardown."""
+    """Teardown functions do not receive a handled error."""
     app = trace.app()
 
     @app.errorhandler(Boom)
@@ -34,7 +34,7 @@ def handled_error_is_not_seen(side: Side, trace: Trace) -> None:
 
 @scenario
 def http_error_is_not_seen(side: Side, trace: Trace) -> None:
-    """An HTTP error answered by default, and one for an unknown URL, are none for teardown."""
+    """Teardown functions do not receive an HTTP error without a handler, or that of an unknown URL."""
     app = trace.app()
     app.add_url_rule("/gone", "gone", lambda: side.flask.abort(410))
     trace.serve(app, "/gone")
@@ -43,13 +43,13 @@ def http_error_is_not_seen(side: Side, trace: Trace) -> None:
 
 @scenario
 def unhandled_error_is_seen(side: Side, trace: Trace) -> None:
-    """An error answered with the plain 500 is seen by both teardowns."""
+    """Both teardowns receive an error that is answered with the plain 500."""
     trace.serve(trace.app(), "/boom")
 
 
 @scenario
 def error_answered_by_a_500_handler_is_seen(side: Side, trace: Trace) -> None:
-    """A handler for 500 gives the answer; teardown still sees the view's error."""
+    """A handler for 500 answers, but teardown functions receive the error of the view."""
     app = trace.app()
 
     @app.errorhandler(500)
@@ -62,7 +62,7 @@ def error_answered_by_a_500_handler_is_seen(side: Side, trace: Trace) -> None:
 
 @scenario
 def propagated_error_is_seen(side: Side, trace: Trace) -> None:
-    """An error that goes on to the server is seen by both teardowns first."""
+    """Both teardowns receive an error before it propagates to the server."""
     app = trace.app()
     app.config["PROPAGATE_EXCEPTIONS"] = True
     trace.serve(app, "/boom")
@@ -70,7 +70,7 @@ def propagated_error_is_seen(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_of_an_error_handler_replaces_the_first(side: Side, trace: Trace) -> None:
-    """An error raised by a handler for the view's error is the one that is logged, signalled and seen."""
+    """If a handler raises an error, that error is logged, sent and passed to teardown."""
     app = trace.app()
     app.register_error_handler(Boom, fail(Boom("handler")))
     trace.serve(app, "/boom")
@@ -78,7 +78,7 @@ def error_of_an_error_handler_replaces_the_first(side: Side, trace: Trace) -> No
 
 @scenario
 def error_of_a_500_handler_goes_to_the_server(side: Side, trace: Trace) -> None:
-    """A handler for 500 that raises leaves nothing to answer with; teardown sees the view's error."""
+    """If a handler for 500 raises an error, there is no response. Teardown functions receive the error of the view."""
     app = trace.app()
     app.register_error_handler(500, fail(Boom("handler")))
     trace.serve(app, "/boom")
@@ -86,7 +86,7 @@ def error_of_a_500_handler_goes_to_the_server(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_of_a_404_handler(side: Side, trace: Trace) -> None:
-    """A handler for 404 that raises makes it a failed request."""
+    """If a handler for 404 raises an error, the request fails."""
     app = trace.app()
     app.register_error_handler(404, fail(Boom("handler")))
     trace.serve(app, "/nowhere")
@@ -94,7 +94,7 @@ def error_of_a_404_handler(side: Side, trace: Trace) -> None:
 
 @scenario
 def http_error_of_an_error_handler(side: Side, trace: Trace) -> None:
-    """An HTTP error raised by a handler is not handled again, so it ends in the 500."""
+    """An HTTP error raised by a handler is not handled, so the response is a 500."""
     app = trace.app()
     app.register_error_handler(Boom, fail(NotFound()))
     app.register_error_handler(404, lambda error: ("not found", 404))
@@ -103,7 +103,7 @@ def http_error_of_an_error_handler(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_in_before_first_request(side: Side, trace: Trace) -> None:
-    """A failing before_first_request function fails the request, and runs again with the next."""
+    """A failing before_first_request function fails the request, and runs again in the next one."""
     app = trace.app()
     errors = [Boom("once")]
 
@@ -120,7 +120,7 @@ def error_in_before_first_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_in_before_request(side: Side, trace: Trace) -> None:
-    """A failing before_request function is handled as a failing view."""
+    """A failing before_request function is handled like a failing view."""
     app = trace.app()
     app.before_request(fail(Boom("before_request")))
     app.before_request(lambda: trace("not reached"))
@@ -137,7 +137,7 @@ def http_error_in_before_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_in_a_url_value_preprocessor(side: Side, trace: Trace) -> None:
-    """A failing preprocessor is handled as a failing view; before_request doesn't run."""
+    """A failing preprocessor is handled like a failing view. before_request functions do not run."""
     app = trace.app()
     app.url_value_preprocessor(fail(Boom("preprocessor")))
     trace.serve(app, "/")
@@ -145,7 +145,7 @@ def error_in_a_url_value_preprocessor(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_in_after_request(side: Side, trace: Trace) -> None:
-    """A failing after_request function makes it a 500; after_request runs again over that and fails again, logged."""
+    """A failing after_request function causes a 500. It runs again for the 500, fails again, and is logged."""
     app = trace.app()
     app.after_request(fail(Boom("after_request")))
     app.after_request(lambda response: trace("runs first") or response)
@@ -154,7 +154,7 @@ def error_in_after_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_in_after_request_once(side: Side, trace: Trace) -> None:
-    """A function that fails the first time only lets the 500 go through all after_request functions."""
+    """If a function fails only the first time, the 500 is passed through all after_request functions."""
     app = trace.app()
     errors = [Boom("after_request")]
 
@@ -170,7 +170,7 @@ def error_in_after_request_once(side: Side, trace: Trace) -> None:
 
 @scenario
 def http_error_in_after_request(side: Side, trace: Trace) -> None:
-    """An HTTP error raised by an after_request function is a failure, not an answer."""
+    """An HTTP error raised by an after_request function fails the request, and is not the response."""
     app = trace.app()
     app.after_request(fail(NotFound()))
     trace.serve(app, "/")
@@ -178,7 +178,7 @@ def http_error_in_after_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_in_after_request_after_a_failed_view(side: Side, trace: Trace) -> None:
-    """While the 500 for a failed view is finished, an error in after_request is logged and the 500 goes out."""
+    """An error of after_request for the 500 of a failed view is logged, and the 500 is returned."""
     app = trace.app()
     app.after_request(fail(Boom("after_request")))
     trace.serve(app, "/boom")
@@ -186,7 +186,7 @@ def error_in_after_request_after_a_failed_view(side: Side, trace: Trace) -> None
 
 @scenario
 def error_in_after_this_request(side: Side, trace: Trace) -> None:
-    """A failing after_this_request function is a failure of the request, and it runs again over the 500."""
+    """A failing after_this_request function fails the request, and runs again for the 500."""
     app = trace.app()
 
     @app.route("/defer")
@@ -199,7 +199,7 @@ def error_in_after_this_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_in_saving_the_session(side: Side, trace: Trace) -> None:
-    """A session that can't be saved fails the request after all after_request functions, and again over the 500."""
+    """Saving the session fails after all after_request functions, and again for the 500."""
 
     class Failing(side.sessions.SecureCookieSessionInterface):
         def save_session(self, app, session, response):
@@ -214,7 +214,7 @@ def error_in_saving_the_session(side: Side, trace: Trace) -> None:
 
 @scenario
 def session_value_that_cannot_be_saved(side: Side, trace: Trace) -> None:
-    """A value that JSON doesn't know is a TypeError while the request is finished, hence a 500 and a second try."""
+    """A value that JSON does not support raises a TypeError when the session is saved, and again for the 500."""
     app = trace.app()
     app.secret_key = "key"
 
@@ -228,7 +228,7 @@ def session_value_that_cannot_be_saved(side: Side, trace: Trace) -> None:
 
 @scenario
 def view_that_answers_nothing(side: Side, trace: Trace) -> None:
-    """A view that returns None fails as if it had raised the TypeError."""
+    """A view that returns None fails as if it raised the TypeError."""
     app = trace.app()
     app.add_url_rule("/nothing", "nothing", lambda: None)
     trace.serve(app, "/nothing")
@@ -236,7 +236,7 @@ def view_that_answers_nothing(side: Side, trace: Trace) -> None:
 
 @scenario
 def handler_that_answers_nothing(side: Side, trace: Trace) -> None:
-    """An error handler that returns None fails the request anew; a 500 handler that does lets the TypeError out."""
+    """An error handler that returns None fails the request. For a 500 handler, the TypeError propagates."""
     app = trace.app()
     app.register_error_handler(Boom, lambda error: None)
     trace.serve(app, "/boom")
@@ -246,7 +246,7 @@ def handler_that_answers_nothing(side: Side, trace: Trace) -> None:
 
 @scenario
 def teardown_functions_run_last_first(side: Side, trace: Trace) -> None:
-    """Teardown functions of both kinds run in the opposite order of their registration."""
+    """Teardown functions of both kinds run in reverse order of their registration."""
     app = trace.app()
     for number in (1, 2, 3):
         app.teardown_request(lambda error, number=number: trace("request", number))
@@ -256,7 +256,7 @@ def teardown_functions_run_last_first(side: Side, trace: Trace) -> None:
 
 @scenario
 def teardown_result_is_ignored(side: Side, trace: Trace) -> None:
-    """What a teardown function returns changes nothing."""
+    """The return values of teardown functions are ignored."""
     app = trace.app()
     app.teardown_request(lambda error: "other answer")
     app.teardown_appcontext(lambda error: True)
@@ -265,7 +265,7 @@ def teardown_result_is_ignored(side: Side, trace: Trace) -> None:
 
 @scenario
 def failing_teardown_request(side: Side, trace: Trace) -> None:
-    """A failing teardown_request function stops the others; the application context still goes, seeing no error."""
+    """After a failing teardown_request function, the others do not run. teardown_appcontext receives no error."""
     app = trace.app()
     app.teardown_request(fail(Boom("teardown_request")))
     app.teardown_request(lambda error: trace("runs first", error))
@@ -274,7 +274,7 @@ def failing_teardown_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def failing_teardown_request_after_a_failed_view(side: Side, trace: Trace) -> None:
-    """The teardown's error goes to the server in place of the 500; teardown_appcontext sees the view's."""
+    """The server gets the error of teardown instead of the 500. teardown_appcontext receives that of the view."""
     app = trace.app()
     app.teardown_request(fail(Boom("teardown_request")))
     trace.serve(app, "/boom")
@@ -282,7 +282,7 @@ def failing_teardown_request_after_a_failed_view(side: Side, trace: Trace) -> No
 
 @scenario
 def failing_teardown_request_after_a_propagated_error(side: Side, trace: Trace) -> None:
-    """Of a propagated error and a failing teardown the server sees the latter."""
+    """Of a propagated error and a failing teardown, the server gets the second."""
     app = trace.app()
     app.config["PROPAGATE_EXCEPTIONS"] = True
     app.teardown_request(fail(Boom("teardown_request")))
@@ -291,7 +291,7 @@ def failing_teardown_request_after_a_propagated_error(side: Side, trace: Trace) 
 
 @scenario
 def failing_teardown_appcontext(side: Side, trace: Trace) -> None:
-    """A failing teardown_appcontext function stops the others, and both stacks are empty nevertheless."""
+    """After a failing teardown_appcontext function, the others do not run, but both stacks are empty."""
     app = trace.app()
     app.teardown_appcontext(fail(Boom("teardown_appcontext")))
     app.teardown_appcontext(lambda error: trace("runs first", error))
@@ -301,7 +301,7 @@ def failing_teardown_appcontext(side: Side, trace: Trace) -> None:
 
 @scenario
 def both_teardowns_fail(side: Side, trace: Trace) -> None:
-    """When both kinds of teardown fail the server sees the later error, and both stacks are empty."""
+    """If both kinds of teardown fail, the server gets the later error, and both stacks are empty."""
     app = trace.app()
     app.teardown_request(fail(Boom("teardown_request")))
     app.teardown_appcontext(fail(Boom("teardown_appcontext")))
@@ -310,7 +310,7 @@ def both_teardowns_fail(side: Side, trace: Trace) -> None:
 
 @scenario
 def crash_in_a_teardown(side: Side, trace: Trace) -> None:
-    """A teardown that raises what is no Exception is treated like any other failing one."""
+    """A teardown error that is not an Exception is like any other."""
     app = trace.app()
     app.teardown_request(fail(Crash("teardown_request")))
     trace.serve(app, "/")
@@ -318,7 +318,7 @@ def crash_in_a_teardown(side: Side, trace: Trace) -> None:
 
 @scenario
 def failing_teardown_of_a_block(side: Side, trace: Trace) -> None:
-    """A failing teardown at the end of a with block leaves both stacks empty, its error in place of the block's."""
+    """A failing teardown at the end of a block replaces the error of the block, and both stacks are empty."""
     app = trace.app()
     app.teardown_request(fail(Boom("teardown_request")))
     with trace.catching("good block"):
@@ -341,7 +341,7 @@ def failing_application_teardown_of_a_block(side: Side, trace: Trace) -> None:
 
 @scenario
 def failing_teardown_in_a_nested_context(side: Side, trace: Trace) -> None:
-    """A failing teardown of the inner context leaves the outer one in working order."""
+    """After a failing teardown of the inner context, the outer one is unchanged."""
     app = trace.app()
     errors = [Boom("teardown_request")]
 
@@ -359,7 +359,7 @@ def failing_teardown_in_a_nested_context(side: Side, trace: Trace) -> None:
 
 @scenario
 def teardown_that_makes_a_request(side: Side, trace: Trace) -> None:
-    """A teardown function may call the app: the inner request nests in the ending one."""
+    """A teardown function can make a request to the application, inside of the one that ends."""
     app = trace.app()
     calls = [1]
 
@@ -374,7 +374,7 @@ def teardown_that_makes_a_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def crash_in_a_view(side: Side, trace: Trace) -> None:
-    """What is no Exception passes handlers, hooks and log by, is seen by teardown and goes to the server."""
+    """An error that is not an Exception skips handlers, hooks and log. Teardown and the server get it."""
     app = trace.app()
     app.add_url_rule("/crash", "crash", fail(Crash("view")))
     trace.serve(app, "/crash")
@@ -382,7 +382,7 @@ def crash_in_a_view(side: Side, trace: Trace) -> None:
 
 @scenario
 def crash_in_each_hook(side: Side, trace: Trace) -> None:
-    """What is no Exception ends the request from wherever it is raised."""
+    """An error that is not an Exception ends the request at any point."""
     for register in ("before_request", "url_value_preprocessor", "after_request"):
         app = trace.app()
         trace("hook", register)
@@ -393,7 +393,7 @@ def crash_in_each_hook(side: Side, trace: Trace) -> None:
 
 @scenario
 def crash_in_an_error_handler(side: Side, trace: Trace) -> None:
-    """A handler that raises what is no Exception ends the request with that."""
+    """A handler that raises an error that is not an Exception ends the request with that error."""
     app = trace.app()
     app.register_error_handler(Boom, fail(Crash("handler")))
     trace.serve(app, "/boom")
@@ -401,7 +401,7 @@ def crash_in_an_error_handler(side: Side, trace: Trace) -> None:
 
 @scenario
 def generator_exit_and_keyboard_interrupt(side: Side, trace: Trace) -> None:
-    """The interpreter's own exits are as any other that is no Exception."""
+    """SystemExit and KeyboardInterrupt are like other errors that are not an Exception."""
     for error in (KeyboardInterrupt(), SystemExit(1), GeneratorExit()):
         app = trace.app()
         app.add_url_rule("/leave", "leave", fail(error))
@@ -410,7 +410,7 @@ def generator_exit_and_keyboard_interrupt(side: Side, trace: Trace) -> None:
 
 @scenario
 def server_that_fails_to_start_the_response(side: Side, trace: Trace) -> None:
-    """An error of start_response is seen by teardown only if it comes through handling; the context is gone."""
+    """Teardown functions receive an error of start_response only if error handling called it. No context is left."""
     app = trace.app()
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -422,7 +422,7 @@ def server_that_fails_to_start_the_response(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_in_the_body_comes_after_teardown(side: Side, trace: Trace) -> None:
-    """A body that fails while it is sent does so when the contexts are gone, and teardown has seen nothing."""
+    """A body fails after the contexts were popped, so teardown functions do not receive its error."""
     app = trace.app()
 
     @app.route("/body")
@@ -438,7 +438,7 @@ def error_in_the_body_comes_after_teardown(side: Side, trace: Trace) -> None:
 
 @scenario
 def call_on_close_comes_after_teardown(side: Side, trace: Trace) -> None:
-    """Functions to be called when the response is closed run outside of both contexts."""
+    """Functions that are called when the response is closed run outside of both contexts."""
     app = trace.app()
 
     @app.route("/closing")
@@ -452,7 +452,7 @@ def call_on_close_comes_after_teardown(side: Side, trace: Trace) -> None:
 
 @scenario
 def request_is_closed_after_teardown(side: Side, trace: Trace) -> None:
-    """The request's close runs after teardown_request and its signal, before the application context goes."""
+    """The request is closed after teardown_request and its signal, before the application context is popped."""
 
     class Closing(side.flask.Request):
         def close(self):
@@ -467,7 +467,7 @@ def request_is_closed_after_teardown(side: Side, trace: Trace) -> None:
 
 @scenario
 def failing_close_of_the_request(side: Side, trace: Trace) -> None:
-    """A request whose close fails leaves both stacks empty, the error going to the server."""
+    """If closing a request fails, both stacks are empty and the server gets the error."""
 
     class Closing(side.flask.Request):
         def close(self):
@@ -480,7 +480,7 @@ def failing_close_of_the_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def teardown_called_by_hand(side: Side, trace: Trace) -> None:
-    """The two do_teardown methods take an error, else the one being handled, and pop nothing."""
+    """The do_teardown methods take an error, by default the one being handled, and pop nothing."""
     app = trace.app()
     with app.test_request_context("/"):
         for teardown in (app.do_teardown_request, app.do_teardown_appcontext):
@@ -495,7 +495,7 @@ def teardown_called_by_hand(side: Side, trace: Trace) -> None:
 
 @scenario
 def teardown_without_a_request_served(side: Side, trace: Trace) -> None:
-    """teardown_request runs for a hand-pushed context in which nothing was dispatched."""
+    """teardown_request runs for a context that was pushed by hand, without dispatching."""
     app = trace.app()
     with app.test_request_context("/boom"):
         trace("nothing dispatched")
@@ -503,7 +503,7 @@ def teardown_without_a_request_served(side: Side, trace: Trace) -> None:
 
 @scenario
 def early_answer_is_torn_down_like_any(side: Side, trace: Trace) -> None:
-    """Teardown runs after an early answer of before_request."""
+    """Teardown functions run after an early answer of before_request."""
     app = trace.app()
     app.before_request(lambda: "early")
     trace.serve(app, "/boom")
@@ -511,7 +511,7 @@ def early_answer_is_torn_down_like_any(side: Side, trace: Trace) -> None:
 
 @scenario
 def http_error_of_a_view_with_its_own_response(side: Side, trace: Trace) -> None:
-    """abort with a response answers with that response as it is."""
+    """abort with a response returns that response."""
     app = trace.app()
     app.add_url_rule("/stop", "stop", lambda: side.flask.abort(side.flask.Response("stopped", status=418)))
     trace.serve(app, "/stop")
@@ -519,7 +519,7 @@ def http_error_of_a_view_with_its_own_response(side: Side, trace: Trace) -> None
 
 @scenario
 def body_larger_than_allowed(side: Side, trace: Trace) -> None:
-    """MAX_CONTENT_LENGTH turns reading a larger form into a 413, handled as an HTTP error."""
+    """With MAX_CONTENT_LENGTH, reading a larger form raises a 413, which is handled as an HTTP error."""
     app = trace.app()
     app.config["MAX_CONTENT_LENGTH"] = 8
 
@@ -536,7 +536,7 @@ def body_larger_than_allowed(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_chain_of_two_failures(side: Side, trace: Trace) -> None:
-    """An error raised while another is handled keeps that one as its context, up to the server."""
+    """An error raised while another is handled keeps it as its context, also in the server."""
     app = trace.app()
     app.config["PROPAGATE_EXCEPTIONS"] = True
     app.register_error_handler(Boom, fail(Boom("handler")))
@@ -550,7 +550,7 @@ def error_chain_of_two_failures(side: Side, trace: Trace) -> None:
 
 @scenario
 def error_is_the_same_object_throughout(side: Side, trace: Trace) -> None:
-    """Signal, handler, teardown and server are given the very error that the view raised."""
+    """The signal, handler, teardown and server get the same error object that the view raised."""
     app = trace.app()
     app.config["PROPAGATE_EXCEPTIONS"] = True
     error = Boom("the one")

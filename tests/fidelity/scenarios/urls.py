@@ -1,4 +1,4 @@
-"""``url_for`` inside of requests, in application contexts alone, and where it can't build."""
+"""``url_for`` in requests and in application contexts, and its errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def attempts(side: Side, trace: Trace, *calls: tuple[str, dict[str, Any]]) -> No
 
 @scenario
 def in_a_request(side: Side, trace: Trace) -> None:
-    """In a request URLs are relative to the host; values without a place in the rule become the query."""
+    """In a request, URLs are relative to the host. Values that are not in the rule are added to the query."""
     app = app_with_urls(trace)
     with app.test_request_context("/"):
         attempts(
@@ -52,7 +52,7 @@ def in_a_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def external(side: Side, trace: Trace) -> None:
-    """_external builds the whole URL with the request's scheme and host."""
+    """_external builds a complete URL with the scheme and host of the request."""
     app = app_with_urls(trace)
     for base in ("http://localhost", "https://example.com:8443", "http://example.com:80"):
         with app.test_request_context("/", base_url=base):
@@ -61,7 +61,7 @@ def external(side: Side, trace: Trace) -> None:
 
 @scenario
 def anchors(side: Side, trace: Trace) -> None:
-    """_anchor is quoted and put at the end."""
+    """_anchor is quoted and added to the end."""
     app = app_with_urls(trace)
     with app.test_request_context("/"):
         attempts(
@@ -81,7 +81,7 @@ def anchors(side: Side, trace: Trace) -> None:
 
 @scenario
 def schemes(side: Side, trace: Trace) -> None:
-    """_scheme needs _external, else a ValueError; it concerns one call only, also after a failure."""
+    """_scheme without _external raises a ValueError. It applies only to one call, even if that fails."""
     app = app_with_urls(trace)
     with app.test_request_context("/"):
         attempts(
@@ -100,7 +100,7 @@ def schemes(side: Side, trace: Trace) -> None:
 
 @scenario
 def methods(side: Side, trace: Trace) -> None:
-    """_method chooses among the rules of an endpoint."""
+    """_method selects one of the rules of an endpoint."""
     app = app_with_urls(trace)
     with app.test_request_context("/", method="POST"):
         attempts(
@@ -115,7 +115,7 @@ def methods(side: Side, trace: Trace) -> None:
 
 @scenario
 def endpoints_that_begin_with_a_dot(side: Side, trace: Trace) -> None:
-    """An endpoint relative to the blueprint is, without blueprint, the endpoint itself."""
+    """Without a blueprint, an endpoint that begins with a dot is the endpoint without the dot."""
     app = app_with_urls(trace)
     with app.test_request_context("/"):
         attempts(side, trace, (".index", {}), (".nowhere", {}))
@@ -126,7 +126,7 @@ def endpoints_that_begin_with_a_dot(side: Side, trace: Trace) -> None:
 
 @scenario
 def blueprint_name_comes_from_the_endpoint(side: Side, trace: Trace) -> None:
-    """Every part of an endpoint before its last dot is what the request calls its blueprint."""
+    """The blueprint of a request is the part of its endpoint before the last dot."""
     app = trace.bare()
     app.add_url_rule("/a", "a.b.c", lambda: "a")
     with app.test_request_context("/a"):
@@ -135,7 +135,7 @@ def blueprint_name_comes_from_the_endpoint(side: Side, trace: Trace) -> None:
 
 @scenario
 def build_errors(side: Side, trace: Trace) -> None:
-    """An unknown endpoint and missing or wrong values are BuildErrors that carry what was asked."""
+    """Unknown endpoints and missing or wrong values raise a BuildError with the arguments."""
     app = app_with_urls(trace)
     with app.test_request_context("/"):
         attempts(side, trace, ("nowhere", {}), ("user", {}), ("user", {"nam": "ann"}), ("item", {"number": "x"}))
@@ -147,7 +147,7 @@ def build_errors(side: Side, trace: Trace) -> None:
 
 @scenario
 def build_error_handlers(side: Side, trace: Trace) -> None:
-    """Handlers are asked in order, with error, endpoint and values, until one neither raises nor says None."""
+    """Handlers are called in order with the error, endpoint and values, until one returns a value."""
     app = app_with_urls(trace)
 
     def first(error: BuildError, endpoint: str, values: dict[str, Any]) -> str | None:
@@ -181,7 +181,7 @@ def build_error_handlers(side: Side, trace: Trace) -> None:
 
 @scenario
 def build_error_handlers_that_know_nothing(side: Side, trace: Trace) -> None:
-    """If no handler has an answer the BuildError is raised, the original one."""
+    """If all handlers return None, the original BuildError is raised."""
     app = app_with_urls(trace)
     seen: list[BuildError] = []
 
@@ -198,7 +198,7 @@ def build_error_handlers_that_know_nothing(side: Side, trace: Trace) -> None:
 
 @scenario
 def build_error_handler_that_raises_a_new_error(side: Side, trace: Trace) -> None:
-    """A BuildError that a handler raises itself is passed to the next handler, and comes out if none answers."""
+    """A BuildError raised by a handler is passed to the next handler, and raised if none returns a value."""
     app = app_with_urls(trace)
     new = BuildError("new", {}, None)
 
@@ -218,7 +218,7 @@ def build_error_handler_that_raises_a_new_error(side: Side, trace: Trace) -> Non
 
 @scenario
 def handle_url_build_error_by_hand(side: Side, trace: Trace) -> None:
-    """handle_url_build_error returns a handler's answer, re-raises the error being handled, or raises the given one."""
+    """handle_url_build_error returns the value of a handler, or raises the error being handled or the given one."""
     app = app_with_urls(trace)
     error = BuildError("nowhere", {}, None)
     with app.test_request_context("/"):
@@ -229,7 +229,7 @@ def handle_url_build_error_by_hand(side: Side, trace: Trace) -> None:
 
 @scenario
 def url_defaults(side: Side, trace: Trace) -> None:
-    """url_defaults functions run in order, for every call, and may add values; those given stay."""
+    """url_defaults functions run in order for each call. They can add values, but given values are kept."""
     app = app_with_urls(trace)
 
     @app.url_defaults
@@ -245,7 +245,7 @@ def url_defaults(side: Side, trace: Trace) -> None:
 
 @scenario
 def inject_url_defaults_by_hand(side: Side, trace: Trace) -> None:
-    """inject_url_defaults changes the values given to it, also where a rule's own name has a dot."""
+    """inject_url_defaults changes the given values, also for an endpoint with a dot."""
     app = app_with_urls(trace)
     app.url_defaults(lambda endpoint, values: values.setdefault("endpoint", endpoint))
     for endpoint in ("index", "thing.read", "unknown"):
@@ -256,7 +256,7 @@ def inject_url_defaults_by_hand(side: Side, trace: Trace) -> None:
 
 @scenario
 def outside_of_requests(side: Side, trace: Trace) -> None:
-    """In an application context URLs are external by default, with SERVER_NAME and its companions."""
+    """In an application context, URLs are external by default, with SERVER_NAME and the related settings."""
     for config in (
         {"SERVER_NAME": "example.com"},
         {"SERVER_NAME": "example.com:8080", "PREFERRED_URL_SCHEME": "https"},
@@ -281,7 +281,7 @@ def outside_of_requests(side: Side, trace: Trace) -> None:
 
 @scenario
 def outside_of_requests_without_server_name(side: Side, trace: Trace) -> None:
-    """In an application context without SERVER_NAME there is nothing to build with, which a RuntimeError says."""
+    """In an application context without SERVER_NAME, url_for raises a RuntimeError that names the setting."""
     app = app_with_urls(trace)
     with app.app_context():
         trace.attempt("url_for", lambda: side.flask.url_for("index"), words=("SERVER_NAME", "request"))
@@ -289,13 +289,13 @@ def outside_of_requests_without_server_name(side: Side, trace: Trace) -> None:
 
 @scenario
 def outside_of_everything(side: Side, trace: Trace) -> None:
-    """Without any context url_for is a RuntimeError that names the application context."""
+    """Without a context, url_for raises a RuntimeError that names the application context."""
     trace.attempt("url_for", lambda: side.flask.url_for("index"), words=("application context", "URL"))
 
 
 @scenario
 def build_error_handlers_outside_of_requests(side: Side, trace: Trace) -> None:
-    """Build error handlers serve an application context as well, with the values as they then are."""
+    """Handlers of build errors are called in an application context as well, with the complete values."""
     app = app_with_urls(trace, SERVER_NAME="example.com")
     app.url_build_error_handlers.append(lambda error, endpoint, values: trace("handler", endpoint, values) or "/x")
     with app.app_context():
@@ -304,7 +304,7 @@ def build_error_handlers_outside_of_requests(side: Side, trace: Trace) -> None:
 
 @scenario
 def other_apps_context_over_a_request(side: Side, trace: Trace) -> None:
-    """url_for under another app's context inside a request builds with the request's rules and that app's defaults."""
+    """In a request, under another application's context, url_for uses the request's rules and that one's defaults."""
     first, second = app_with_urls(trace), trace.bare("second")
     second.config["SERVER_NAME"] = "second.example"
     second.add_url_rule("/second", "second", lambda: "second")
@@ -317,7 +317,7 @@ def other_apps_context_over_a_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def server_name_in_a_request(side: Side, trace: Trace) -> None:
-    """In a request, external URLs have SERVER_NAME's host, whatever the request said."""
+    """In a request, external URLs have the host of SERVER_NAME."""
     app = app_with_urls(trace, SERVER_NAME="example.com")
     for host in ("example.com", "other.org", "www.example.com"):
         with trace.warnings(), app.request_context(trace.environ("/", HTTP_HOST=host)):
@@ -327,7 +327,7 @@ def server_name_in_a_request(side: Side, trace: Trace) -> None:
 
 @scenario
 def subdomains(side: Side, trace: Trace) -> None:
-    """A rule of another subdomain is built with its host; of the same one without."""
+    """A rule of another subdomain is built with its host, and one of the same subdomain without it."""
     app = trace.bare(subdomain_matching=True)
     app.config["SERVER_NAME"] = "example.com"
     app.add_url_rule("/", "plain", lambda: "plain")
@@ -352,7 +352,7 @@ def hosts(side: Side, trace: Trace) -> None:
 
 @scenario
 def rule_defaults_are_used_for_building(side: Side, trace: Trace) -> None:
-    """Of two rules of an endpoint the one whose defaults fit is built."""
+    """Of two rules of an endpoint, the one with matching defaults is built."""
     app = trace.bare()
 
     def page(number: int) -> str:
@@ -366,7 +366,7 @@ def rule_defaults_are_used_for_building(side: Side, trace: Trace) -> None:
 
 @scenario
 def url_for_in_hooks_and_teardown(side: Side, trace: Trace) -> None:
-    """url_for works in every hook of a request; in teardown_appcontext only with SERVER_NAME."""
+    """url_for works in every hook of a request, but in teardown_appcontext only with SERVER_NAME."""
     for config in ({}, {"SERVER_NAME": "localhost"}):
         app = app_with_urls(trace, **config)
 
@@ -382,7 +382,7 @@ def url_for_in_hooks_and_teardown(side: Side, trace: Trace) -> None:
 
 @scenario
 def url_adapter_replaced(side: Side, trace: Trace) -> None:
-    """create_url_adapter of a subclass decides for requests and for application contexts."""
+    """create_url_adapter of a subclass is called for requests and for application contexts."""
 
     class Bound(side.flask.Flask):
         def create_url_adapter(self, request):
