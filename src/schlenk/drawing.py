@@ -124,7 +124,7 @@ def _items(record: Mapping[str, Any]) -> Iterator[str]:
     """Yield the list item of each step."""
     steps = record["steps"]
     first, last = _times(record)
-    # There is nothing to divide by if nothing took any time.
+    # Without max(), this would divide by zero if no step took any time.
     scale = 100 / max(last - first, 1e-9)
     before = None
     for number, (step, meanwhile) in enumerate(zip(steps, _meanwhile(record))):
@@ -160,7 +160,7 @@ def _items(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _stack(step: Mapping[str, Any], stack: str) -> list[tuple[str, str]]:
-    """Return what to draw of a stack, top first: labels, each with whether the step pushed or popped it."""
+    """Return the labels to draw for a stack, top first, each with ``"pushed"``, ``"popped"`` or an empty string."""
     after = step[f"{stack}_stack"]
     before = step[f"{stack}_stack_before"]
     kept = [label for label, _ in takewhile(lambda both: both[0] == both[1], zip(after, before))]
@@ -169,9 +169,9 @@ def _stack(step: Mapping[str, Any], stack: str) -> list[tuple[str, str]]:
 
 
 def _meanwhile(record: Mapping[str, Any]) -> list[str]:
-    """Describe what was on the stacks of other threads and greenlets when each step ended."""
+    """Describe the entries on the stacks of other threads and greenlets at the end of each step."""
     moments = [(step["begin"], step, "_before") for step in record["steps"]]
-    # Of a step that has not ended, the record has the stacks from when it began.
+    # For a step that has not ended, the record contains the stacks at its beginning.
     moments += [(step["begin"] if step["end"] is None else step["end"], step, "") for step in record["steps"]]
     stacks: dict[int, str] = {}
     found = {}

@@ -193,14 +193,14 @@ def register(
     Calling it again for the same signal replaces ``file`` and ``full``. A handler that was set before is called after
     the report has been written. Call it in each worker process, after the server has set its own handlers.
 
-    The handler runs in the main thread, also while that thread waits for a lock, a socket or a child process. It can't
+    The handler runs in the main thread, even while that thread waits for a lock, a socket or a child process. It can't
     run while the main thread executes a C function that does not return; see :func:`watch` for that case.
 
     :param signum: the signal; default: ``SIGUSR2``.
     :param file: an object with a ``fileno()`` method, or a file descriptor; default: ``sys.stderr``. It must stay open.
     :param full: as for :func:`report`.
     :raises ValueError: the signal does not exist, or this is not the main thread.
-    :raises OSError: the signal can't be handled, as ``SIGKILL``.
+    :raises OSError: the signal can't be handled, such as ``SIGKILL``.
     :raises RuntimeError: ``file`` is not given and ``sys.stderr`` is ``None``.
 
     Modeled on :func:`faulthandler.register`. Flask has no such function.
@@ -214,7 +214,7 @@ def register(
         try:
             text = report(full=full)
         except Exception:
-            # An exception raised here would appear in the middle of an innocent request.
+            # An exception raised here would end the request that the signal interrupted.
             text = f"The requests in flight can't be reported:\n{traceback.format_exc()}"
         _write(descriptor, text)
         if callable(previous):
@@ -258,9 +258,9 @@ def watch(seconds: float) -> Watcher:
     """Start a thread that logs each request that has been running for more than ``seconds``, once.
 
     The message has the request's line and the innermost lines of the application, as in :func:`report`. It is logged as
-    a warning by the logger ``schlenk.flight``. The thread is a real thread, also if gevent or eventlet has replaced
-    threads by greenlets. It looks at the requests every ``seconds / 4``, at least once a second and at most 20 times a
-    second; the requests do nothing for it. It stops at exit, and is started again in a child process after a fork.
+    a warning by the logger ``schlenk.flight``. The thread is a real thread, even if gevent or eventlet has replaced
+    threads with greenlets. It checks the requests every ``seconds / 4``, at least once a second and at most 20 times a
+    second, without any code in the requests. It stops at exit, and is started again in a child process after a fork.
 
     :param seconds: the age at which a request is logged.
     :returns: the watcher, which can be stopped.
@@ -413,7 +413,7 @@ class _Owner(NamedTuple):
 
 
 def _owners() -> list[_Owner]:
-    # A session transaction of the test client pushes None.
+    # The stacks may contain None, which a session transaction of the test client pushes.
     applications: dict[Any, list[Any]] = _app_ctx_stack.snapshot_by_owner()
     requests: dict[Any, list[Any]] = _request_ctx_stack.snapshot_by_owner()
     owners = []
@@ -487,10 +487,10 @@ def _format(frames: list[tuple[FrameType, int]], owner: _Owner, full: bool) -> l
 def _relevant(frames: list[Any], owner: _Owner) -> list[Any]:
     """Return the innermost frames of the application, and those of a library that it called."""
     packages = [module.partition(".")[0] for module, _, _ in frames]
-    # The report itself, if a signal handler interrupted the request to make it.
-    ours = [place for place, (module, _, _) in enumerate(frames) if module == __name__]
-    end = ours[0] if ours else len(frames)
-    # The server and its middleware, up to where it calls an application.
+    # The frames of the report itself, if a signal handler interrupted the request.
+    reporting = [place for place, (module, _, _) in enumerate(frames) if module == __name__]
+    end = reporting[0] if reporting else len(frames)
+    # The frames below are those of the server and its middleware.
     begin = next((place for place in range(end) if packages[place] in _MACHINERY), None)
     if begin is None:
         begin = next((place for place in range(end) if packages[place] not in _SERVERS), end)
@@ -521,5 +521,5 @@ def _write(descriptor: int, text: str) -> None:
         while data:
             data = data[os.write(descriptor, data) :]
     except OSError:
-        # It was closed, or nobody reads it. A request must not fail for that.
+        # The file was closed, or is a pipe that nobody reads. The request must not fail because of that.
         pass

@@ -1,17 +1,16 @@
 """The recorder of :mod:`schlenk.trace`: a profile function that recognizes the steps of a request.
 
 It uses :func:`sys.setprofile`, which calls a function at each call and return, and needs no change to the application.
-It works in the same way on all Pythons, follows greenlets, and leaves :func:`sys.settrace` to debuggers and coverage.
-:mod:`sys.monitoring` would need Python 3.12, and a second engine for older ones. It would be faster, which a request
-that is recorded does not need.
+It works in the same way on all Pythons and with greenlets, and leaves :func:`sys.settrace` to debuggers and coverage.
+:mod:`sys.monitoring` is faster, but needs Python 3.12. A request that is recorded need not be fast.
 
 A step is recognized by its code object, at the moment of the call. Methods are looked up in the classes and instances
 of the applications and contexts that appear, so overridden and patched ones are found. Hooks, views and error handlers
 are looked up in the registries of the application, but only while the method that calls them is the innermost call that
 is known: a view that calls one of them directly does not call a hook.
 
-A profile function is not told which exception ends a call. It is found later, when an ``except`` or ``finally`` block
-handles it: its traceback contains the frame of the call.
+A profile function does not receive the exception that ends a call. The recorder finds it later, when an ``except`` or
+``finally`` block handles it: its traceback contains the frame of the call.
 """
 
 from __future__ import annotations
@@ -59,8 +58,8 @@ _KINDS = {
 }
 # Methods that are called before the classes of the application and its contexts are known.
 _ENTRANCES = frozenset(("__call__", "wsgi_app", "push", "pop"))
-# What each method calls: kind, name, and the attribute of the application (or of the context, if it begins with an
-# underscore) in which the functions are registered.
+# The functions that each method calls: their kind, their name, and the attribute in which they are registered. It is an
+# attribute of the application, or of the context if it begins with an underscore.
 _HANDLERS = [("error handler", "errorhandler", "error_handler_spec")]
 _HOOKS = {
     "try_trigger_before_first_request_functions": [("hook", "before_first_request", "before_first_request_funcs")],
@@ -145,12 +144,12 @@ class Recorder:
         self.steps: list[Step] = []
         self.began = perf_counter()
         self.ended: float | None = None
-        self.failed = self.heard = False
+        self.failed = self.observed = False
         # The references are weak, because a greenlet ends when nothing else refers to it.
         self.running: Any = {} if isinstance(get_ident(), int) else WeakKeyDictionary()
         self.calls: dict[FrameType, _Call] = {}
         self.methods: dict[CodeType, list[tuple[str, Any]]] = {}
-        # Generators that are response bodies, and contexts with what to note when they are pushed.
+        # Generators that are response bodies, and contexts with the note of the step that pushes them next.
         self.streams: list[ref[Any]] = []
         self.contexts: list[tuple[ref[Any], str]] = []
         # Steps that were ended by an exception that is not known yet. Each has the id and the code of its frame.
@@ -165,17 +164,18 @@ class Recorder:
 
     def stop(self) -> None:
         """Stop recording, and restore the previous profile functions."""
-        # From now on, observe() restores the previous function in each thread that calls it. Here, the next call does.
+        # From now on, each thread restores its previous function at its next call. For this thread, that is explain().
         self.ended = perf_counter()
-        self.heard = False
+        self.observed = False
         self.explain()
-        if not self.heard:
-            # observe() was not called for that call, so steps are missing. Python removes a profile function that
-            # raises, which ours does if it is called at the recursion limit.
+        if not self.observed:
+            # observe() was not called for explain(), so steps are missing. Python removes a profile function that
+            # raises, as this one does if it is called at the recursion limit.
             missing = self.add(self.owner(), "other", "what follows was not recorded", None)
             missing.error = "the application replaced the profile function, or reached the recursion limit"
         for _, _, step in self.unexplained:
-            # Nothing was called while the exception was handled. Most likely the last part that failed raised it.
+            # Nothing was called while the exception was handled. Most likely, the last inner step that failed raised
+            # it.
             inside = [other.error for other in self.steps if other.parent is step and other.error]
             step.error = inside[-1] if inside else step.error
         if getattr(threading, "_profile_hook", None) == self.enter_thread:
@@ -190,17 +190,17 @@ class Recorder:
         if previous is not None:
             previous(frame, event, arg)
             if sys.getprofile() != self.enter_thread:
-                # It was called to start profiling this thread, and has installed the function to call from now on.
+                # It was called to start profiling in this thread, and has installed the function to call from now on.
                 previous = sys.getprofile()
         sys.setprofile(functools.partial(self.observe, previous))
         self.observe(None, frame, event, arg)
 
     def observe(self, previous: Any, frame: FrameType, event: str, arg: Any) -> None:
-        self.heard = True
+        self.observed = True
         if callable(previous):
             previous(frame, event, arg)
         if self.ended is not None:
-            # Another block that began in this one and has not ended calls this function, and must go on.
+            # Another recorder, started after this one and not stopped yet, calls this function. It must continue.
             if getattr(sys.getprofile(), "func", None) == self.observe:
                 _restore(previous)
             return
@@ -357,13 +357,13 @@ class Recorder:
 
     def add(self, owner: Owner, kind: str, name: str, note: str | None) -> Step:
         step = Step(owner, kind, name, note)
-        self.look(step)
+        self.record_stacks(step)
         step.app_stack_before, step.request_stack_before = step.app_stack, step.request_stack
         self.steps.append(step)
         return step
 
-    def look(self, step: Step) -> None:
-        """Note what is on both stacks."""
+    def record_stacks(self, step: Step) -> None:
+        """Describe the entries of both stacks in a step."""
         apps: list[Any] = _app_ctx_stack.entries()
         requests: list[Any] = _request_ctx_stack.entries()
         step.app_stack = [_app_label(context) for context in apps]
@@ -406,7 +406,7 @@ class Recorder:
                 self.streams = [stream for stream in self.streams if stream() is not None]
                 self.streams.append(ref(body))
         elif call.name in ("full_dispatch_request", "handle_exception") and step.parent:
-            # What wsgi_app() itself returns is only the body.
+            # wsgi_app() itself returns only the body.
             step.parent.result = step.result
 
     def note(self, context: Any, note: str) -> None:
@@ -418,11 +418,11 @@ class Recorder:
         # Up to Python 3.12, this updates the dictionary that begin() has read. Otherwise it would keep objects alive
         # whose variables the function has deleted, such as an exception whose traceback refers to the frame.
         frame.f_locals.get("")
-        # This also removes calls inside it whose ends were not noticed.
+        # This also removes inner calls whose ends were not observed.
         del call.owner.calls[call.owner.calls.index(call) :]
         if call.step is not None:
             call.step.end = perf_counter()
-            self.look(call.step)
+            self.record_stacks(call.step)
 
     def explain(self) -> None:
         """Find the exceptions that ended steps, if one of them is being handled."""
@@ -498,7 +498,7 @@ def _running(functions: list[tuple[T, Any]], frame: FrameType) -> tuple[T, Any]:
 
 
 def _functions(registry: Any) -> Iterator[Any]:
-    """Go through a registry of functions: a list, or a dictionary of functions, lists and dictionaries."""
+    """Yield the functions in a registry: a list, or a dictionary of functions, lists and dictionaries."""
     if isinstance(registry, (dict, list, tuple)):
         for part in list(registry.values() if isinstance(registry, dict) else registry):
             yield from _functions(part)
@@ -555,7 +555,7 @@ def _error(error: BaseException) -> str:
 
 
 def _describe(value: Any) -> str | None:
-    """Describe what a step has returned, without calling methods of the application."""
+    """Describe the return value of a step, without calling methods of the application."""
     if value is None:
         return None
     if type(value) in (str, bytes, int, float, bool):

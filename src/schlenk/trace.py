@@ -1,7 +1,7 @@
-"""The way of a request: each step of its life, and what was on both stacks after it.
+"""The way of a request: each step of its life, and the entries of both stacks after it.
 
 :func:`trace` records it; ``python -m schlenk trace`` does so on the command line. How steps are recognized is described
-in :mod:`schlenk.recorder`. Nothing of it is used, or imported, by an application that is not traced.
+in :mod:`schlenk.recorder`. An application that is not traced does not import these modules.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Way:
 
     @property
     def record(self) -> dict[str, Any]:
-        """All that was recorded, as a dictionary of plain values.
+        """The complete record, as a dictionary of plain values.
 
         ``title`` and ``app`` are the first request and its application, ``python`` and ``schlenk`` the versions, and
         ``seconds`` the length of the block. ``owners`` are the names of threads and greenlets. Each of the ``steps``
@@ -42,8 +42,8 @@ class Way:
         * ``kind``, ``name``, and the ``function`` that ran and ``where`` it is defined,
         * ``begin`` and ``end`` in seconds (``end`` is ``None`` if it had not ended),
         * ``result`` or ``error``, and a ``note``, each ``None`` or a short text,
-        * ``app_stack`` and ``request_stack``: what was on both stacks after it, lowest first; before it, that was
-          ``app_stack_before`` and ``request_stack_before``,
+        * ``app_stack`` and ``request_stack``: the entries of both stacks after it, lowest first,
+        * ``app_stack_before`` and ``request_stack_before``: the entries before it,
         * ``owner``, an index of ``owners``; ``parent``, the index of the step that it is a part of, or ``None``; and
           ``depth``, the number of steps that it is a part of.
         """
@@ -130,7 +130,7 @@ class Way:
 
 @contextmanager
 def trace() -> Iterator[Way]:
-    """Record each step of the requests that are handled in the block, also in threads and greenlets started in it.
+    """Record each step of the requests that are handled in the block, and in threads and greenlets started in it.
 
     The requests take longer in the block, and nothing else changes. A profile function that was set before is called as
     well. The way can be read after the block, and has no references to the application.
