@@ -135,7 +135,7 @@ def copy_current_request_context(f: F) -> F:
     ...     worker.start(); worker.join()
     /page
 
-    As in Flask 1.1, except that calls at the same time shared one context there, so that one could pop another's push.
+    As in Flask 1.1, except that simultaneous calls shared one context there, so one call could pop what another pushed.
     """
     top = _request_ctx_stack.top
     if top is None:
@@ -320,7 +320,7 @@ class RequestContext:
     _preserved_exc: BaseException | None = None
     # The application context that is being popped with this one.
     ending: AppContext | None = None
-    # The hook or error handler that returned the response, and what kind it is, for the error if that was no response.
+    # The kind and the function of the hook or error handler that returned last. Errors about its return value name it.
     responder: tuple[str, Callable[..., Any]] | None = None
 
     def __init__(
@@ -390,7 +390,7 @@ class RequestContext:
         A preserved context on top is popped first. If opening the session or a URL converter raises an error, the
         context stays on the stack. Call :meth:`pop` then; a ``with`` statement does so.
         """
-        # Most requests find both stacks empty. Reading `top` would raise and catch an error then (300 ns).
+        # Usually both stacks are empty. Reading `top` would raise and catch an error then (300 ns).
         requests = _request_ctx_stack.entries()
         top = requests[-1] if requests else None
         if top is not None and top.preserved:
@@ -448,7 +448,7 @@ class RequestContext:
             if last:
                 self.preserved, self._preserved_exc = False, None
                 self.app.do_teardown_request(exc)
-                # A request class need not have it.
+                # A request class need not have the method.
                 close = getattr(self.request, "close", None)
                 if callable(close):
                     close()

@@ -39,7 +39,7 @@ def put_back(flask: Any) -> None:
     jinja: Any = modules["jinja2"]
     _add(jinja, Markup=markupsafe.Markup, escape=markupsafe.escape)
     _add(jinja, contextfunction=jinja.pass_context, evalcontextfilter=jinja.pass_eval_context)
-    # What these extensions did is built in today.
+    # Jinja has the features of these extensions built in.
     extensions = import_module("jinja2.ext")
     built_in = type("BuiltIn", (extensions.Extension,), {})
     _add(extensions, autoescape=built_in, with_=built_in)
@@ -260,7 +260,7 @@ class locked_cached_property(cached_property):  # type: ignore[type-arg]
 
 
 def compatibility() -> ModuleType:
-    """Return a module in the place of ``flask._compat``, which let Flask run on Python 2."""
+    """Return a replacement for ``flask._compat``, the module with which Flask 1 supported Python 2."""
     module: Any = ModuleType("flask._compat")
     module.text_type = str
     return module  # type: ignore[no-any-return]
@@ -273,7 +273,7 @@ def propagate_exceptions(app: Any) -> bool:
 
 
 def _add_view_type(views: Any) -> None:
-    """Add ``MethodViewType``, which was the class of ``MethodView``. Today its instances are found by inheritance."""
+    """Add ``MethodViewType``, which was the metaclass of ``MethodView``. ``isinstance`` now checks inheritance."""
 
     class IsMethodView(type):
         def __instancecheck__(cls, instance: Any) -> bool:
@@ -304,7 +304,7 @@ def _make_session_writable(context_class: Any) -> None:
 
 
 def _add_json(flask_class: Any, json_module: Any, provider: Any) -> None:
-    """Add the two JSON classes, an application's attributes for others, and ``JSONIFY_PRETTYPRINT_REGULAR``."""
+    """Add the two JSON classes, the attributes of an application that replace them, and a setting for ``jsonify``."""
     if "JSONEncoder" in vars(json_module):
         return
 

@@ -233,7 +233,7 @@ class SessionInterface:
     def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
         """Return whether the response must set the session cookie.
 
-        It must if the session was modified, or if the session is permanent and ``SESSION_REFRESH_EACH_REQUEST`` is set.
+        True if the session was modified, or if it is permanent and ``SESSION_REFRESH_EACH_REQUEST`` is set.
         """
         return session.modified or (session.permanent and app.config["SESSION_REFRESH_EACH_REQUEST"])
 
@@ -335,7 +335,7 @@ class SecureCookieSessionInterface(SessionInterface):
         path = self.get_cookie_path(app)
         accessed = session.accessed
         empty = not session
-        # The check above counts as access, but is not an access by the application.
+        # The line above has set `accessed`, but the application has not accessed the session.
         if session.accessed != accessed:
             session.accessed = accessed
         if accessed:

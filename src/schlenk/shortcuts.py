@@ -16,7 +16,7 @@ Shortcut                     Replaces                                           
 :func:`signing_serializer`   making a serializer and deriving its key                1 µs instead of 19 µs
 ===========================  ======================================================  ==========================
 
-Each shortcut stands back if a class, an instance or a later patch overrides one of the methods that it bypasses. The
+A shortcut is not taken if a class, an instance or a later patch overrides one of the methods that it bypasses. The
 exceptions are patches of helper functions in Werkzeug and itsdangerous; ``docs/fidelity.md`` lists them.
 """
 
@@ -93,8 +93,9 @@ def _blank(mimetype: str, status: int) -> tuple[dict[str, Any], list[tuple[str, 
 class Response(wrappers.Response):
     """Creates and sends a response of one string without going through Werkzeug's general case.
 
-    It stands back for a class that overrides one of the methods in ``_creating`` or ``_calling``, at any time, or has a
-    property called ``headers`` or ``response``; and for an instance, or headers, with additional attributes.
+    The shortcut is not taken for a class that overrides one of the methods in ``_creating`` or ``_calling``, at any
+    time, or has a property called ``headers`` or ``response``; nor for an instance, or headers, with additional
+    attributes.
     """
 
     _is_plain = _is_known
@@ -136,7 +137,7 @@ class Response(wrappers.Response):
                 vars(made)["_list"] = [*defaults, ("Content-Length", str(len(data)))]
                 self.headers = made
                 self.response = body = [data]
-                # Otherwise, properties of these names were added to the class after it had been created.
+                # If they differ, properties with these names were added to the class after it had been created.
                 if self.headers is made and self.response is body:
                     return
         super().__init__(response, status, headers, mimetype, content_type, direct_passthrough)
@@ -152,7 +153,7 @@ class Response(wrappers.Response):
             body: Any = self.response
             code, given = own["_status_code"], self.headers
             if type(body) is _ListIterator:
-                # The page of an error; see force_type(). The new iterator is unread, as the old one was.
+                # The page of an error; see force_type(). The response gets a new iterator, which is unread.
                 body = [*body]
                 self.response = cast(Any, iter(body))
             if (
@@ -205,7 +206,7 @@ class Response(wrappers.Response):
 class Request(wrappers.Request):
     """Reads cookies from the environ, without searching the headers, and closes files only if there are any.
 
-    It stands back for a request whose ``headers`` are not those of its environ.
+    The first shortcut is not taken for a request whose ``headers`` are not those of its environ.
     """
 
     @cached_property
@@ -240,8 +241,8 @@ _match = routing.MapAdapter.match
 class Map(routing.Map):
     """Caches the server name of each host, and the rule and the values of each URL until a rule is added.
 
-    Values are cached only if all converters are Werkzeug's. The map stands back for a subclass, and for an application
-    that is not at the root of its host, or that matches hosts or subdomains.
+    Values are cached only if all converters are Werkzeug's. The cache of hosts is not used by a subclass, nor by an
+    application that is not at the root of its host, or that matches hosts or subdomains.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

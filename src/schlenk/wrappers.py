@@ -179,7 +179,7 @@ class Request(RequestBase):
         return self._url(lambda: super(Request, self).host_url)
 
     def _url(self, inherited: Callable[[], str]) -> str:
-        """Return a URL. A host that Python's IDNA codec, which is of 2003, cannot decode is left as it was sent."""
+        """Return a URL. A host that Python's codec for IDNA 2003 cannot decode is left as it was sent."""
         try:
             return inherited()
         except UnicodeError:
