@@ -115,7 +115,7 @@ def test_pop_below_top_request_raises(app: Flask) -> None:
 @pytest.mark.usefixtures("outer")
 def test_pop_below_top_app_context_raises(app: Flask) -> None:
     with app.app_context() as below, app.app_context():
-        with unchanged(), pytest.raises(AssertionError):
+        with unchanged(), pytest.raises(AssertionError, match="wrong context"):
             below.pop()
 
 
@@ -127,7 +127,7 @@ def test_pop_unpushed_request_context_raises(app: Flask) -> None:
 
 @pytest.mark.usefixtures("outer")
 def test_pop_unpushed_app_context_raises(app: Flask) -> None:
-    with unchanged(), pytest.raises(AssertionError):
+    with unchanged(), pytest.raises(AssertionError, match="wrong context"):
         app.app_context().pop()
 
 

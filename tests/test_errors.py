@@ -334,7 +334,7 @@ def test_trapped_form_key_reaches_handler() -> None:
 def test_handle_outside_except_block_raises() -> None:
     app = Flask("handling")
     app.register_error_handler(Missing, named("never"))
-    with app.test_request_context(), pytest.raises(AssertionError):
+    with app.test_request_context(), pytest.raises(AssertionError, match="being handled"):
         app.handle_user_exception(Missing())
 
 

@@ -117,7 +117,7 @@ def test_object_with_any_name_is_refused() -> None:
         def __getattr__(self, name: str) -> None:
             return None
 
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="Answering is not JSON serializable"):
         json.dumps(Answering())
 
 

@@ -597,7 +597,7 @@ def test_manual_teardown_gets_equal_error(app: Flask, steps: list[str]) -> None:
 
 def test_manual_teardown_requires_request(app: Flask, steps: list[str]) -> None:
     with app.app_context():
-        with pytest.raises(AttributeError):
+        with pytest.raises(AttributeError, match="request"):
             app.do_teardown_request()
         assert steps == []
 

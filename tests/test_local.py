@@ -87,7 +87,7 @@ def test_locals_are_independent() -> None:
 
 
 def test_values_live_only_in_storage() -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="__dict__"):
         vars(Local())
 
 

@@ -147,7 +147,7 @@ def test_nested_change_is_not_noticed() -> None:
 
 
 def test_session_is_unhashable() -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="unhashable"):
         hash(SecureCookieSession())
 
 

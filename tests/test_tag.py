@@ -111,7 +111,7 @@ def test_html_method_of_class_is_no_markup(serializer: TaggedJSONSerializer) -> 
     class NoWidget:
         __html__ = None
 
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="NoWidget is not JSON serializable"):
         serializer.dumps(NoWidget())
 
 
@@ -237,7 +237,7 @@ def test_default_tags_can_be_replaced() -> None:
         default_tags = [PassList]
 
     assert [type(tag) for tag in Bare().order] == [PassList]
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="bytes is not JSON serializable"):
         Bare().dumps([b"bytes"])
 
 

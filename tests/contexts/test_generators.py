@@ -301,11 +301,11 @@ def test_outliving_block_is_not_shared(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_taken_off_stream_ends_quietly(app: RecordingApp) -> None:
+def test_close_of_popped_stream_raises(app: RecordingApp) -> None:
     stream = get(app, "/stream/ada")
     while _request_ctx_stack.top is not None:
         _request_ctx_stack.top.pop()
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match="not pushed"):
         stream.close()
     assert tops() == NOTHING
 
