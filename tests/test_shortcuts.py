@@ -1,4 +1,4 @@
-"""Shortcuts: each gives the same result as Werkzeug, and stands back for subclasses that override methods."""
+"""Shortcuts: each gives the same result as Werkzeug, and is not taken for subclasses that override methods."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Flask", "current_app", "g", "request", "session"]
 
-# Hosts that may contain letters outside ASCII. No URL can be built with such a host, but it does no harm.
+# Also matches names with letters outside ASCII. No URL can be built with such a host, but the request is harmless.
 _unusual_host = re.compile(r"[\w.-]+(:\d+)?")
 
 
@@ -72,7 +72,7 @@ class Flask(Scaffold, MissingAttributes):
     :param host_matching: match the ``host`` of each rule.
     :param subdomain_matching: match the ``subdomain`` of each rule, relative to ``SERVER_NAME``.
     :param root_path: the folder that relative file names start from; default: the folder of the module.
-    :raises TypeError: a parameter asks for something that is not supported.
+    :raises TypeError: one of these six parameters has another value.
 
     >>> app = Flask("greeter")
     >>> @app.route("/")
@@ -137,7 +137,7 @@ class Flask(Scaffold, MissingAttributes):
         return AppContext(self)
 
     def test_request_context(self, *args: Any, **kwargs: Any) -> RequestContext:
-        """Return a request context for a made-up request. Use it in a ``with`` statement.
+        """Return a request context for a request that is built from the arguments. Use it in a ``with`` statement.
 
         :param args: with ``kwargs``, passed to :class:`schlenk.testing.EnvironBuilder` after the application.
 
@@ -192,7 +192,7 @@ class Flask(Scaffold, MissingAttributes):
                     context.push()
                     pushed = True
                     if isinstance(context, RequestContext):
-                        # Any other class has no such count.
+                        # Contexts of other classes have no `blocks`.
                         context.blocks += 1
                     response = self.full_dispatch_request()
                 except Exception as unhandled:
@@ -264,7 +264,7 @@ class Flask(Scaffold, MissingAttributes):
         trusted_hosts = self.config.get("TRUSTED_HOSTS")
         if trusted_hosts is not None:
             request.trusted_hosts = trusted_hosts
-        # A request class need not have it.
+        # A request class need not have the attribute.
         if getattr(request, "trusted_hosts", None):
             _check_trusted(request)
         environ = request.environ

@@ -328,7 +328,7 @@ class LocalStack(Generic[T]):
     def discard(self, obj: T) -> bool:
         """Pop ``obj`` if it is on top, and return whether it was.
 
-        Equal to comparing ``top`` and calling ``pop()``, but looks the stack up only once.
+        The same as comparing ``top`` and calling ``pop()``, but the stack is looked up only once.
         """
         storage = self.__storage
         ident = storage.stacking_ident()
@@ -402,11 +402,14 @@ class LocalStack(Generic[T]):
         return [] if values is None else values.get("stack", [])
 
     def current(self, entries: list[T]) -> list[T]:
-        """Return the list that has replaced ``entries``, a list of this stack, if :func:`context_ident` is in use."""
+        """Return the list that replaces ``entries``, an earlier list of this stack.
+
+        It is another list only with :func:`context_ident`, which replaces the list at each change.
+        """
         return entries if self.__storage.contexts is None else self.entries()
 
     def own_entries(self) -> list[T]:
-        """Return the same as :meth:`entries`, but a list that may be changed: no copied context shares it."""
+        """Return the same objects as :meth:`entries`, in a list that no copied context shares, so it can be changed."""
         self.__storage.stacking_ident()
         return self.entries()
 
@@ -429,7 +432,7 @@ class LocalStack(Generic[T]):
 
 
 class _Substitute:
-    """The storage of a stack whose ``_local`` was replaced by an object that is no Local, such as a mock.
+    """The storage of a stack whose ``_local`` was replaced by an object that is not a Local, such as a mock.
 
     The stack is the object's attribute ``stack``, for all owners.
     """
@@ -497,7 +500,7 @@ def _empty() -> RuntimeError:
 
 
 class LocalManager:
-    """Releases a number of locals together, at the end of a request.
+    """Releases several locals together, at the end of a request.
 
     :param locals: a :class:`Local` or :class:`LocalStack`, or an iterable of them; kept as the list ``locals``, to
         which more may be appended.

@@ -59,7 +59,7 @@ def _without(adapter: MapAdapter, rule: Rule) -> MapAdapter | None:
         new.map._matcher = copy(adapter.map._matcher)
         new.map._matcher._root = copied(adapter.map._matcher._root)
     except (AttributeError, TypeError, ValueError):
-        # A Werkzeug whose matcher is built differently: its answer stands.
+        # This version of Werkzeug has another matcher, so its result is used.
         return None
-    # The converter may have matched another URL, which was rejected: then nothing can be tried instead.
+    # A converter may have matched another URL, with another map. The rule is in that map then.
     return new if found else None

@@ -277,7 +277,7 @@ class Scaffold:
             parameters of :class:`werkzeug.routing.Rule`: ``defaults``, ``strict_slashes``, ``subdomain``, ``host``, …
         :raises TypeError: ``methods`` is a string.
         :raises AssertionError: neither ``endpoint`` nor ``view_func`` is given, or the endpoint already has another
-            view. In the second case, the rule is added all the same, for that other view.
+            view. In the second case, the rule has been added, for that other view.
 
         >>> from schlenk import Flask
         >>> app = Flask(__name__)
@@ -338,8 +338,8 @@ class Scaffold:
     def before_first_request(self, f: BeforeFirstRequest) -> BeforeFirstRequest:
         """Register a function to run before the first request.
 
-        It runs once, in the context of the first request; other requests wait until it has returned. If it raises,
-        that request fails, and the function runs again before the next request.
+        It runs once, in the context of the first request; other requests wait until it has returned. If it raises an
+        error, that request fails, and the function runs again before the next request.
 
         :param f: called without arguments.
         """
@@ -392,12 +392,12 @@ class Scaffold:
     def teardown_request(self, f: Teardown) -> Teardown:
         """Register a function to run when a request context is popped.
 
-        The functions run in reverse order of registration. If one raises, the remaining functions do not run; the
-        contexts are popped all the same.
+        The functions run in reverse order of registration. If one raises an error, the remaining functions do not run,
+        but the contexts are popped.
 
         With :func:`~schlenk.stream_with_context`, the function runs when the stream ends. If the server closes the
-        stream early, the error is ``GeneratorExit``: when the client disconnects, but also when the body is not sent,
-        as for a ``HEAD`` request or a 304 response. A function that rolls back on every error rolls back then, too.
+        stream early, the error is ``GeneratorExit``. That happens when the client disconnects, and when the body is not
+        sent, as for a ``HEAD`` request or a 304 response. A function that rolls back on every error does so then, too.
 
         :param f: called with the unhandled error, or with ``None``.
 

@@ -33,6 +33,7 @@ class JSONEncoder(_json.JSONEncoder):
 
     Dates are written as HTTP dates, UUIDs as strings, dataclasses as objects, and objects with ``__html__`` as the HTML
     that it returns.
+
     To support another type, override :meth:`default` in a subclass and set ``app.json_encoder`` to it.
 
     >>> class SetEncoder(JSONEncoder):
