@@ -115,7 +115,7 @@ def main() -> int:
     for release in RELEASES:
         if only and release.name.lower() not in only:
             continue
-        row = [f"{release.name} {release.version}"]
+        row = [release.label]
         pythons = {flask: environment(release, flask, directory, schlenk) for flask in (True, False)}
         for setup in SETUPS:
             error = run(release, setup, pythons[setup.flask])

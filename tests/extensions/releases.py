@@ -30,6 +30,12 @@ class Release:
         return self.name.lower().replace("-", "_")
 
     @property
+    def label(self) -> str:
+        """Its name and version, and which packages it needs in an older release."""
+        older = ", ".join(f"`{requirement}`" for requirement in self.requirements if "<" in requirement)
+        return f"{self.name} {self.version}" + (f" with {older}" if older else "")
+
+    @property
     def without_requirements(self) -> tuple[tuple[str, str], ...]:
         """The names and versions to install without their requirements, which include Flask."""
         return ((self.name, self.version), *self.beside)
