@@ -18,9 +18,8 @@ from werkzeug.exceptions import (
     NotFound,
 )
 
-from schlenk import Flask, Response, abort, got_request_exception, request, session, signals_available
-
-needs_signals = pytest.mark.skipif(not signals_available, reason="needs blinker")
+from schlenk import Flask, Response, abort, got_request_exception, request, session
+from tests.support.requirements import needs_blinker
 
 
 class Missing(LookupError):
@@ -418,7 +417,7 @@ def test_propagated_error_has_traceback() -> None:
     assert raised.traceback[-1].name == "view"
 
 
-@needs_signals
+@needs_blinker
 @pytest.mark.parametrize("testing", [False, True])
 def test_unhandled_error_sends_signal(testing: bool) -> None:
     error, seen = Missing(), []
@@ -433,7 +432,7 @@ def test_unhandled_error_sends_signal(testing: bool) -> None:
     assert seen == [(app, error)]
 
 
-@needs_signals
+@needs_blinker
 def test_handled_error_sends_no_signal() -> None:
     seen: list[Any] = []
     app = failing(Missing())

@@ -28,11 +28,11 @@ from schlenk import (
     message_flashed,
     request,
     session,
-    signals_available,
     stream_with_context,
     url_for,
 )
 from schlenk.helpers import get_debug_flag, get_env, get_load_dotenv, get_root_path
+from tests.support.requirements import needs_blinker
 
 
 @pytest.fixture
@@ -398,7 +398,7 @@ def test_flashed_messages_require_request(app: Flask) -> None:
         get_flashed_messages()
 
 
-@pytest.mark.skipif(not signals_available, reason="needs blinker")
+@needs_blinker
 def test_flash_sends_signal(app: Flask) -> None:
     seen: list[Any] = []
 

@@ -7,7 +7,8 @@ from textwrap import dedent
 
 import pytest
 
-from tests.support.programs import AS, UNDER, needs_flask, refused, run, under
+from tests.support.programs import AS, UNDER, refused, run, under
+from tests.support.requirements import needs_flask
 
 
 def indented(lines: str) -> str:

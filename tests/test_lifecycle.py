@@ -25,14 +25,13 @@ from schlenk import (
     g,
     request,
     session,
-    signals_available,
     url_for,
 )
 from schlenk.sessions import SecureCookieSessionInterface
 from tests.support.contexts import fail
+from tests.support.requirements import needs_blinker
 
 PATIENCE = 30
-needs_signals = pytest.mark.skipif(not signals_available, reason="needs blinker")
 
 
 class Crash(BaseException):
@@ -132,7 +131,7 @@ def test_next_request_order(app: Flask, steps: list[str]) -> None:
     ]
 
 
-@needs_signals
+@needs_blinker
 @pytest.mark.usefixtures("signals")
 def test_order_with_signals(app: Flask, steps: list[str]) -> None:
     app.test_client().get("/")
@@ -153,7 +152,7 @@ def test_order_with_signals(app: Flask, steps: list[str]) -> None:
     ]
 
 
-@needs_signals
+@needs_blinker
 @pytest.mark.usefixtures("signals")
 def test_order_with_failing_view(app: Flask, steps: list[str]) -> None:
     app.test_client().get("/fails")
@@ -175,7 +174,7 @@ def test_order_with_failing_view(app: Flask, steps: list[str]) -> None:
     ]
 
 
-@needs_signals
+@needs_blinker
 @pytest.mark.usefixtures("signals")
 def test_order_with_propagated_error(app: Flask, steps: list[str]) -> None:
     app.testing = True
@@ -682,7 +681,7 @@ def test_error_gets_500_and_hooks_run(
     assert steps == ran
 
 
-@needs_signals
+@needs_blinker
 @pytest.mark.parametrize(
     ("signal", "ran"),
     [
@@ -707,18 +706,18 @@ def test_receiver_error_gets_500(app: Flask, steps: list[str], signal: str, ran:
         (lambda app: app.teardown_appcontext(fail), [*BEFORE, "view", "after_request 200", UNAWARE[0]]),
         pytest.param(
             lambda app: (fail_in_the_view(app), fail_in("got_request_exception")(app)), [*BEFORE, *TORN_DOWN],
-            marks=needs_signals,
+            marks=needs_blinker,
         ),
         pytest.param(
-            fail_in("request_tearing_down"), [*BEFORE, "view", "after_request 200", *UNAWARE], marks=needs_signals
+            fail_in("request_tearing_down"), [*BEFORE, "view", "after_request 200", *UNAWARE], marks=needs_blinker
         ),
         pytest.param(
-            fail_in("appcontext_tearing_down"), [*BEFORE, "view", "after_request 200", *UNAWARE], marks=needs_signals
+            fail_in("appcontext_tearing_down"), [*BEFORE, "view", "after_request 200", *UNAWARE], marks=needs_blinker
         ),
         pytest.param(
-            fail_in("appcontext_popped"), [*BEFORE, "view", "after_request 200", *UNAWARE], marks=needs_signals
+            fail_in("appcontext_popped"), [*BEFORE, "view", "after_request 200", *UNAWARE], marks=needs_blinker
         ),
-        pytest.param(fail_in("appcontext_pushed"), [], marks=needs_signals),
+        pytest.param(fail_in("appcontext_pushed"), [], marks=needs_blinker),
     ],
     ids=[
         "handler of 500", "teardown_request", "teardown_appcontext", "got_request_exception", "request_tearing_down",
@@ -740,7 +739,7 @@ def test_unopened_session_skips_early_hooks(app: Flask, steps: list[str]) -> Non
     assert steps == ["after_request 500", *TORN_DOWN]
 
 
-@needs_signals
+@needs_blinker
 def test_error_signal_needs_no_context(app: Flask) -> None:
     told: list[tuple[Flask, Exception]] = []
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from schlenk.__main__ import main
-from tests.support.programs import needs_flask
+from tests.support.requirements import needs_flask
 
 SHOP = """
 from schlenk import Flask, request, session

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.support.programs import needs_flask
+from tests.support.requirements import needs_flask
 from tests.support.serving import PATIENCE, serving
 
 pytestmark = needs_flask

@@ -6,7 +6,8 @@ import pytest
 from werkzeug.utils import cached_property
 
 from schlenk import removed
-from tests.support.programs import needs_flask, run, under
+from tests.support.programs import run, under
+from tests.support.requirements import needs_flask
 
 # --- Werkzeug
 

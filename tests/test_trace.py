@@ -21,7 +21,8 @@ from schlenk import Flask, Response, abort, copy_current_request_context, drawin
 from schlenk.testing import FlaskClient
 from schlenk.trace import Way, trace
 from tests.support.execution import in_thread
-from tests.support.programs import needs_flask, run, under
+from tests.support.programs import run, under
+from tests.support.requirements import needs_blinker, needs_flask
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -630,7 +631,7 @@ def test_context_pushed_again(app: Flask) -> None:
     assert again == [None, "pushed again", "pushed again"]
 
 
-@pytest.mark.skipif(not schlenk.signals_available, reason="needs blinker")
+@needs_blinker
 def test_signals_with_receivers(app: Flask) -> None:
     with schlenk.request_started.connected_to(lambda sender: None):
         with schlenk.request_tearing_down.connected_to(lambda sender, exc: None):
@@ -640,7 +641,7 @@ def test_signals_with_receivers(app: Flask) -> None:
     assert names(way) == []
 
 
-@pytest.mark.skipif(not schlenk.signals_available, reason="needs blinker")
+@needs_blinker
 def test_signals_without_receivers(app: Flask) -> None:
     def view() -> str:
         schlenk.message_flashed.send(app)

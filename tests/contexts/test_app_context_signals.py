@@ -8,6 +8,7 @@ import pytest
 
 from schlenk import Flask, signals
 from tests.support.contexts import NOTHING, RecordingApp, fail, tops
+from tests.support.requirements import needs_blinker
 
 
 def test_pushed_is_sent_after_push(app: RecordingApp, record: Any) -> None:
@@ -39,16 +40,16 @@ def test_each_push_and_pop_sends_signal(app: RecordingApp, record: Any) -> None:
     assert app.torn == [("app", None)]
 
 
+@needs_blinker
 @pytest.mark.parametrize("push", [lambda app: app.app_context().push(), lambda app: app.test_request_context().push()])
 def test_failing_pushed_receiver_undoes_push(app: RecordingApp, push: Any) -> None:
-    pytest.importorskip("blinker")
     with signals.appcontext_pushed.connected_to(fail), pytest.raises(ZeroDivisionError):
         push(app)
     assert tops() == NOTHING
 
 
+@needs_blinker
 def test_failing_receiver_leaks_nothing(app: RecordingApp) -> None:
-    pytest.importorskip("blinker")
 
     def push_another(sender: Flask) -> None:
         if sender is app:
@@ -60,8 +61,8 @@ def test_failing_receiver_leaks_nothing(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
+@needs_blinker
 def test_failed_push_can_be_repeated(app: RecordingApp) -> None:
-    pytest.importorskip("blinker")
     context = app.app_context()
     with signals.appcontext_pushed.connected_to(fail), pytest.raises(ZeroDivisionError):
         context.push()
@@ -70,9 +71,9 @@ def test_failed_push_can_be_repeated(app: RecordingApp) -> None:
     assert app.torn == [("app", None)]
 
 
+@needs_blinker
 @pytest.mark.parametrize("context", [Flask.app_context, Flask.test_request_context])
 def test_failing_popped_receiver_still_pops(app: RecordingApp, context: Any) -> None:
-    pytest.importorskip("blinker")
     with signals.appcontext_popped.connected_to(fail), pytest.raises(ZeroDivisionError), context(app):
         pass
     assert tops() == NOTHING

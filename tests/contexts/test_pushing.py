@@ -22,6 +22,7 @@ from schlenk import (
 from schlenk.ctx import AppContext
 from schlenk.sessions import SessionInterface
 from tests.support.contexts import NOTHING, RecordingApp, fail, tops
+from tests.support.requirements import needs_blinker
 
 # --- Whether there is a context
 
@@ -138,8 +139,8 @@ def test_failed_push_leaves_context_to_pop(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
+@needs_blinker
 def test_failed_enter_pops_no_other_context(app: RecordingApp) -> None:
-    pytest.importorskip("blinker")
     with RecordingApp("other").test_request_context() as other:
         with signals.appcontext_pushed.connected_to(fail), pytest.raises(ZeroDivisionError), app.test_request_context():
             pass
@@ -177,8 +178,8 @@ def test_failed_stream_keeps_contexts(app: RecordingApp, monkeypatch: pytest.Mon
     assert app.torn == [("request", None), ("app", None)]
 
 
+@needs_blinker
 def test_failed_app_context_push_is_undone(app: RecordingApp) -> None:
-    pytest.importorskip("blinker")
     with signals.appcontext_pushed.connected_to(fail), pytest.raises(ZeroDivisionError), app.app_context():
         pytest.fail("it was not pushed")
     assert tops() == NOTHING

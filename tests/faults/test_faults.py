@@ -11,8 +11,7 @@ import pytest
 from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, stream_with_context
 from tests.faults.trial import FAULTS, MODES, POINTS, Cell, run
 from tests.fidelity.side import load
-
-pytest.importorskip("blinker")
+from tests.support.requirements import needs_blinker
 
 FLASK = {
     (point_and_mode, fault): outcome
@@ -44,6 +43,7 @@ def named(cells: list[Cell]) -> list[Any]:
     return [pytest.param(cell, id=", ".join(cell)) for cell in cells]
 
 
+@needs_blinker
 @pytest.mark.parametrize("cell", named([cell for cell in CELLS if not departs(cell)]))
 def test_fault_ends_as_in_flask(cell: Cell) -> None:
     outcome = outcome_of(cell)
@@ -51,12 +51,14 @@ def test_fault_ends_as_in_flask(cell: Cell) -> None:
     assert outcome[3] == CLEAN
 
 
+@needs_blinker
 @pytest.mark.parametrize("cell", named([cell for cell in CELLS if cell.point in HALF_PUSHED]))
 def test_fault_during_push_surfaces_cleanly(cell: Cell) -> None:
     """Flask 1.1.4 replaced the error, or left the application context on the stack for later requests."""
     assert outcome_of(cell) == ["the-fault; ; [0, 0]", CLEAN, CLEAN, CLEAN]
 
 
+@needs_blinker
 @pytest.mark.parametrize(
     "cell", named([cell for cell in CELLS if cell.point in TEARDOWN and cell.mode == "kept by a client"])
 )
@@ -67,6 +69,7 @@ def test_fault_in_preserved_teardown(cell: Cell) -> None:
     assert outcome_of(cell) == ["200 onetwo; ; [1, 1]", f"the-fault; {torn}; {depths}", CLEAN, CLEAN]
 
 
+@needs_blinker
 @pytest.mark.parametrize("point", POINTS)
 def test_fault_occurs_at_each_point(point: str) -> None:
     """The other tests rely on this."""

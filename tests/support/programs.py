@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.util import find_spec
 from textwrap import dedent
-
-import pytest
-
-needs_flask = pytest.mark.skipif(find_spec("flask") is None, reason="needs Flask")
 
 UNDER = "import schlenk; schlenk.install_under_flask()\n"
 AS = "import schlenk; schlenk.install_as_flask()\n"
