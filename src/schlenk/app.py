@@ -318,7 +318,9 @@ class Flask(Scaffold, MissingAttributes):
             __traceback_hide__ = "before"
             try:
                 for function in self.before_first_request_funcs:
-                    function()
+                    returned = function()
+                    if returned is not None:
+                        responses.refuse_coroutine("before_first_request function", function, returned)
                 self._got_first_request = True
             finally:
                 self._first_request_ident = None
@@ -335,7 +337,9 @@ class Flask(Scaffold, MissingAttributes):
         for preprocess in self.url_value_preprocessors.get(None, ()):
             # The request is looked up each time, because a function may leave another context on top.
             request = _current_request()
-            preprocess(request.endpoint, request.view_args)
+            returned = preprocess(request.endpoint, request.view_args)
+            if returned is not None:
+                responses.refuse_coroutine("url_value_preprocessor", preprocess, returned)
         for function in self.before_request_funcs.get(None, ()):
             value = function()
             if value is not None:
@@ -562,7 +566,9 @@ class Flask(Scaffold, MissingAttributes):
             exc = sys.exc_info()[1]
         __traceback_hide__ = "before"
         for function in reversed(self.teardown_request_funcs.get(None, ())):
-            function(exc)
+            returned = function(exc)
+            if returned is not None:
+                responses.refuse_coroutine("teardown_request function", function, returned)
         if request_tearing_down.receivers:
             request_tearing_down.send(self, exc=exc)
 
@@ -577,7 +583,9 @@ class Flask(Scaffold, MissingAttributes):
         if self.teardown_appcontext_funcs:
             __traceback_hide__ = "before"
             for function in reversed(self.teardown_appcontext_funcs):
-                function(exc)
+                returned = function(exc)
+                if returned is not None:
+                    responses.refuse_coroutine("teardown_appcontext function", function, returned)
         if appcontext_tearing_down.receivers:
             appcontext_tearing_down.send(self, exc=exc)
 
@@ -586,7 +594,9 @@ class Flask(Scaffold, MissingAttributes):
     def inject_url_defaults(self, endpoint: str, values: dict[str, Any]) -> None:
         """Run the functions of :meth:`url_defaults`, which add to the ``values`` for a URL of ``endpoint``."""
         for function in self.url_default_functions.get(None, ()):
-            function(endpoint, values)
+            returned = function(endpoint, values)
+            if returned is not None:
+                responses.refuse_coroutine("url_defaults function", function, returned)
 
     def handle_url_build_error(self, error: Exception, endpoint: str, values: dict[str, Any]) -> str:
         """Return the URL from the first of ``url_build_error_handlers`` that returns one.
@@ -604,6 +614,7 @@ class Flask(Scaffold, MissingAttributes):
                 error = raised
             else:
                 if url is not None:
+                    responses.refuse_coroutine("URL build error handler", handler, url)
                     return url
         raise error
 

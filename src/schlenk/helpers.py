@@ -322,11 +322,16 @@ def get_root_path(import_name: str) -> str:
     return os.path.dirname(os.path.abspath(file))
 
 
-def describe_function(function: Any) -> str:
-    """Name a view, hook or error handler in an error message, with its file and line as far as they are known."""
+def innermost(function: Any) -> Any:
+    """Return the function inside partials, and inside decorators that use :func:`functools.wraps`."""
     while isinstance(function, partial):
         function = function.func
-    function = inspect.unwrap(function)
+    return inspect.unwrap(function)
+
+
+def describe_function(function: Any) -> str:
+    """Name a view, hook or error handler in an error message, with its file and line as far as they are known."""
+    function = innermost(function)
     if hasattr(function, "__qualname__"):
         name = ".".join(filter(None, (function.__module__, function.__qualname__)))
     else:

@@ -5,19 +5,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+import inspect
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as BaseResponse
 
 from .globals import _lookup_req_object, _request_ctx_stack
-from .helpers import describe_function
+from .helpers import describe_function, innermost
 from .json import jsonify
 
 if TYPE_CHECKING:
     from .app import Flask
     from .wrappers import Response
+
+_NO_COROUTINES = (
+    "Views and hooks written with `async def` are not supported: write them with `def`, and call asyncio.run() in them"
+    " to await something."
+)
 
 
 def unpack(returned: tuple[Any, ...]) -> tuple[Any, int | str | None, Any]:
@@ -61,10 +67,7 @@ def from_object(app: Flask, returned: Any) -> Response:
         raise TypeError(f"{_view()} returned None. It must return a response. Does it end without a return statement?")
     if isinstance(returned, Coroutine):
         returned.close()
-        raise TypeError(
-            f"{_view()} returned a coroutine. Views and hooks written with `async def` are not supported: write them"
-            " with `def`, and call asyncio.run() in them to await something."
-        )
+        raise TypeError(f"{_view()} returned a coroutine. {_NO_COROUTINES}")
     if not isinstance(returned, BaseResponse) and not callable(returned):
         raise TypeError(
             f"{_view()} returned an object of type {type(returned).__name__!r}, which cannot be turned into a response."
@@ -87,16 +90,34 @@ def invalid_response(context: Any, returned: Any) -> str:
 
     :param context: the request context, which knows the hook.
     """
-    what = f"an object of type {type(returned).__name__!r}"
-    if returned is None:
-        what = "None"
-    elif isinstance(returned, Coroutine):
+    function = _responder(context, "The function")
+    if isinstance(returned, Coroutine):
         returned.close()
-        what = "a coroutine, as hooks written with `async def` are not supported"
-    return (
-        f"{_responder(context, 'The function')} returned {what}. It must return a response: the one that was passed to "
-        "it, or another."
-    )
+        return f"{function} returned a coroutine. {_NO_COROUTINES}"
+    what = "None" if returned is None else f"an object of type {type(returned).__name__!r}"
+    return f"{function} returned {what}. It must return a response: the one that was passed to it, or another."
+
+
+def refuse_coroutine(kind: str, function: Callable[..., Any], returned: Any) -> None:
+    """Raise ``TypeError`` if a hook whose return value is not used has not run, because it is written with ``async``.
+
+    A coroutine that another function returns is accepted: the function may have kept it, to await it later.
+
+    :param kind: what the hook is registered as.
+    :param function: the hook.
+    :param returned: its return value.
+    """
+    if not isinstance(returned, (Coroutine, AsyncGenerator)):
+        return
+    inner = innermost(function)
+    for each in (inner, type(inner).__call__):
+        if inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each):
+            if isinstance(returned, Coroutine):
+                returned.close()
+            raise TypeError(
+                f"The {kind} {describe_function(function)} is written with `async def`, so calling it has not run it. "
+                + _NO_COROUTINES
+            )
 
 
 def _view() -> str:
