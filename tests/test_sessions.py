@@ -756,3 +756,22 @@ def test_interface_must_open_and_save(method: str) -> None:
 
 def test_interface_is_not_pickle_based() -> None:
     assert SessionInterface.pickle_based is False
+
+
+# The deprecated methods of the application
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("open_session", ["request"]), ("save_session", ["session", "response"]), ("make_null_session", [])],
+)
+def test_session_method_of_application_warns(name: str, arguments: list[Any]) -> None:
+    class Recording(SecureCookieSessionInterface):
+        pass
+
+    app = Flask("recording")
+    app.session_interface = Recording()
+    setattr(Recording, name, lambda self, *given: given)
+    with pytest.warns(DeprecationWarning, match=rf"app\.session_interface\.{name}\(app") as caught:
+        assert getattr(app, name)(*arguments) == (app, *arguments)
+    assert caught[0].filename == __file__

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import warnings
 from datetime import timedelta
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union, cast, overload
@@ -24,7 +25,7 @@ from .globals import _lookup_req_object, _request_ctx_stack
 from .helpers import describe_function, get_debug_flag, get_env, get_root_path
 from .json import JSONDecoder, JSONEncoder
 from .logging import create_logger
-from .sessions import SecureCookieSessionInterface, SessionInterface
+from .sessions import SecureCookieSessionInterface, SessionInterface, SessionMixin
 from .shortcuts import MapBase
 from .typing import (
     AfterRequest,
@@ -46,6 +47,7 @@ from .wrappers import Request, Response
 if TYPE_CHECKING:
     import logging
 
+    from .app import Flask
     from .testing import FlaskClient
 
 ErrorHandler = Callable[[Any], Any]
@@ -231,6 +233,23 @@ class Scaffold:
         :param instance_relative: accepted for compatibility with Flask 1.1; there are no instance folders.
         """
         return self.config_class(self.root_path, {**self.default_config, "ENV": get_env(), "DEBUG": get_debug_flag()})
+
+    # Deprecated in Flask 1.0: requests call the methods of the session interface, so overriding these changes nothing.
+
+    def open_session(self, request: Request) -> SessionMixin | None:
+        """Call ``session_interface.open_session()``, and warn that this method is deprecated."""
+        _warn_of_session_method("open_session")
+        return self.session_interface.open_session(cast("Flask", self), request)
+
+    def save_session(self, session: SessionMixin, response: Response) -> None:
+        """Call ``session_interface.save_session()``, and warn that this method is deprecated."""
+        _warn_of_session_method("save_session")
+        return self.session_interface.save_session(cast("Flask", self), session, response)
+
+    def make_null_session(self) -> SessionMixin:
+        """Call ``session_interface.make_null_session()``, and warn that this method is deprecated."""
+        _warn_of_session_method("make_null_session")
+        return self.session_interface.make_null_session(cast("Flask", self))
 
     # Registration.
 
@@ -578,6 +597,15 @@ class Scaffold:
                     _request_ctx_stack.top.responder = "error handler", handlers[base]  # type: ignore[union-attr]
                     return handlers[base]
         return None
+
+
+def _warn_of_session_method(name: str) -> None:
+    warnings.warn(
+        f"app.{name}() is deprecated, and requests do not call it. Call app.session_interface.{name}(app, ...), and to "
+        "change what it does, set app.session_interface to an instance of a subclass.",
+        DeprecationWarning,
+        stacklevel=3,
+    )
 
 
 def _default_endpoint(view_func: ViewFunction | None) -> str:

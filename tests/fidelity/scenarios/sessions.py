@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
+import warnings
 from typing import Any, Callable
 
 from markupsafe import Markup
@@ -608,3 +609,30 @@ def session_transaction_changes_what_is_sent(side: Side, trace: Trace) -> None:
     with client.session_transaction() as session:
         session.clear()
     trace("third", client.get("/").get_data(as_text=True))
+
+
+@scenario
+def session_methods_of_the_application(side: Side, trace: Trace) -> None:
+    """They are deprecated: they call the session interface, and a request does not call them."""
+
+    class Ours(side.flask.Flask):  # type: ignore[misc, name-defined]
+        def open_session(self, request: Any) -> Any:
+            trace("open_session of the application")
+            return super().open_session(request)
+
+    app = Ours("ours")
+    app.config["SECRET_KEY"] = "key"
+    app.add_url_rule("/", "write", lambda: side.flask.session.update(a=1) or "written")
+    cookie = trace.serve(app, "/").cookie
+    with app.test_request_context(headers={"Cookie": cookie}) as context:
+        response, session = app.response_class("body"), app.session_interface.session_class()
+        session["b"] = 2
+        for name, call in {
+            "open_session": lambda: dict(app.open_session(context.request)),
+            "make_null_session": lambda: type(app.make_null_session()).__name__,
+            "save_session": lambda: app.save_session(session, response),
+        }.items():
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                trace(name, call(), [warning.category.__name__ for warning in caught])
+        trace("cookies", len(response.headers.getlist("Set-Cookie")))
