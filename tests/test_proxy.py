@@ -318,6 +318,14 @@ def test_subclass_getattribute_is_used() -> None:
     assert Fallback(User).name == "NAME"
 
 
+def test_getattribute_finds_current_object() -> None:
+    class Replacing(LocalProxy[User]):
+        def __getattribute__(self, name: str) -> Any:
+            return (lambda: "replaced") if name == "_get_current_object" else super().__getattribute__(name)
+
+    assert str(Replacing(User)) == "replaced"
+
+
 @pytest.mark.parametrize("module", ["a", "z"])
 def test_subclass_in_any_module_is_supported(module: str) -> None:
     def read(self: Any, name: str) -> Any:
@@ -398,6 +406,24 @@ def test_mixin_after_proxy_is_not_asked() -> None:
     assert proxy.upper() == "ADA"
     with pytest.raises(AttributeError, match="missing"):
         proxy.missing  # noqa: B018
+
+
+def test_mixin_after_proxy_stays_a_base() -> None:
+    class Mixed(LocalProxy[Any], Fallback):
+        pass
+
+    assert isinstance(Mixed(lambda: "ada"), Fallback)
+
+
+def test_unbound_subclass_can_be_inspected() -> None:
+    class UserProxy(LocalProxy[Any]):
+        pass
+
+    assert not hasattr(UserProxy(nothing), "__func__")
+
+
+def test_qualname_is_read_from_object() -> None:
+    assert proxy_to(User).__qualname__ == "User"
 
 
 def test_mixin_before_proxy_is_asked() -> None:
