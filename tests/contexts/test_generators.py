@@ -15,6 +15,7 @@ from schlenk import (
     Flask,
     _app_ctx_stack,
     _request_ctx_stack,
+    current_app,
     g,
     has_app_context,
     has_request_context,
@@ -22,7 +23,7 @@ from schlenk import (
     stream_with_context,
 )
 from schlenk.ctx import AppContext, RequestContext
-from tests.support.contexts import NOTHING, RecordingApp, tops
+from tests.support.contexts import NOTHING, RecordingApp, leave, tops
 from tests.support.execution import in_greenlet, in_thread
 
 
@@ -281,6 +282,39 @@ def test_block_is_closed_in_another_thread(app: RecordingApp) -> None:
     next(block)
     in_thread(block.close)  # type: ignore[attr-defined]
     assert [what for what, _ in app.torn] == ["app"]
+    assert tops() == NOTHING
+
+
+def test_late_block_leaves_push_alone(app: RecordingApp) -> None:
+    block: Any = held(app)
+    next(block)
+    with Flask("other").app_context():
+        bare = Flask("bare").app_context()
+        bare.push()
+        block.close()
+        assert _app_ctx_stack.top is bare
+        bare.pop()
+    assert tops() == NOTHING
+
+
+def test_block_above_leaked_stays(app: RecordingApp) -> None:
+    outer = Flask("outer").app_context()
+    outer.__enter__()
+    leave(Flask.app_context)()
+    block: Any = held(app)
+    next(block)
+    with pytest.raises(AssertionError, match="was not popped"):
+        outer.__exit__(None, None, None)
+    assert current_app.name == app.name
+    block.close()
+    assert tops() == NOTHING
+
+
+def test_ended_greenlet_leaves_no_entry(app: RecordingApp) -> None:
+    parts = iter(in_greenlet(lambda: get(app, "/stream/ada")))
+    assert next(parts) == b"ada /stream/ada"
+    assert not _request_ctx_stack._local.__storage__
+    parts.close()
     assert tops() == NOTHING
 
 

@@ -262,6 +262,12 @@ def test_pop_below_request_context_raises(app: RecordingApp) -> None:
     assert app.torn == [("request", None), ("request", None), ("app", None)]
 
 
+def test_refusal_names_other_context(app: RecordingApp) -> None:
+    with app.test_request_context("/a") as below, app.test_request_context("/b"):
+        with pytest.raises(AssertionError, match=r"on top is <RequestContext .*/b"):
+            below.pop()
+
+
 def test_pop_below_app_context_raises(app: RecordingApp) -> None:
     with app.test_request_context() as below, RecordingApp("other").app_context() as above:
         with pytest.raises(AssertionError, match="wrong context"):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, current_app, request
+from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, current_app, recovery, request
 from schlenk.ctx import RequestContext
-from tests.support.contexts import NOTHING, RecordingApp, leave, tops
+from tests.support.contexts import NOTHING, Interrupting, RecordingApp, leave, tops
 from tests.support.execution import in_thread
 
 
@@ -196,14 +194,6 @@ def test_unpushed_context_can_be_preserved(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-class Interrupting(list[Any]):
-    """The list of pushes of a context: a signal handler raises an exception as soon as a pop of it has begun."""
-
-    def pop(self, *place: Any) -> Any:
-        super().pop(*place)
-        raise KeyboardInterrupt
-
-
 def test_interrupted_pop_for_next_request(app: RecordingApp, preserving: RequestContext) -> None:
     with preserving:
         pass
@@ -212,6 +202,19 @@ def test_interrupted_pop_for_next_request(app: RecordingApp, preserving: Request
         app.test_client().get("/")
     assert tops() == NOTHING
     assert app.test_client().get("/").status_code == 404
+
+
+@pytest.mark.parametrize("pushes", [2, 3])
+def test_interrupted_end_keeps_other_pushes(app: RecordingApp, pushes: int) -> None:
+    context = app.test_request_context()
+    for _ in range(pushes):
+        context.push()
+    context._implicit_app_ctx_stack = Interrupting(context._implicit_app_ctx_stack)
+    with pytest.raises(KeyboardInterrupt):
+        recovery.end_preserved(context)
+    assert _request_ctx_stack.entries() == [context] * (pushes - 1)
+    recovery.abandon(context, 0)
+    assert tops() == NOTHING
 
 
 def test_interrupted_pop_at_end_of_client(app: RecordingApp) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, g, request, stream_with_context
+from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, current_app, g, recovery, request, stream_with_context
 from schlenk.ctx import RequestContext
 from schlenk.sessions import SessionInterface
-from tests.support.contexts import NOTHING, RecordingApp, fail, tops
+from tests.support.contexts import NOTHING, Interrupting, RecordingApp, fail, tops
 from tests.support.execution import in_thread
 
 
@@ -143,6 +144,38 @@ def test_stream_shares_outer_app_context(app: RecordingApp) -> None:
     assert [what for what, _ in app.torn] == ["request", "app"]
 
 
+def test_stream_brings_what_it_pushed(app: RecordingApp) -> None:
+    def parts() -> Any:
+        with Flask("inner").app_context():
+            yield current_app.name
+            yield current_app.name
+
+    with app.app_context() as outer:
+        with app.test_request_context():
+            stream = stream_with_context(parts())
+        assert next(stream) == "inner"
+        assert in_thread(lambda: next(stream)) == "inner"
+        assert list(stream) == []
+        assert _app_ctx_stack.entries() == [outer]
+
+
+def test_stream_survives_lost_context(app: RecordingApp) -> None:
+    def parts() -> Any:
+        with Flask("inner").test_request_context():
+            yield request.path
+            yield request.path
+
+    with app.test_request_context():
+        stream = stream_with_context(parts())
+    next(stream)
+    with Flask("above").test_request_context("/above"):
+        del _request_ctx_stack.entries()[0]
+        assert next(stream) == "/above"
+        with pytest.raises(AssertionError, match="removed from"):
+            list(stream)
+    assert tops() == NOTHING
+
+
 def test_stream_survives_emptied_stack(app: RecordingApp) -> None:
     with app.test_request_context():
 
@@ -155,3 +188,48 @@ def test_stream_survives_emptied_stack(app: RecordingApp) -> None:
     with pytest.raises(AssertionError, match="removed from"):
         list(stream)
     assert tops() == NOTHING
+
+
+@pytest.mark.parametrize("pushes", [0, 1, 2])
+def test_abandon_keeps_earlier_pushes(app: RecordingApp, pushes: int) -> None:
+    context = app.test_request_context()
+    for _ in range(3):
+        context.push()
+    recovery.abandon(context, pushes)
+    assert _request_ctx_stack.entries() == [context] * pushes
+    assert len(context._implicit_app_ctx_stack) == pushes
+    recovery.abandon(context, 0)
+    assert _app_ctx_stack.top is None
+
+
+def test_abandon_removes_bare_context() -> None:
+    context: Any = object()
+    _request_ctx_stack.push(context)
+    recovery.abandon(context, 0)
+    assert _request_ctx_stack.top is None
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_interrupted_stream_keeps_blocks(app: RecordingApp, blocks: int) -> None:
+    context = app.test_request_context()
+    for _ in range(blocks):
+        context.__enter__()
+    stream: Any = stream_with_context(iter("ab"))
+    context._implicit_app_ctx_stack = Interrupting(context._implicit_app_ctx_stack)
+    with pytest.raises(KeyboardInterrupt):
+        stream.close()
+    assert _request_ctx_stack.entries() == [context] * blocks
+    context._implicit_app_ctx_stack = list(context._implicit_app_ctx_stack)
+    for _ in range(blocks):
+        context.__exit__(None, None, None)
+    assert tops() == NOTHING
+
+
+def test_stream_uses_own_app_context(app: RecordingApp) -> None:
+    """Only Flask's own class counts its pushes."""
+    own: Any = SimpleNamespace(app=app, g=app.app_ctx_globals_class(), url_adapter=None)
+    _app_ctx_stack.push(own)
+    with app.test_request_context():
+        stream = stream_with_context(current_app.name for _ in range(1))
+    assert in_thread(lambda: list(stream)) == [app.name]
+    assert _app_ctx_stack.pop() is own

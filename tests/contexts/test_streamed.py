@@ -58,6 +58,49 @@ def test_leaked_among_streamed_is_removed(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
+def test_used_context_stays_on_top(app: RecordingApp) -> None:
+    with Flask("below").test_request_context("/below"), app.test_request_context("/used") as context:
+        with context:
+            stream = stream_with_context(iter([]))
+        assert request.path == "/used"
+        stream.close()  # type: ignore[attr-defined]
+
+
+def test_second_stream_leaves_used_on_top(app: RecordingApp) -> None:
+    with app.test_request_context("/used"):
+        streams: list[Any] = [stream_with_context(iter([]))]
+        with Flask("other").test_request_context("/other"):
+            streams.append(stream_with_context(iter([])))
+        assert request.path == "/used"
+        for stream in streams:
+            stream.close()
+    assert tops() == NOTHING
+
+
+def test_shared_app_context_stays_on_top(app: RecordingApp) -> None:
+    with Flask("below").app_context(), app.app_context():
+        with app.test_request_context():
+            stream = stream_with_context(iter([]))
+        assert current_app.name == app.name
+        stream.close()  # type: ignore[attr-defined]
+
+
+def test_stream_runs_beside_its_context(app: RecordingApp) -> None:
+    def parts() -> Iterator[str]:
+        with Flask("inner").test_request_context("/inner"):
+            yield request.path
+            yield request.path
+
+    with app.test_request_context("/used") as context:
+        stream = stream_with_context(parts())
+        assert next(stream) == "/inner"
+        with context:
+            assert request.path == "/used"
+            assert next(stream) == "/inner"
+        assert list(stream) == []
+    assert tops() == NOTHING
+
+
 def paths() -> list[str]:
     return [context.request.path for context in _request_ctx_stack.entries()]
 

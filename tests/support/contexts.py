@@ -21,6 +21,14 @@ class RecordingApp(Flask):
         self.teardown_appcontext(lambda error: self.torn.append(("app", error)))
 
 
+class Interrupting(list[Any]):
+    """The list of pushes of a context: a signal handler raises an exception as soon as a pop of it has begun."""
+
+    def pop(self, *place: Any) -> Any:
+        super().pop(*place)
+        raise KeyboardInterrupt
+
+
 def tops() -> tuple[Any, Any]:
     """Return the request context and the application context on top of their stacks."""
     return _request_ctx_stack.top, _app_ctx_stack.top
