@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import subprocess
 import sys
 import threading
 import types
@@ -19,6 +18,7 @@ import pytest
 from schlenk import Flask, _app_ctx_stack, _request_ctx_stack
 from schlenk.flight import Flight, in_flight
 from tests.support.execution import in_greenlet, in_thread
+from tests.support.programs import run
 
 
 class Pauses:
@@ -322,9 +322,7 @@ run(lambda: app.test_client().get("/"))
 (flight,) = seen
 assert "busy" in [frame.name for frame in flight.stack], flight
 """
-    command = [sys.executable, "-c", PATCHING[library] + program]
-    ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=60)
-    assert ended.returncode == 0, ended.stderr
+    run(PATCHING[library], program, warnings="default")
 
 
 def test_leaves_no_garbage() -> None:
@@ -391,8 +389,7 @@ if child:
     assert os.waitpid(child, 0)[1] == 0
 os._exit(not gc.isenabled())
 """
-    ended = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, timeout=60)
-    assert ended.returncode == 0, ended.stderr
+    run(program)
 
 
 class Watched:

@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import signal
-import subprocess
 import sys
 import threading
 import types
@@ -20,6 +19,7 @@ import pytest
 
 from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, flight
 from tests.support.execution import in_greenlet
+from tests.support.programs import run
 
 posix = pytest.mark.skipif(not hasattr(signal, "SIGUSR2"), reason="needs SIGUSR2")
 
@@ -35,13 +35,6 @@ def app(app: Flask) -> Flask:
 def reported(app: Flask, path: str, **options: Any) -> list[str]:
     """Return the lines of the report that the view at ``path`` makes."""
     return app.test_client().open(path, **options).get_data(as_text=True).splitlines()
-
-
-def run(program: str) -> str:
-    """Run a program, and return what it wrote to standard error."""
-    ended = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, timeout=60)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stderr
 
 
 # --- The report

@@ -35,7 +35,8 @@ from schlenk.globals import (
 )
 from schlenk.local import Local, LocalStack
 from schlenk.testing import FlaskClient
-from tests.support.execution import in_greenlet, in_thread, without
+from tests.support.execution import in_greenlet, in_thread
+from tests.support.programs import without
 
 NAMES = ["current_app", "g", "request", "session"]
 GLOBALS: list[Any] = [current_app, g, request, session]

@@ -8,9 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import subprocess
 import sys
-import textwrap
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +33,7 @@ from schlenk import (
 )
 from schlenk.local import Local, LocalProxy, LocalStack, release_local
 from tests.support.execution import in_greenlet, in_thread
+from tests.support.programs import run
 
 SHORT_LIVED = int(os.environ.get("SHORT_LIVED", "3000"))
 TURNS = 20
@@ -182,12 +181,7 @@ def run_with(package: str, program: str) -> None:
     """Run a program in a new interpreter, because ``package`` may patch the standard library."""
     if find_spec(package) is None:
         pytest.skip(f"needs {package}")
-    program = textwrap.dedent(program) + "assert kept == 50, kept\n"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    ended = subprocess.run(
-        [sys.executable, "-c", program], env=environment, stderr=subprocess.PIPE, text=True, timeout=60
-    )
-    assert ended.returncode == 0, ended.stderr
+    run(program, "assert kept == 50, kept", warnings="default", PYTHONPATH=str(Path(__file__).parents[1]))
 
 
 def test_gevent_greenlets_are_isolated() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 import schlenk.local
 from schlenk.local import Local, LocalStack, get_ident, release_local
-from tests.support.execution import in_greenlet, in_thread, without
+from tests.support.execution import in_greenlet, in_thread
+from tests.support.programs import without
 
 
 def test_ident_is_current_greenlet() -> None:

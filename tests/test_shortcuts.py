@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from copy import copy, deepcopy
@@ -24,6 +22,7 @@ from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from schlenk import Flask, Request, Response, abort, shortcuts
+from tests.support.programs import run
 
 # Without the shortcuts, what remains to be tested is that the results are the same.
 caching = pytest.mark.skipif(not shortcuts.ENABLED, reason="SCHLENK_SHORTCUTS=0 leaves the shortcuts out")
@@ -540,8 +539,7 @@ for _ in range(2):
     app.test_client().get("/7")
 assert asked == ["7", "7"], asked
 """
-    ended = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, timeout=60)
-    assert ended.returncode == 0, ended.stderr
+    run(program)
 
 
 @caching
@@ -664,9 +662,10 @@ def test_serializer_can_be_copied(duplicate: Callable[[Any], Any]) -> None:
 
 
 def test_shortcuts_can_be_left_out() -> None:
-    program = (
-        "from werkzeug import routing, wrappers; from schlenk import Flask, shortcuts; app = Flask('plain');"
-        "assert shortcuts.ResponseBase is wrappers.Response; assert type(app.url_map) is routing.Map"
-    )
-    environ = {**os.environ, "SCHLENK_SHORTCUTS": "0"}
-    subprocess.run([sys.executable, "-c", program], env=environ, check=True)
+    program = """
+        from werkzeug import routing, wrappers
+        from schlenk import Flask, shortcuts
+        assert shortcuts.ResponseBase is wrappers.Response
+        assert type(Flask("plain").url_map) is routing.Map
+    """
+    run(program, SCHLENK_SHORTCUTS="0")

@@ -8,7 +8,7 @@ import pytest
 
 import schlenk
 from schlenk import Flask, signals
-from tests.support.execution import without
+from tests.support.programs import without
 
 NAMES = """
     request_started request_finished request_tearing_down got_request_exception

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from schlenk.local import Local, LocalProxy, LocalStack, get_ident
-from tests.support.execution import in_greenlet, in_thread, without
+from tests.support.execution import in_greenlet, in_thread
+from tests.support.programs import without
 
 
 @pytest.fixture

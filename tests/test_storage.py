@@ -16,8 +16,8 @@ import pytest
 
 from schlenk.local import Local, LocalStack, get_ident, release_local, storage_of
 from schlenk.storage import forget_other_threads
-from tests.support.execution import in_greenlet, in_thread, without
-from tests.support.programs import run
+from tests.support.execution import in_greenlet, in_thread
+from tests.support.programs import run, without
 
 
 class Value:

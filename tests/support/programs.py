@@ -1,7 +1,8 @@
-"""Programs that have an interpreter of their own, as Flask is replaced or changed for a whole process."""
+"""Programs that run in a new interpreter, because they change it as a whole."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from textwrap import dedent
@@ -16,19 +17,36 @@ app.secret_key = "key"
 """
 
 
-def run(*parts: str) -> None:
-    """Run a program, which fails by an exception or a warning."""
-    program = "\n".join(dedent(part) for part in parts)
-    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60)
+def start(parts: tuple[str, ...], warnings: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    program = "\n".join(map(dedent, parts))
+    command = [sys.executable, "-W", warnings, "-c", program]
+    return subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True, timeout=60)
+
+
+def run(*parts: str, warnings: str = "error", **environ: str) -> str:
+    """Run a program, which must succeed, and return what it wrote to standard error.
+
+    :param parts: the parts of its source, each with an indentation of its own.
+    :param warnings: the action for warnings.
+    :param environ: additional environment variables.
+    """
+    done = start(parts, warnings, **environ)
     assert done.returncode == 0, done.stderr
+    return done.stderr
 
 
 def under(program: str) -> None:
+    """Run a program with an application ``app``, with schlenk under Flask."""
     run(UNDER, APP, program)
 
 
+def without(module: str, program: str) -> None:
+    """Run a program in which ``module`` cannot be imported."""
+    run(f"import sys; sys.modules[{module!r}] = None", program)
+
+
 def refused(message: str, *parts: str) -> None:
-    program = "\n".join(dedent(part) for part in parts)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    """Run a program, which must fail with an error that contains ``message``."""
+    done = start(parts, "default")
     assert done.returncode == 1
     assert message in done.stderr.splitlines()[-1], done.stderr
