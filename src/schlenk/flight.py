@@ -74,16 +74,19 @@ _log = logging.getLogger(__name__)
 
 
 class Pushed(NamedTuple):
-    """A context on a stack, its age in seconds, and the method and path of its request.
+    """A context on a stack, its age, and the method and path of its request.
 
-    ``method`` and ``path`` are ``None`` for an application context. ``age`` is ``None`` if the context was put on the
-    stack without calling its ``push()``. Flask has no such class.
+    Flask has no such class.
     """
 
     context: AppContext | RequestContext
+    """The context."""
     age: float | None
+    """The seconds since it was pushed, or ``None`` if it was put on the stack without calling its ``push()``."""
     method: str | None
+    """The method of the request, or ``None`` for an application context."""
     path: str | None
+    """The path of the request, or ``None`` for an application context."""
 
     @classmethod
     def from_context(cls, context: Any, stack: LocalStack[Any]) -> Pushed:
@@ -108,16 +111,19 @@ class Pushed(NamedTuple):
 
 
 class Flight(NamedTuple):
-    """A thread or greenlet with its contexts (the lowest first) and its ``stack``, the lines it is executing.
+    """A thread or greenlet with its contexts and the lines it is executing.
 
-    ``stack`` is empty if it can't be determined: the owner has finished, or ``ident`` is neither a greenlet nor the
-    ident of a thread. Flask has no such class.
+    Flask has no such class.
     """
 
     ident: Any
+    """The greenlet or the id of the thread, or the result of another ident function."""
     applications: list[Pushed]
+    """Its application contexts, the lowest first."""
     requests: list[Pushed]
+    """Its request contexts, the lowest first."""
     stack: traceback.StackSummary
+    """The lines it is executing. Empty if it has finished, or if ``ident`` is neither a greenlet nor a thread's id."""
 
     def __str__(self) -> str:
         contexts = "".join(f"  {pushed}\n" for pushed in self.requests + self.applications)
