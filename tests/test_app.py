@@ -247,8 +247,7 @@ def test_attribute_and_setting_agree(attribute: str, key: str, value: Any) -> No
     assert by_attribute.config[key] == getattr(by_attribute, attribute) == getattr(by_setting, attribute) == value
 
 
-def test_lifetime_in_seconds_is_timedelta() -> None:
-    app = Flask("shop")
+def test_lifetime_in_seconds_is_timedelta(app: Flask) -> None:
     app.permanent_session_lifetime = 90
     assert app.permanent_session_lifetime == timedelta(seconds=90)
 
@@ -287,8 +286,7 @@ def test_environment_sets_env_and_debug(
         ({"PROPAGATE_EXCEPTIONS": False, "TESTING": True, "DEBUG": True}, False),
     ],
 )
-def test_propagate_exceptions_by_mode(settings: dict[str, bool], propagate: bool) -> None:
-    app = Flask("shop")
+def test_propagate_exceptions_by_mode(app: Flask, settings: dict[str, bool], propagate: bool) -> None:
     app.config.update(settings)
     assert app.propagate_exceptions is propagate
 
@@ -303,14 +301,12 @@ def test_propagate_exceptions_by_mode(settings: dict[str, bool], propagate: bool
         ({"PRESERVE_CONTEXT_ON_EXCEPTION": False, "DEBUG": True}, False),
     ],
 )
-def test_preserve_context_by_mode(settings: dict[str, bool], preserve: bool) -> None:
-    app = Flask("shop")
+def test_preserve_context_by_mode(app: Flask, settings: dict[str, bool], preserve: bool) -> None:
     app.config.update(settings)
     assert app.preserve_context_on_exception is preserve
 
 
-def test_got_first_request_after_request() -> None:
-    app = Flask("shop")
+def test_got_first_request_after_request(app: Flask) -> None:
     before = app.got_first_request
     app.test_client().get("/")
     assert before is False
@@ -506,6 +502,7 @@ def test_run_does_not_pass_load_dotenv_on(run_simple: list[tuple[Any, ...]], loa
 )
 @pytest.mark.usefixtures("run_simple")
 def test_run_sets_debug(
+    app: Flask,
     monkeypatch: pytest.MonkeyPatch,
     variables: dict[str, str],
     before: bool,
@@ -513,7 +510,6 @@ def test_run_sets_debug(
     env: str,
     after: bool,
 ) -> None:
-    app = Flask("shop")
     app.env, app.debug = "staging", before
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -523,8 +519,7 @@ def test_run_sets_debug(
 
 
 @pytest.mark.usefixtures("run_simple")
-def test_run_may_ignore_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = Flask("shop")
+def test_run_may_ignore_environment(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASK_ENV", "development")
     monkeypatch.setenv("FLASK_DEBUG", "1")
     app.run(load_dotenv=False)
@@ -532,8 +527,7 @@ def test_run_may_ignore_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert app.debug is False
 
 
-def test_run_makes_debug_a_bool(run_simple: list[tuple[Any, ...]]) -> None:
-    app = Flask("shop")
+def test_run_makes_debug_a_bool(app: Flask, run_simple: list[tuple[Any, ...]]) -> None:
     app.run(debug=1)
     assert app.debug is run_simple[0][-1]["use_debugger"] is True
 

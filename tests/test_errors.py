@@ -154,8 +154,7 @@ def test_handlers_are_kept_by_code_and_class() -> None:
         (KeyboardInterrupt, AssertionError, "KeyboardInterrupt"),
     ],
 )
-def test_invalid_handler_key_is_refused(kind: Any, refusal: type[Exception], words: str) -> None:
-    app = Flask("refusing")
+def test_invalid_handler_key_is_refused(app: Flask, kind: Any, refusal: type[Exception], words: str) -> None:
     with pytest.raises(refusal, match=words):
         app.register_error_handler(kind, named("never"))
     assert not any(any(handlers.values()) for handlers in app.error_handler_spec.values())
@@ -192,15 +191,13 @@ def test_http_exception_has_no_body_for_head() -> None:
     assert int(response.headers["Content-Length"]) > 0
 
 
-def test_abort_raises_http_exception() -> None:
-    app = Flask("aborting")
+def test_abort_raises_http_exception(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: abort(409, "twice"))
     app.register_error_handler(Conflict, lambda error: (error.description, error.code))
     assert answer(app) == (409, "twice")
 
 
-def test_abort_with_response_skips_handlers() -> None:
-    app = Flask("aborting")
+def test_abort_with_response_skips_handlers(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: abort(Response("as it is", 418)))
     app.register_error_handler(Exception, named("never"))
     assert answer(app) == (418, "as it is")
@@ -227,8 +224,7 @@ def test_error_without_code_skips_handlers() -> None:
     assert answer(app) == (418, "as it is")
 
 
-def test_routing_redirect_skips_handlers() -> None:
-    app = Flask("redirecting")
+def test_routing_redirect_skips_handlers(app: Flask) -> None:
     app.add_url_rule("/page/", "page", lambda: "page")
     app.register_error_handler(HTTPException, named("never"))
     app.register_error_handler(Exception, named("never"))
@@ -284,8 +280,7 @@ def test_trap_settings(settings: dict[str, bool], expected: tuple[bool, bool, bo
 
 
 @pytest.mark.parametrize("setting", ["TRAP_HTTP_EXCEPTIONS", "TRAP_BAD_REQUEST_ERRORS"])
-def test_trap_result_is_a_bool(setting: str) -> None:
-    app = Flask("telling")
+def test_trap_result_is_a_bool(app: Flask, setting: str) -> None:
     app.config[setting] = 1
     assert app.trap_http_exception(BadRequest()) is True
 
@@ -330,8 +325,7 @@ def test_trapped_form_key_reaches_handler() -> None:
     assert "'name'" in answer(app)[1]
 
 
-def test_handle_outside_except_block_raises() -> None:
-    app = Flask("handling")
+def test_handle_outside_except_block_raises(app: Flask) -> None:
     app.register_error_handler(Missing, named("never"))
     with app.test_request_context(), pytest.raises(AssertionError, match="being handled"):
         app.handle_user_exception(Missing())
@@ -472,8 +466,7 @@ def test_base_exception_propagates() -> None:
         answer(failing(SystemExit()))
 
 
-def test_dispatch_without_matching_raises() -> None:
-    app = Flask("unmatched")
+def test_dispatch_without_matching_raises(app: Flask) -> None:
     with app.test_request_context("/") as context:
         context.request.routing_exception = None
         with pytest.raises(AttributeError, match="its URL was not matched"):
@@ -483,8 +476,7 @@ def test_dispatch_without_matching_raises() -> None:
 # --- The debugger
 
 
-def test_debugger_hides_frames_above_view() -> None:
-    app = Flask("debugged")
+def test_debugger_hides_frames_above_view(app: Flask) -> None:
     app.debug = True
     app.config["PRESERVE_CONTEXT_ON_EXCEPTION"] = False
     app.add_url_rule("/", "fail", raising(Missing()))

@@ -70,11 +70,10 @@ def test_response_subclass_is_kept() -> None:
         assert type(context.app.make_response(OurResponse("made"))) is OurResponse
 
 
-def test_foreign_response_is_converted() -> None:
+def test_foreign_response_is_converted(app: Flask) -> None:
     class OurResponse(Response):
         pass
 
-    app = Flask("answering")
     app.response_class = OurResponse
     with app.test_request_context():
         response = app.make_response(WerkzeugResponse("made", 201, {"X-Made": "yes"}))
@@ -99,13 +98,12 @@ def test_response_class_is_used() -> None:
     assert answer("hello", Plain).mimetype == "text/plain"
 
 
-def test_response_class_arguments() -> None:
+def test_response_class_arguments(app: Flask) -> None:
     class OurResponse(Response):
         def __init__(self, response: Any = None, status: Any = None, headers: Any = None, **more: Any) -> None:
             super().__init__(response, status, headers, **more)
             self.more = more
 
-    app = Flask("answering")
     app.response_class = OurResponse
     with app.app_context():
         made = [app.make_response(returned) for returned in ("made", ("made", 201), ("made", {"X-Made": "yes"}))]
@@ -217,11 +215,10 @@ def test_invalid_value_names_view_and_type(returned: Any, words: list[str]) -> N
     assert [word for word in ["'index'", *words] if word not in message] == []
 
 
-def test_coroutine_names_view_and_remedy() -> None:
+def test_coroutine_names_view_and_remedy(app: Flask) -> None:
     async def view() -> str:
         return "never"
 
-    app = Flask("asynchronous")
     app.testing = True
     app.add_url_rule("/", "later", view)
     with pytest.raises(TypeError, match=r"'later'.*`async def`.*asyncio\.run"):
@@ -281,8 +278,7 @@ FUNCTIONS = pytest.mark.parametrize(
 
 
 @FUNCTIONS
-def test_none_of_view_names_function(function: Any, name: str) -> None:
-    app = Flask("answering")
+def test_none_of_view_names_function(app: Flask, function: Any, name: str) -> None:
     app.add_url_rule("/", "index", function)
     with app.test_request_context(), pytest.raises(TypeError) as refused:
         app.make_response(None)
@@ -371,8 +367,7 @@ def test_error_handler_value_is_named(key: Any, url: str) -> None:
     assert str(error).startswith(f"The error handler {__name__}.give_nothing {where(give_nothing)} returned None.")
 
 
-def test_make_response_outside_view() -> None:
-    app = Flask("answering")
+def test_make_response_outside_view(app: Flask) -> None:
     with app.test_request_context("/nowhere"), pytest.raises(TypeError, match=r"^The function returned None"):
         app.make_response(None)
 
@@ -382,8 +377,7 @@ def test_none_outside_request_is_named() -> None:
         Flask("answering").make_response(None)
 
 
-def test_make_response_outside_request() -> None:
-    app = Flask("answering")
+def test_make_response_outside_request(app: Flask) -> None:
     assert app.make_response(("made", 201)).status_code == 201
 
 
@@ -414,18 +408,16 @@ def test_make_response_accepts_view_results(arguments: tuple[Any, ...], status: 
     assert response.get_data() == body
 
 
-def test_make_response_without_arguments() -> None:
+def test_make_response_without_arguments(app: Flask) -> None:
     class OurResponse(Response):
         pass
 
-    app = Flask("answering")
     app.response_class = OurResponse
     with app.app_context():
         assert type(make_response()) is OurResponse
 
 
-def test_response_may_be_changed() -> None:
-    app = Flask("answering")
+def test_response_may_be_changed(app: Flask) -> None:
 
     @app.route("/")
     def index() -> Response:
@@ -439,8 +431,7 @@ def test_response_may_be_changed() -> None:
     assert response.get_json() == {"path": "/"}
 
 
-def test_none_gets_500() -> None:
-    app = Flask("answering")
+def test_none_gets_500(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: None)
     assert app.test_client().get("/").status_code == 500
 

@@ -598,8 +598,7 @@ def test_sessions_are_not_shared(visits: FlaskClient, app: Flask) -> None:
     assert seen == [["1", "2", "3", "4", "5"]] * 8
 
 
-def test_made_up_hosts_are_not_cached() -> None:
-    app = Flask("named")
+def test_made_up_hosts_are_not_cached(app: Flask) -> None:
     app.config["SERVER_NAME"] = "shop.example"
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("default")
@@ -608,8 +607,7 @@ def test_made_up_hosts_are_not_cached() -> None:
     assert len(vars(schlenk.app).get("__warningregistry__", {})) < 150
 
 
-def test_deleted_cookie_keeps_attributes() -> None:
-    app = Flask("leaving")
+def test_deleted_cookie_keeps_attributes(app: Flask) -> None:
     app.secret_key = "key"
     app.config.update(SESSION_COOKIE_SECURE=True, SESSION_COOKIE_SAMESITE="None", SESSION_COOKIE_NAME="__Secure-s")
     app.add_url_rule("/in", "in", lambda: str(session.update(user="ada")))

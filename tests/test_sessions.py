@@ -601,8 +601,7 @@ def test_signing_can_be_replaced(attribute: str, value: Any) -> None:
     assert found == ({"user": "ada"} if attribute == "serializer" else {})
 
 
-def test_bytearray_key_signs() -> None:
-    app = Flask("bytes")
+def test_bytearray_key_signs(app: Flask) -> None:
     app.secret_key = bytearray(b"long enough to sign with")
     app.add_url_rule("/count", "count", lambda: str(session.setdefault("visits", 1)))
     client = app.test_client()
@@ -765,11 +764,10 @@ def test_interface_is_not_pickle_based() -> None:
     ("name", "arguments"),
     [("open_session", ["request"]), ("save_session", ["session", "response"]), ("make_null_session", [])],
 )
-def test_session_method_of_application_warns(name: str, arguments: list[Any]) -> None:
+def test_session_method_of_application_warns(app: Flask, name: str, arguments: list[Any]) -> None:
     class Recording(SecureCookieSessionInterface):
         pass
 
-    app = Flask("recording")
     app.session_interface = Recording()
     setattr(Recording, name, lambda self, *given: given)
     with pytest.warns(DeprecationWarning, match=rf"app\.session_interface\.{name}\(app") as caught:

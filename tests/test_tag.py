@@ -142,8 +142,7 @@ def test_untag_accepts_one_dict(serializer: TaggedJSONSerializer) -> None:
     assert serializer.untag({"a": 1}) == {"a": 1}
 
 
-def test_json_settings_of_app_apply(serializer: TaggedJSONSerializer) -> None:
-    app = Flask("tagged")
+def test_json_settings_of_app_apply(app: Flask, serializer: TaggedJSONSerializer) -> None:
     app.config.update(JSON_SORT_KEYS=False, JSON_AS_ASCII=False)
     with app.app_context():
         assert serializer.dumps({"é": 1, "a": 2}) == '{"é":1,"a":2}'

@@ -79,8 +79,7 @@ def test_empty_cookies_are_not_shared() -> None:
 
 
 @pytest.mark.parametrize("limit", [None, 7])
-def test_body_limit_comes_from_config(limit: int | None) -> None:
-    app = Flask("wrapping")
+def test_body_limit_comes_from_config(app: Flask, limit: int | None) -> None:
     app.config["MAX_CONTENT_LENGTH"] = limit
     with asked(app):
         assert request.max_content_length == limit
@@ -91,16 +90,14 @@ def test_body_is_unlimited_without_app() -> None:
 
 
 @pytest.mark.parametrize(("body", "status"), [("n=1234567", 200), ("n=12345678", 413)])
-def test_long_form_gets_413(body: str, status: int) -> None:
-    app = Flask("wrapping")
+def test_long_form_gets_413(app: Flask, body: str, status: int) -> None:
     app.config["MAX_CONTENT_LENGTH"] = 9
     app.add_url_rule("/", "index", lambda: request.form["n"], methods=["POST"])
     response = app.test_client().post("/", data=body, content_type="application/x-www-form-urlencoded")
     assert response.status_code == status
 
 
-def test_long_body_gets_413() -> None:
-    app = Flask("wrapping")
+def test_long_body_gets_413(app: Flask) -> None:
     app.config["MAX_CONTENT_LENGTH"] = 9
     with asked(app, data="0123456789"), pytest.raises(RequestEntityTooLarge):
         request.get_data()
@@ -109,12 +106,11 @@ def test_long_body_gets_413() -> None:
 # JSON
 
 
-def test_json_uses_app_decoder() -> None:
+def test_json_uses_app_decoder(app: Flask) -> None:
     class Numbers(JSONDecoder):
         def __init__(self, **keywords: Any) -> None:
             super().__init__(parse_int=str, **keywords)
 
-    app = Flask("wrapping")
     app.json_decoder = Numbers
     with asked(app, data='{"n": 1}', content_type="application/json"):
         assert request.get_json() == {"n": "1"}
@@ -123,8 +119,7 @@ def test_json_uses_app_decoder() -> None:
 @pytest.mark.parametrize(
     ("debug", "testing", "told"), [(False, False, False), (True, False, True), (True, True, True), (False, True, False)]
 )
-def test_invalid_json_gets_400(debug: bool, testing: bool, told: bool) -> None:
-    app = Flask("wrapping")
+def test_invalid_json_gets_400(app: Flask, debug: bool, testing: bool, told: bool) -> None:
     app.config.update(DEBUG=debug, TESTING=testing)
     app.add_url_rule("/", "index", lambda: str(request.get_json()), methods=["POST"])
     response = app.test_client().post("/", data="{no", content_type="application/json")
@@ -155,12 +150,11 @@ def test_json_can_be_forced() -> None:
         assert request.get_json(force=True) == [1]
 
 
-def test_on_json_loading_failure_is_called() -> None:
+def test_on_json_loading_failure_is_called(app: Flask) -> None:
     class Forgiving(Request):
         def on_json_loading_failed(self, e: ValueError | None) -> str:
             return type(e).__name__
 
-    app = Flask("wrapping")
     app.request_class = Forgiving
     with asked(app, data="{no", content_type="application/json"):
         assert request.get_json() == "JSONDecodeError"
@@ -224,8 +218,7 @@ def test_files_are_empty_in_debug(debugged: Flask) -> None:
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_sent_file_is_found(debug: bool) -> None:
-    app = Flask("wrapping")
+def test_sent_file_is_found(app: Flask, debug: bool) -> None:
     app.debug = debug
     with asked(app, data={"photo": (io.BytesIO(b"picture"), "me.png"), "name": "ada"}):
         assert request.files["photo"].read() == b"picture"
@@ -248,19 +241,17 @@ def test_response_defaults_to_html() -> None:
     assert Response("", mimetype="text/plain").mimetype == "text/plain"
 
 
-def test_response_json_uses_app_decoder() -> None:
+def test_response_json_uses_app_decoder(app: Flask) -> None:
     class Numbers(json.JSONDecoder):
         def __init__(self, **keywords: Any) -> None:
             super().__init__(parse_int=str, **keywords)
 
-    app = Flask("wrapping")
     app.json_decoder = Numbers
     with app.app_context():
         assert Response('{"n": 1}', mimetype="application/json").get_json() == {"n": "1"}
 
 
-def test_max_cookie_size_comes_from_config() -> None:
-    app = Flask("wrapping")
+def test_max_cookie_size_comes_from_config(app: Flask) -> None:
     app.config["MAX_COOKIE_SIZE"] = 7
     with app.app_context():
         assert Response().max_cookie_size == 7
@@ -278,8 +269,7 @@ def test_cookie_is_set_from_bytes(value: str | bytes) -> None:
 
 
 @pytest.mark.parametrize(("limit", "warned"), [(100, True), (1000, False), (0, False)])
-def test_large_cookie_warns(recwarn: pytest.WarningsRecorder, limit: int, warned: bool) -> None:
-    app = Flask("wrapping")
+def test_large_cookie_warns(app: Flask, recwarn: pytest.WarningsRecorder, limit: int, warned: bool) -> None:
     app.config["MAX_COOKIE_SIZE"] = limit
     with app.app_context():
         Response().set_cookie("user", "a" * 100)
