@@ -21,6 +21,7 @@ from werkzeug.sansio.multipart import Data, MultipartDecoder, NeedData
 from werkzeug.security import safe_join
 
 import schlenk.app
+import schlenk.shortcuts
 from schlenk import Flask, flash, get_flashed_messages, redirect, request, session, url_for
 from schlenk import json as schlenk_json
 from schlenk.sessions import SecureCookieSession, session_json_serializer
@@ -600,11 +601,14 @@ def test_sessions_are_not_shared(visits: FlaskClient, app: Flask) -> None:
 
 def test_made_up_hosts_are_not_cached(app: Flask) -> None:
     app.config["SERVER_NAME"] = "shop.example"
-    with warnings.catch_warnings(record=True):
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("default")
         for number in range(300):
             app.test_client().get("/", base_url=f"http://host{number}.example")
-    assert len(vars(schlenk.app).get("__warningregistry__", {})) < 150
+    assert len(warned) == 300
+    # Python stores a warning in the module that calls Werkzeug.
+    stored = [vars(module).get("__warningregistry__", {}) for module in (schlenk.app, schlenk.shortcuts)]
+    assert sum(map(len, stored)) < 150
 
 
 def test_deleted_cookie_keeps_attributes(app: Flask) -> None:
