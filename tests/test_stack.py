@@ -243,6 +243,31 @@ def test_proxy_follows_replaced_local(stack: LocalStack[Any]) -> None:
     assert top + 0 == 2
 
 
+def test_own_attribute_comes_after_top(stack: LocalStack[Any]) -> None:
+    top = stack()
+    object.__setattr__(top, "note", "kept")
+    stack.push(object())
+    assert top.note == "kept"
+
+
+class Place:
+    """An object with one stack for all threads, in the place of a stack's local."""
+
+    __ident_func__ = get_ident
+    stack: list[Any]
+
+    def __release_local__(self) -> None:
+        del self.stack
+
+
+def test_last_pop_releases_replaced_local(stack: LocalStack[Any]) -> None:
+    place: Any = Place()
+    stack._local = place
+    stack.push("a")
+    assert stack.pop() == "a"
+    assert not hasattr(place, "stack")
+
+
 def test_discard_removes_only_top(stack: LocalStack[Any]) -> None:
     first, second = object(), object()
     assert stack.discard(first) is False
@@ -252,6 +277,25 @@ def test_discard_removes_only_top(stack: LocalStack[Any]) -> None:
     assert stack.discard(second) is True
     assert stack.discard(first) is True
     assert list(stack._local) == []
+
+
+def test_uncover_removes_what_is_above(stack: LocalStack[Any]) -> None:
+    objects = [object() for _ in range(4)]
+    for obj in objects:
+        stack.push(obj)
+    for number in (2, 1, 0):
+        assert stack.uncover(objects[number]) == [objects[number + 1]]
+        assert stack.entries() == objects[: number + 1]
+    stack.pop()
+
+
+def test_uncover_leaves_what_is_on_top(stack: LocalStack[Any]) -> None:
+    obj = object()
+    for pushed in (obj, object(), obj):
+        stack.push(pushed)
+    assert stack.uncover(obj) == []
+    assert len(stack.entries()) == 3
+    stack._local.__release_local__()
 
 
 def test_withdraw_finds_nothing(stack: LocalStack[Any]) -> None:

@@ -24,7 +24,8 @@ TESTS = {
     "globals": "test_globals.py contexts test_documentation.py",
     "storage": "test_storage.py test_context_ident.py test_local.py test_stack.py test_isolation.py",
     "proxy": "test_proxy.py fidelity/test_proxies.py test_globals.py",
-    "local": "test_local.py test_stack.py test_manager.py test_proxy.py test_storage.py test_globals.py contexts",
+    "local": "test_local.py test_stack.py test_manager.py test_context_ident.py test_proxy.py test_storage.py "
+    "test_globals.py contexts",
     "sessions": "test_sessions.py test_security.py test_bad_input.py fidelity/test_cookies.py",
     "app": "test_app.py test_lifecycle.py test_responses.py test_errors.py test_routing.py test_wsgi.py "
     "test_environ.py test_security.py test_helpers.py test_shortcuts.py",
