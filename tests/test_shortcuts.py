@@ -21,7 +21,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from schlenk import Flask, Request, Response, abort, shortcuts
+from schlenk import Flask, Request, Response, abort, session, shortcuts
 from tests.support.programs import run
 
 # Without the shortcuts, what remains to be tested is that the results are the same.
@@ -635,8 +635,7 @@ def called_by(function: Callable[[], Any]) -> set[Any]:
     ],
 )
 def test_requests_take_the_shortcuts(app: Flask, bypassed: Any) -> None:
-    app.secret_key = "key"
-    app.add_url_rule("/", "index", lambda: "hello")
+    app.add_url_rule("/", "index", lambda: session.update(user="ada") or "hello")
 
     def request() -> None:
         run_wsgi_app(app, create_environ("/"), buffered=True)
