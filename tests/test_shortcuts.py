@@ -562,7 +562,7 @@ def test_custom_rule_is_not_cached(app: Flask) -> None:
 
 
 @caching
-def test_methodless_rule_is_cached_once(app: Flask) -> None:
+def test_methodless_rule_is_not_cached(app: Flask) -> None:
     app.url_map.add(Rule("/any", endpoint="page"))
     assert body(app, "/any", "BREW") == "page"
     assert remembered(app) == []
