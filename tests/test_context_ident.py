@@ -7,11 +7,14 @@ import gc
 import threading
 from collections.abc import Iterator
 from contextvars import Context, copy_context
+from functools import partial
+from types import SimpleNamespace
 from typing import Any, Callable
 from weakref import ref
 
 import pytest
 
+from schlenk import Flask
 from schlenk.local import (
     Local,
     LocalManager,
@@ -23,6 +26,7 @@ from schlenk.local import (
     release_local,
     storage_of,
 )
+from schlenk.storage import get_thread_ident
 
 
 @pytest.fixture
@@ -469,6 +473,84 @@ def test_attributes_stay_under_an_entry(stack: LocalStack[Any]) -> None:
     assert stack._local.user == "ada"
 
 
-def test_version_has_no_other_attributes(stack: LocalStack[Any]) -> None:
-    with pytest.raises(AttributeError, match="other"):
-        contexts_of(stack).version.get().other  # type: ignore[attr-defined] # noqa: B018
+@pytest.mark.parametrize("name", ["absent", "other", "unknown", "zone"])
+def test_version_has_no_other_attributes(stack: LocalStack[Any], name: str) -> None:
+    with pytest.raises(AttributeError, match=name):
+        getattr(contexts_of(stack).version.get(), name)
+
+
+def test_top_of_a_list_is_its_last(stack: LocalStack[Any]) -> None:
+    stack._local.stack = ["below", "above"]
+    assert contexts_of(stack).version.get().top == "above"
+
+
+def test_closed_entries_are_not_listed(stack: LocalStack[Any]) -> None:
+    contexts = contexts_of(stack)
+    contexts.push_entry("listed")
+    listed = contexts.version.get()
+    contexts.push_entry("below")
+    contexts.push_entry("above")
+    contexts.close(contexts.version.get(), listed)
+    assert stack.snapshot() == {listed.ident: ["listed"]}
+    assert stack.entries() == ["listed", "below", "above"]
+
+
+# --- Listed by owner
+
+
+def test_entries_are_listed_by_owner(stack: LocalStack[Any]) -> None:
+    lower, upper = object(), object()
+    contexts_of(stack).push_entry(lower)
+    copy = copy_context()
+
+    def push() -> Any:
+        contexts_of(stack).push_entry(upper)
+        return get_ident()
+
+    owner = in_thread(lambda: copy.run(push))
+    assert stack.snapshot_by_owner() == {get_ident(): [lower], owner: [upper]}
+
+
+def test_copied_entry_is_listed_by_first_owner(stack: LocalStack[Any]) -> None:
+    stack.push("outer")
+    copies = [copy_context() for _ in range(9)]
+    for copy in copies:
+        in_thread(partial(copy.run, stack.push, "inner"))
+    assert stack.snapshot_by_owner()[get_ident()] == ["outer"]
+
+
+def test_listed_entry_has_its_push(stack: LocalStack[Any]) -> None:
+    entry = SimpleNamespace()
+    stack.push(entry)
+    stack.snapshot_by_owner()
+    assert entry.pushed_by == get_thread_ident()
+    assert entry.pushed_at == contexts_of(stack).version.get().made_at
+
+
+def test_listed_context_keeps_its_push(stack: LocalStack[Any]) -> None:
+    entry = Flask("listed").app_context()
+    stack.push(entry)
+    stack.snapshot_by_owner()
+    assert entry.pushed_at is None
+
+
+def test_context_keeps_no_greenlet_alive(stack: LocalStack[Any]) -> None:
+    copy = copy_context()
+    greenlet = pytest.importorskip("greenlet").greenlet(lambda: copy.run(stack.push, "kept"))
+    ended = ref(greenlet)
+    greenlet.switch()
+    del greenlet
+    assert ended() is None
+    assert copy.run(stack.entries) == ["kept"]
+
+
+def test_bound_follows_living_contexts(stack: LocalStack[Any]) -> None:
+    contexts = contexts_of(stack)
+    copies = [copy_context() for _ in range(300)]
+    for copy in copies:
+        copy.run(stack.push, 1)
+    contexts.forget_destroyed()
+    assert contexts.limit == 600
+    for _ in range(400):
+        copy_context().run(stack.push, 1)
+    assert len(contexts.known) < 600

@@ -375,7 +375,8 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         """
         found: dict[Any, list[Any]] = {}
         seen: set[int] = set()
-        for ident, version in self.versions().items():
+        # The oldest first: a copied context also has the entries that were pushed before the copy.
+        for ident, version in sorted(self.versions().items(), key=lambda item: item[1].made_at):
             owner = version.owner() if isinstance(version.owner, ref) else version.owner
             below = [] if version.below is None else version.below.values.get("stack", [])
             for entry in version.values.get("stack", []):
