@@ -368,6 +368,18 @@ def test_before_first_request_runs_once() -> None:
 
 
 @needs_flask
+def test_got_first_request_follows_functions() -> None:
+    under("""
+        seen = []
+        app.before_first_request(lambda: seen.append(app.got_first_request))
+        app.before_request(lambda: seen.append(app.got_first_request))
+        assert not app.got_first_request
+        app.test_client().get("/")
+        assert seen == [False, True]
+    """)
+
+
+@needs_flask
 def test_failed_first_request_runs_again() -> None:
     under("""
         ran = []

@@ -16,6 +16,7 @@ from http.cookiejar import Cookie
 from importlib import import_module
 from importlib.metadata import version
 from itertools import zip_longest
+from operator import attrgetter
 from threading import RLock
 from types import ModuleType
 from typing import Any, Callable
@@ -402,6 +403,7 @@ def _add_before_first_request(flask_class: Any, blueprint_class: Any) -> None:
     flask_class._before_first_request_done = flask_class._before_first_request_runs = False
     flask_class.before_first_request_funcs = property(before_first_request_funcs, set_funcs)
     flask_class.before_first_request = before_first_request
+    flask_class.got_first_request = property(attrgetter("_before_first_request_done"))
     flask_class.full_dispatch_request = full_dispatch_request
     blueprint_class.before_app_first_request = before_app_first_request
 
