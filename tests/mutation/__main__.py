@@ -39,7 +39,8 @@ TESTS = {
 def table_row(module: str, directory: Path) -> str:
     tests = [f"tests/{name}" for name in TESTS[module].split()]
     command = " ".join([sys.executable, "-m pytest -x -q --tb=no -p no:cacheprovider", *tests])
-    config = ConfigDict({"test-command": command, "timeout": 60.0, "distributor": {"name": "local"}})
+    # A mutant whose tests take longer counts as noticed, so all tests must be able to end on a busy machine.
+    config = ConfigDict({"test-command": command, "timeout": 240.0, "distributor": {"name": "local"}})
     with use_db(str(directory / f"{module}.sqlite")) as found:
         if not found.num_work_items:
             init([Path(f"src/schlenk/{module}.py")], found, {})
