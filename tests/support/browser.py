@@ -1,4 +1,4 @@
-"""A headless Chromium, driven by its DevTools protocol through two pipes, which needs no other package."""
+"""A headless Chromium, which is controlled by its DevTools protocol through two pipes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def executable() -> str | None:
 
 
 class Browser:
-    """One page of a browser, and what it has reported since it was opened."""
+    """One page of a browser, with the requests and complaints since it was opened."""
 
     def __init__(self, commands: int, answers: int) -> None:
         self._commands = commands
@@ -51,7 +51,7 @@ class Browser:
         self.requests: list[str] = []
         """The URLs that were requested."""
         self.complaints: list[str] = []
-        """What was written to the console, including uncaught exceptions and what the security policy blocked."""
+        """The messages on the console, including uncaught exceptions and violations of the security policy."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
@@ -71,7 +71,7 @@ class Browser:
                 return message["result"]
 
     def _receive(self) -> dict[str, Any]:
-        """Return the next message, after it was noted if it is an event."""
+        """Return the next message. If it is an event, store it first."""
         while b"\0" not in self._received:
             assert select.select([self._answers], [], [], SECONDS)[0], "the browser does not answer"
             part = os.read(self._answers, 1 << 20)
@@ -93,7 +93,7 @@ class Browser:
     def look(
         self, width: int, height: int, scheme: str = "light", motion: str = "reduce", scripts: bool = True
     ) -> None:
-        """Change the size of the window, and what the user prefers."""
+        """Change the size of the window and the preferences of the user."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
@@ -112,19 +112,19 @@ class Browser:
             pass
 
     def next_complaint(self) -> str:
-        """Return the first complaint, and forget it. It may arrive after the answer to the call that caused it."""
+        """Remove and return the first complaint, which may arrive after the response to the call that caused it."""
         while not self.complaints:
             self._receive()
         return self.complaints.pop(0)
 
     def run(self, expression: str) -> Any:
-        """Return the value of an expression, or of its promise."""
+        """Return the value of an expression, or the value that its promise resolves to."""
         done = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
 
     def text(self, selector: str) -> str:
-        """Return what is visible of the first element that matches."""
+        """Return the visible text of the first element that matches."""
         return str(self.run(f"document.querySelector({json.dumps(selector)}).innerText"))
 
     def press(self, key: str, modifiers: int = 0) -> None:
@@ -140,7 +140,7 @@ class Browser:
             )
 
     def click(self, selector: str, right: float = 0.5) -> None:
-        """Click an element, at a part of its width."""
+        """Click an element at a fraction of its width."""
         x, y, width, height = self.run(f"({BOX})({json.dumps(selector)})")
         for kind in ("mousePressed", "mouseReleased"):
             self.call(
@@ -170,12 +170,12 @@ LAUNCH = (
 def browser(program: str, profile: Path) -> Iterator[Browser]:
     """Start a browser with an empty profile, and end it."""
     ends = [*os.pipe(), *os.pipe()]
-    # Away from 3 and 4, which are replaced.
+    # Not 3 and 4, which LAUNCH replaces.
     read_commands, commands, answers, write_answers = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends)
     for end in ends:
         os.close(end)
     options = ["--headless", "--remote-debugging-pipe", f"--user-data-dir={profile}", "--no-first-run", "--disable-gpu"]
-    # It does not start as root without the first, nor in a small container without the second. The pages are ours.
+    # The first is required to run as root, the second in small containers. The pages are from the tests themselves.
     options += ["--no-sandbox", "--disable-dev-shm-usage"]
     process = subprocess.Popen(
         [sys.executable, "-I", "-c", LAUNCH, str(read_commands), str(write_answers), program, *options],

@@ -1,10 +1,10 @@
-"""Records as :mod:`schlenk.trace` makes them, for tests of what is drawn of them."""
+"""Records like those of :mod:`schlenk.trace`, for tests of the drawings of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# Whatever ends an element, an attribute, a comment, a string or a line, or hides or reorders text.
+# Characters that end an element, an attribute, a comment, a string or a line, or that hide or reorder text.
 HOSTILE = (
     "</script><script>alert(1)</script><!-- ]]> \"'&amp; ${title} $title \u2028\u2029\u202e\x00\x1b\x85\ud800\ufffe\n"
 )
@@ -49,7 +49,7 @@ def record(*steps: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def hostile(text: str) -> dict[str, Any]:
-    """Return a record in which every text is the same one, in an error as well as beside a result."""
+    """Return a record in which every text is ``text``, both in a step with a result and in one with an error."""
     of_client = dict.fromkeys(("name", "function", "where", "result", "note"), text)
     stacks = {key: [text, text] for key in ("app_stack", "request_stack", "request_stack_before")}
     return record(
