@@ -290,7 +290,7 @@ def test_tasks_are_told_apart(stack: LocalStack[Any]) -> None:
     assert asyncio.run(tasks()) == [[number] for number in range(50)]
 
 
-# --- What is stored
+# --- The storage
 
 
 def test_tasks_leave_nothing(stack: LocalStack[Any], local: Local) -> None:

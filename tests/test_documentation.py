@@ -130,7 +130,7 @@ def test_failing_example_in_page_is_detected() -> None:
 
 
 def test_linked_traces_are_built(tmp_path: Path) -> None:
-    # In a process of its own, because the build imports the examples and silences a logger.
+    # In a new process, because the build imports the examples and silences a logger.
     program = (
         "import runpy, sys, types; root, out = sys.argv[1:]; build = runpy.run_path(f'{root}/docs/conf.py');"
         "build['write_traces'](types.SimpleNamespace(srcdir=f'{root}/docs', outdir=out), None)"

@@ -258,7 +258,7 @@ LIBRARY = flight._LIBRARIES[0]
         ("schlenk.app shop.views schlenk.helpers werkzeug.utils shop.models", "shop.views shop.models"),
         # An application that isn't known: the innermost lines.
         ("schlenk.app a b c d e f g", "b c d e f g"),
-        # No request: what was started by the thread.
+        # Not a request, but the function that the thread runs.
         ("threading concurrent.futures.thread shop.work shop.models", "shop.work shop.models"),
         # Nothing but the server.
         ("threading gunicorn.workers", ""),
@@ -281,7 +281,7 @@ def test_frame_without_source_has_its_place() -> None:
 
 
 def flask_context(**attributes: Any) -> Any:
-    """Return an object that has what contexts of Flask have, and nothing else of ours."""
+    """Return an object with only the attributes of Flask's contexts."""
     return types.SimpleNamespace(app=types.SimpleNamespace(name="store", import_name="store"), **attributes)
 
 
@@ -469,7 +469,7 @@ with Flask("shop").app_context():
 
 
 class Records(logging.Handler):
-    """What the watcher has logged."""
+    """A handler that stores the log records of a watcher."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -487,7 +487,7 @@ class Records(logging.Handler):
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Records]:
-    """What watchers log. Their threads are ones that coverage can follow."""
+    """Collect the log records of watchers. Their threads are started so that coverage can follow them."""
     threads: list[threading.Thread] = []
 
     def start(function: Callable[..., None], arguments: tuple[Any, ...]) -> int:
@@ -610,7 +610,7 @@ def test_logging_handler_can_stop_watcher(app: Flask, logged: Records) -> None:
 
 
 def test_watcher_can_be_started_again(app: Flask, logged: Records) -> None:
-    # What happens in a child process, where coverage can't follow.
+    # A child process does the same, but coverage cannot follow it.
     watcher = flight.watch(0.05)
     watcher._stopping.release()
     assert watcher._finished.acquire(timeout=30)

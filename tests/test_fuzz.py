@@ -408,7 +408,7 @@ def examples(*environs: dict[str, Any]) -> Any:
 # Werkzeug warns about hosts that differ from SERVER_NAME, and about long cookies.
 @pytest.mark.filterwarnings("ignore:Current server name", "ignore:The '.*' cookie is too large")
 @pytest.mark.parametrize("name", APPS)
-# An ordinary run repeats the same requests, so that a failure points to the change at hand.
+# An ordinary run repeats the same requests, so that a failure points to the latest change.
 @settings(max_examples=-(-FUZZ_EXAMPLES // len(APPS)), deadline=None, derandomize="FUZZ_EXAMPLES" not in os.environ)
 @examples(
     # Werkzeug joins host and SCRIPT_NAME, then fails to find the port.

@@ -316,7 +316,7 @@ def test_patch_of_globals_class_is_unused(app: Flask) -> None:
 
 
 class Substitute:
-    """An object that is no Local, but has what a stack needs of one."""
+    """Replaces a Local, with only the attributes that a stack needs."""
 
     def __init__(self, *stack: Any) -> None:
         self.stack = list(stack)

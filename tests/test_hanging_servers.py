@@ -1,4 +1,4 @@
-"""Servers that are hung on purpose, and what the signal and the watcher tell about them."""
+"""Servers that hang on purpose, and the reports of the signal and of the watcher about them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ GUNICORN = recipe("flight.watch(30)") + WRITE_WORKER
 
 
 class Server:
-    """A server in a process of its own, its error output, and requests to it that need not be answered."""
+    """A server in a process of its own, its error output, and requests to it that may never get a response."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -93,7 +93,7 @@ class Server:
         (directory / "gunicorn.conf.py").write_text(GUNICORN)
 
     def start(self, *arguments: str) -> None:
-        # A worker that is killed has no use for measuring what it covers.
+        # A killed worker cannot write its coverage.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
         # The alarm stops the server if the tests can't.
         alarm = "import os, signal, sys; signal.alarm(120); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
@@ -114,7 +114,7 @@ class Server:
     def stop(self) -> None:
         for client in self.clients:
             client.close()
-        # A hung worker can't end by itself. The session was made for this server, so nothing else is in it.
+        # A hung worker cannot exit. The session was created for this server and contains no other process.
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 

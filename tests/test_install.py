@@ -1,4 +1,4 @@
-"""schlenk under the installed Flask, and in its place. Each test has an interpreter of its own."""
+"""schlenk installed under Flask and as Flask. Each test runs in an interpreter of its own."""
 
 from __future__ import annotations
 

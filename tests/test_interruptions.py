@@ -83,7 +83,7 @@ def clean() -> Iterator[None]:
 
 
 def follow_by_trace(application: Flask, reach: Callable[[Line], None]) -> None:
-    """Make a request and call ``reach`` with each line of the modules that it comes to, before the line runs."""
+    """Make a request, and call ``reach`` with each line of the modules before the line runs."""
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
         if frame.f_code.co_filename not in FILES:
@@ -120,7 +120,7 @@ Follow = Callable[[Flask, Callable[[Line], None]], None]
 
 
 def interrupt(follow: Follow, application: Flask, line: Line, occurrence: int) -> tuple[Any, Any]:
-    """Make a request, raise an exception when it comes to ``line``, and return the contexts that are left."""
+    """Make a request, raise an exception before ``line`` runs, and return the contexts that are left."""
     left = occurrence
 
     def reach(reached: Line) -> None:

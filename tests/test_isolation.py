@@ -403,7 +403,7 @@ def test_leaked_contexts_are_invisible(owner: Callable[[Callable[[], None]], obj
 
 
 def many(owner: Callable[[Callable[[], None]], object], ident: Callable[[], Any]) -> None:
-    """Let many owners end without releasing their values, and check that what remains is bounded."""
+    """Let many owners end without releasing their values, and check that the storage stays small."""
     local, contexts = Local(), LocalStack[Any]()
     local.__ident_func__ = contexts.__ident_func__ = ident
     work = partial(leak, local, contexts)

@@ -1,4 +1,4 @@
-"""``python -m schlenk``, called in this process, and in a process of its own where it replaces or needs Flask."""
+"""``python -m schlenk``, called in this process, or in a new process if it replaces or needs Flask."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def views(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
-    """Return what the view returned, at each request."""
+    """Return the return value of the view for each request."""
     assert main(["trace", "shop:app", "/cart", "--json", *arguments]) == 0
     return [step["result"] for step in json.loads(capsys.readouterr().out)["steps"] if step["kind"] == "view"]
 
@@ -224,7 +224,7 @@ def test_without_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended.value.code == 2
 
 
-# In a process of its own.
+# In a new process
 
 
 def python_m_schlenk(folder: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

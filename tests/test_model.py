@@ -673,7 +673,7 @@ def test_everyone_sees_what_model_says() -> None:
         for stack in (_request_ctx_stack, _app_ctx_stack):
             sweep(stack)
     # There is no deadline, because a thread may have to wait for its turn on a busy machine.
-    # An ordinary run repeats the same programs, so that a failure points to the change at hand.
+    # An ordinary run repeats the same programs, so that a failure points to the latest change.
     same = "MODEL_EXAMPLES" not in os.environ
     run_state_machine_as_test(
         Owners,

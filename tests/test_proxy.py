@@ -392,7 +392,7 @@ def test_override_of_getattr_calls_super() -> None:
 
 
 class Fallback:
-    """A mixin that answers each name it is asked for, and calls no `super()`."""
+    """A mixin that has a value for every name, and does not call `super()`."""
 
     def __getattr__(self, name: str) -> Any:
         return f"mixin {name}"

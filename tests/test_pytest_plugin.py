@@ -290,7 +290,7 @@ def test_debugger_sees_the_context(pytester: pytest.Pytester) -> None:
 
 
 def test_asynchronous_tests_are_checked(pytester: pytest.Pytester) -> None:
-    # What pytest-asyncio and anyio do: run the coroutine in a loop of its own.
+    # Run the coroutine in a loop of its own, like pytest-asyncio and anyio.
     pytester.makeconftest(
         """
         import asyncio

@@ -423,7 +423,7 @@ def test_cookie_jar_fills_an_environment() -> None:
     """)
 
 
-# --- What changes an answer
+# --- Features that change a response
 
 ASKED = """
 import schlenk

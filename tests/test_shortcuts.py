@@ -24,7 +24,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from schlenk import Flask, Request, Response, abort, session, shortcuts
 from tests.support.programs import run
 
-# Without the shortcuts, what remains to be tested is that the results are the same.
+# Without the shortcuts, only the results are tested.
 caching = pytest.mark.skipif(not shortcuts.ENABLED, reason="SCHLENK_SHORTCUTS=0 leaves the shortcuts out")
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 latin = st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]))

@@ -181,7 +181,7 @@ def test_fork_keeps_forking_threads_values(number: bool) -> None:
 
 
 def test_fork_forgets_missing_threads(place: Local) -> None:
-    """What runs in the child, here with threads that do exist."""
+    """The function that runs in a child process is called here, with threads that still exist."""
     pytest.importorskip("greenlet")
     chosen = Local()
     chosen.__ident_func__ = lambda: get_ident()

@@ -27,7 +27,7 @@ from tests.support.requirements import needs_blinker, needs_flask
 
 @pytest.fixture(autouse=True, scope="module")
 def no_garbage() -> None:
-    """Collect what earlier tests have left: the stream of a request pops its contexts when it is collected."""
+    """Collect the garbage of earlier tests, as the stream of a request pops its contexts when it is collected."""
     gc.collect()
 
 

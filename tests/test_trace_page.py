@@ -42,7 +42,7 @@ DRAWN = """(() => {
   };
 })()"""
 
-# The lowest contrast of a text that is visible with what is behind it, and the text.
+# The visible text with the lowest contrast to its background, and that contrast.
 CONTRAST = """(() => {
   const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
   const rgba = (color) => {
@@ -106,7 +106,7 @@ def opened(window: Browser, folder: Path, drawn: dict[str, Any]) -> Browser:
 
 
 def expected(number: int, drawn: dict[str, Any] = SHOP) -> dict[str, Any]:
-    """Return what is drawn after a step, less what it popped."""
+    """Return the contexts that are drawn after a step, without those that it popped."""
     made = drawn["steps"][number]
     return {
         "selected": [f"step-{number}"],
@@ -131,7 +131,7 @@ def property_of(page: Browser, selector: str, name: str) -> Any:
 
 
 def nodes(page: Browser, role: str) -> list[dict[str, Any]]:
-    """Return what a screen reader is told of the elements with a role: their names, and properties."""
+    """Return the names and properties of elements with a role, as a screen reader gets them."""
     tree = page.call("Accessibility.getFullAXTree")["nodes"]
     return [
         {

@@ -1,4 +1,4 @@
-"""Request and Response: what they add to Werkzeug's classes."""
+"""The attributes and methods that Request and Response add to Werkzeug's classes."""
 
 from __future__ import annotations
 

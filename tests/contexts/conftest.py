@@ -24,7 +24,7 @@ def error() -> Exception:
 
 @pytest.fixture
 def record(app: RecordingApp) -> Iterator[Callable[[Any], list[Any]]]:
-    """A function that connects to a signal and returns a list of what is sent.
+    """A function that connects to a signal and returns a list of the signals that are sent.
 
     Each entry holds the contexts on top of both stacks when the signal was sent, and the signal's arguments.
     """

@@ -1,4 +1,4 @@
-"""Write the record of what each fault leads to: ``python -m tests.faults --record tests/faults/record.json``.
+"""Write the record of the outcome of each fault: ``python -m tests.faults --record tests/faults/record.json``.
 
 Run it in an environment with Flask 1.1.4, Werkzeug 1.0.1, greenlet and blinker.
 """

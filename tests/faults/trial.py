@@ -1,6 +1,6 @@
 """Raise a fault at one point of a request, with schlenk or with Flask 1.1.4.
 
-``tests/faults/record.json`` holds what each fault leads to on Flask 1.1.4; `test_faults` compares.
+``tests/faults/record.json`` holds the outcome of each fault on Flask 1.1.4, and `test_faults` compares.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Slotted:
 
 
 class Ready:
-    """Awaitable; gives its value at once."""
+    """An awaitable that returns its value at once."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -75,7 +75,7 @@ class Ready:
 
 
 class Context:
-    """A context manager that swallows what is raised in it, and keeps its type."""
+    """A context manager that suppresses the error of its block and stores its type."""
 
     def __init__(self) -> None:
         self.left: list[Any] = []
@@ -198,7 +198,7 @@ Reflecting = type("Reflecting", (), {"__init__": calls, **{f"__{name}__": record
 
 
 class Absent:
-    """Stands for no object at all: what looks it up raises ``error``."""
+    """Marks a missing object. Looking it up raises ``error``."""
 
     def __init__(self, error: type[Exception]) -> None:
         self.error = error
