@@ -26,7 +26,7 @@ from schlenk.local import (
     release_local,
     storage_of,
 )
-from schlenk.storage import get_thread_ident
+from schlenk.storage import ContextValues, get_thread_ident
 
 
 @pytest.fixture
@@ -554,3 +554,11 @@ def test_bound_follows_living_contexts(stack: LocalStack[Any]) -> None:
     for _ in range(400):
         copy_context().run(stack.push, 1)
     assert len(contexts.known) < 600
+
+
+def test_few_versions_are_not_swept(stack: LocalStack[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    swept: list[ContextValues] = []
+    monkeypatch.setattr(ContextValues, "forget_destroyed", swept.append)
+    for _ in range(50):
+        stack.push(1)
+    assert swept == []
