@@ -367,6 +367,12 @@ def test_error_handler_value_is_named(key: Any, url: str) -> None:
     assert str(error).startswith(f"The error handler {__name__}.give_nothing {where(give_nothing)} returned None.")
 
 
+@pytest.mark.parametrize("value", [["a", "b"], (letter for letter in "ab")])
+def test_refused_value_leads_to_response(app: Flask, value: Any) -> None:
+    with app.test_request_context(), pytest.raises(TypeError, match=r"jsonify\(a list\) or Response\(a generator\)"):
+        app.make_response(value)
+
+
 def test_make_response_outside_view(app: Flask) -> None:
     with app.test_request_context("/nowhere"), pytest.raises(TypeError, match=r"^The function returned None"):
         app.make_response(None)

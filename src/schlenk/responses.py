@@ -71,7 +71,8 @@ def from_object(app: Flask, returned: Any) -> Response:
     if not isinstance(returned, BaseResponse) and not callable(returned):
         raise TypeError(
             f"{_view()} returned an object of type {type(returned).__name__!r}, which cannot be turned into a response."
-            " Return a str, bytes, a dict, a response, a WSGI callable, or a tuple that starts with one of these."
+            " Return a str, bytes, a dict, a response such as jsonify(a list) or Response(a generator), a WSGI"
+            " callable, or a tuple that starts with one of these."
         )
     environ = _lookup_req_object("request").environ
     try:
