@@ -136,4 +136,5 @@ def test_mixed_up_requests_are_detected(name: str) -> None:
         pytest.skip(f"needs {' and '.join(server.packages)}")
     # Some requests never get a response, so the clients must not wait for long.
     result = under_load(server, 50, CLIENTS, seconds=5, greenlets=GREENLETS, EVERYBODY_IS_THE_SAME="yes")
-    assert result.load.wrong
+    # Missing responses alone would not show that any were mixed up.
+    assert any(client.wrong for client in result.load.clients)
