@@ -288,9 +288,7 @@ def registered(app: Flask) -> list[Any]:
 
 
 @pytest.mark.parametrize("register", REGISTRATIONS.values(), ids=REGISTRATIONS)
-def test_late_registration_raises_in_debug(
-    app: Flask, register: Callable[[Flask], Any], request: pytest.FixtureRequest
-) -> None:
+def test_late_registration_raises_in_debug(app: Flask, register: Callable[[Flask], Any]) -> None:
     app.debug = True
     app.test_client().get("/")
     before = registered(app)

@@ -209,7 +209,7 @@ def requests(app: Flask) -> Iterator[Callable[[str, int], None]]:
         one.switch()
 
 
-def test_oldest_request_is_first(app: Flask, requests: Callable[[str, int], None]) -> None:
+def test_oldest_request_is_first(requests: Callable[[str, int], None]) -> None:
     for number in 1, 2, 3:
         requests(f"/wait/{number}", 1)
     assert re.findall(r"/wait/\d", flight.report()) == ["/wait/1", "/wait/2", "/wait/3"]

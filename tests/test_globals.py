@@ -371,7 +371,7 @@ def test_pop_calls_pop_of_mocked_stack() -> None:
     local.stack.pop.assert_called_once_with()
 
 
-def test_ident_function_of_plain_object(app: Flask) -> None:
+def test_ident_function_of_plain_object() -> None:
     with mock.patch.object(_request_ctx_stack, "_local", Substitute()) as local:
         assert _request_ctx_stack.__ident_func__() == 1
         _request_ctx_stack.__ident_func__ = get_ident

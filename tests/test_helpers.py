@@ -192,7 +192,7 @@ def test_build_error_suggests_endpoint(app: Flask, endpoint: str, meant: str) ->
         url_for(endpoint)
 
 
-def test_endpoint_of_other_app_is_explained(app: Flask) -> None:
+def test_endpoint_of_other_app_is_explained() -> None:
     other = Flask("other")
     with other.test_request_context(), pytest.raises(BuildError, match=r"'other' has no endpoint 'user'.* another app"):
         url_for("user", name="ada")

@@ -65,7 +65,7 @@ def test_leak_without_age_is_named(app: Flask) -> None:
     assert " s ago)" not in told
 
 
-def test_leaked_object_is_named(app: Flask) -> None:
+def test_leaked_object_is_named() -> None:
     assert "\n  'something', pushed in" in complaint(lambda: _request_ctx_stack.push("something"))  # type: ignore[arg-type]
 
 
@@ -257,7 +257,7 @@ def test_overlapping_checks_restore_push() -> None:
 
 
 @pytest.mark.schlenk_leaks(False)
-def test_earlier_push_method_is_restored(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_earlier_push_method_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     pushed: list[Any] = []
     monkeypatch.setattr(_app_ctx_stack, "push", pushed.append)
     replaced = vars(_app_ctx_stack)["push"]

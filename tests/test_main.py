@@ -218,7 +218,7 @@ def test_module_that_fails_shows_where(capsys: pytest.CaptureFixture[str], modul
     assert f"the module '{module}' can't be imported: {error}" in err.splitlines()[-1]
 
 
-def test_without_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_command() -> None:
     with pytest.raises(SystemExit) as ended:
         main([])
     assert ended.value.code == 2

@@ -164,7 +164,7 @@ def test_unbound_repr(unbound: Any) -> None:
     assert repr(unbound) == "<LocalProxy unbound>"
 
 
-def test_unbound_subclass_repr(unbound: Any) -> None:
+def test_unbound_subclass_repr() -> None:
     class UserProxy(LocalProxy[Any]):
         pass
 

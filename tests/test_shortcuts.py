@@ -375,7 +375,7 @@ def test_rule_may_become_methodless(app: Flask) -> None:
     assert body(app, "/page", "BREW") == "page"
 
 
-def test_adapter_may_get_another_map(app: Flask) -> None:
+def test_adapter_may_get_another_map() -> None:
     class Tenants(Flask):
         def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
             adapter = super().create_url_adapter(request)

@@ -326,7 +326,7 @@ def test_thread_end_removes_its_stack() -> None:
     assert stack._local.__storage__ == {}
 
 
-def test_local_end_frees_values(by_number: Local) -> None:
+def test_local_end_frees_values() -> None:
     place = Local()
     place.__ident_func__ = threading.get_ident
     place.value = Value()

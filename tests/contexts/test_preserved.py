@@ -21,7 +21,7 @@ def test_preserved_for_client_in_block(app: RecordingApp, preserving: RequestCon
     assert app.torn == [("request", None), ("app", None)]
 
 
-def test_leaked_above_it_is_removed(app: RecordingApp, preserving: RequestContext) -> None:
+def test_leaked_above_it_is_removed(preserving: RequestContext) -> None:
     preserving.push()
     leave(Flask.test_request_context)()
     with pytest.raises(AssertionError, match="was not popped"):
@@ -32,7 +32,7 @@ def test_leaked_above_it_is_removed(app: RecordingApp, preserving: RequestContex
     preserving.pop()
 
 
-def test_app_context_above_is_preserved_too(app: RecordingApp, preserving: RequestContext) -> None:
+def test_app_context_above_is_preserved_too(preserving: RequestContext) -> None:
     preserving.push()
     leave(Flask.app_context)()
     preserving.auto_pop(None)
@@ -127,7 +127,7 @@ def test_teardown_receives_stored_error(app: RecordingApp, preserving: RequestCo
         assert app.torn == [("request", error), ("app", error)]
 
 
-def test_popped_context_forgets_error(app: RecordingApp, preserving: RequestContext, error: Exception) -> None:
+def test_popped_context_forgets_error(preserving: RequestContext, error: Exception) -> None:
     with pytest.raises(ValueError, match="an error"), preserving:
         raise error
     preserving.pop(None)
