@@ -17,7 +17,7 @@ from werkzeug.exceptions import abort
 from werkzeug.utils import redirect
 
 from .globals import _app_ctx_stack, _request_ctx_stack, current_app, session
-from .missing import ADVICE
+from .missing import ADVICE, missing_from
 from .recovery import Stream
 from .signals import message_flashed
 
@@ -338,3 +338,8 @@ def describe_function(function: Any) -> str:
         name, function = repr(function), type(function).__call__ if callable(function) else None
     code = getattr(function, "__code__", None)
     return name + (f" ({code.co_filename}, line {code.co_firstlineno})" if code else "")
+
+
+if not TYPE_CHECKING:
+    # To a type checker, a module with a __getattr__ has every name.
+    __getattr__ = missing_from(__name__)

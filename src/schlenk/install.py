@@ -365,7 +365,7 @@ def install_as_flask() -> None:
         )
     modules = {name: importlib.import_module(f"{__package__}.{name}") for name in _MODULES}
     for name, module in modules.items():
-        vars(module).setdefault("__getattr__", missing_from(f"flask.{name}"))
+        vars(module)["__getattr__"] = missing_from(f"flask.{name}")
     package = sys.modules[__name__.partition(".")[0]]
     names = {name: vars(package)[name] for name in package.__all__}
     flask = _StandIn("flask", package.__doc__)

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from .missing import missing_from
+
 if TYPE_CHECKING:
     from blinker import Namespace
 
@@ -63,3 +65,7 @@ appcontext_tearing_down = _signals.signal("appcontext-tearing-down", "Sent with 
 appcontext_pushed = _signals.signal("appcontext-pushed", "Sent when an application context is pushed.")
 appcontext_popped = _signals.signal("appcontext-popped", "Sent when an application context is popped.")
 message_flashed = _signals.signal("message-flashed", "Sent with ``message`` and ``category``.")
+
+if not TYPE_CHECKING:
+    # To a type checker, a module with a __getattr__ has every name.
+    __getattr__ = missing_from(__name__)

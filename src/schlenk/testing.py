@@ -18,6 +18,7 @@ from .globals import _request_ctx_stack
 
 # Re-exported, so that tests can import it together with the client.
 from .leaks import no_context_left as no_context_left
+from .missing import missing_from
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -238,3 +239,8 @@ def _version() -> str:
     from importlib.metadata import version
 
     return version("werkzeug")
+
+
+if not TYPE_CHECKING:
+    # To a type checker, a module with a __getattr__ has every name.
+    __getattr__ = missing_from(__name__)

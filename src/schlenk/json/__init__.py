@@ -16,6 +16,7 @@ from werkzeug.http import http_date
 
 from ..globals import _app_ctx_stack, current_app
 from ..local import LocalProxy
+from ..missing import missing_from
 
 if TYPE_CHECKING:
     from ..app import Flask
@@ -208,3 +209,8 @@ def jsonify(*args: Any, **kwargs: Any) -> Response:
         layout = {"separators": (",", ":")}
     data = args[0] if len(args) == 1 else args or kwargs
     return current_app.response_class(dumps(data, **layout) + "\n", mimetype=config["JSONIFY_MIMETYPE"])
+
+
+if not TYPE_CHECKING:
+    # To a type checker, a module with a __getattr__ has every name.
+    __getattr__ = missing_from(__name__)

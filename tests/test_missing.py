@@ -1,0 +1,38 @@
+"""Names of Flask that this package does not have."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+NAMES = pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("schlenk", "render_template"),
+        ("schlenk", "views"),
+        ("schlenk.helpers", "send_file"),
+        ("schlenk.json", "tojson_filter"),
+        ("schlenk.signals", "template_rendered"),
+        ("schlenk.testing", "FlaskCliRunner"),
+    ],
+)
+
+
+@NAMES
+def test_import_of_missing_name_is_advised(module: str, name: str) -> None:
+    message = f"cannot import name '{name}' from '{module}': schlenk has .* Call schlenk.install_under_flask"
+    with pytest.raises(ImportError, match=message):
+        exec(f"from {module} import {name}", {})
+
+
+@NAMES
+def test_missing_attribute_is_advised(module: str, name: str) -> None:
+    message = f"module '{module}' has no attribute '{name}': schlenk has .* Call schlenk.install_under_flask"
+    with pytest.raises(AttributeError, match=message):
+        getattr(importlib.import_module(module), name)
+
+
+@NAMES
+def test_special_name_is_not_advised(module: str, name: str) -> None:
+    assert not hasattr(importlib.import_module(module), f"__{name}__")
