@@ -150,13 +150,13 @@ def test_stream_brings_what_it_pushed(app: RecordingApp) -> None:
             yield current_app.name
             yield current_app.name
 
-    with app.app_context() as outer:
+    with Flask("below").app_context() as below, app.app_context() as outer:
         with app.test_request_context():
             stream = stream_with_context(parts())
         assert next(stream) == "inner"
         assert in_thread(lambda: next(stream)) == "inner"
         assert list(stream) == []
-        assert _app_ctx_stack.entries() == [outer]
+        assert _app_ctx_stack.entries() == [below, outer]
 
 
 def test_stream_survives_lost_context(app: RecordingApp) -> None:
