@@ -99,6 +99,34 @@ def test_advice_for_asyncio_tasks_helps(app: RecordingApp, make: Any, monkeypatc
     asyncio.run(cross(lambda: make(app)))
 
 
+@pytest.mark.parametrize(
+    ("make", "torn"),
+    [(Flask.app_context, ["app", "app"]), (Flask.test_request_context, ["request", "app", "request"])],
+)
+def test_overlapping_blocks_of_tasks_end(app: RecordingApp, make: Any, torn: list[str]) -> None:
+    """Each block pops its own context, although that of the other task is above it."""
+
+    async def overlap() -> None:
+        entered, left = asyncio.Event(), asyncio.Event()
+
+        async def first() -> None:
+            with make(app):
+                await entered.wait()
+            left.set()
+
+        async def second() -> None:
+            with make(app) as context:
+                entered.set()
+                await left.wait()
+                assert context in (_app_ctx_stack.top, _request_ctx_stack.top)
+
+        await asyncio.gather(first(), second())
+
+    asyncio.run(overlap())
+    assert [name for name, error in app.torn] == torn
+    assert tops() == NOTHING
+
+
 async def leak_above(context: Any) -> None:
     with context:
         await asyncio.create_task(_push(context.app))
