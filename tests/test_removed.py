@@ -107,9 +107,11 @@ def test_werkzeug_has_its_names_again() -> None:
         from werkzeug.routing import parse_rule
         from werkzeug.utils import invalidate_cached_property
         from werkzeug.serving import run_with_reloader
+        from werkzeug import FileStorage, cached_property, import_string, secure_filename
         from werkzeug.wrappers import BaseResponse
         assert werkzeug.__version__ >= "3"
         assert isinstance(app.make_response(""), BaseResponse)
+        assert import_string("werkzeug:FileStorage") is FileStorage
         from werkzeug.security import safe_str_cmp
         from werkzeug.urls import url_decode, url_encode, url_join, url_parse, url_quote, url_unquote
         assert url_parse("http://shop/basket").netloc == "shop"

@@ -29,7 +29,7 @@ import werkzeug.security
 import werkzeug.urls
 import werkzeug.utils
 import werkzeug.wrappers
-from werkzeug.datastructures import MultiDict, iter_multi_items
+from werkzeug.datastructures import FileStorage, MultiDict, iter_multi_items
 from werkzeug.utils import cached_property
 
 
@@ -87,6 +87,9 @@ def put_back_into_werkzeug() -> None:
     _add(import_module("werkzeug.serving"), run_with_reloader=import_module("werkzeug._reloader").run_with_reloader)
     _add(werkzeug.utils, invalidate_cached_property=invalidate_cached_property)
     _add(werkzeug, __version__=version("werkzeug"))
+    # Werkzeug 1 removed these, but releases that ran on Flask 1 with Werkzeug 0.16 import them.
+    _add(werkzeug, FileStorage=FileStorage, import_string=werkzeug.utils.import_string)
+    _add(werkzeug, cached_property=cached_property, secure_filename=werkzeug.utils.secure_filename)
     _add(werkzeug.wrappers, BaseResponse=werkzeug.wrappers.Response)
 
 
