@@ -310,6 +310,20 @@ def test_block_above_leaked_stays(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
+def test_held_request_above_block_stays(app: RecordingApp) -> None:
+    def held_request() -> Iterator[None]:
+        with app.test_request_context("/held"):
+            yield
+
+    block: Any = held_request()
+    with Flask("below").app_context():
+        next(block)
+    assert request.path == "/held"
+    assert current_app.name == app.name
+    block.close()
+    assert tops() == NOTHING
+
+
 def test_ended_greenlet_leaves_no_entry(app: RecordingApp) -> None:
     parts = iter(in_greenlet(lambda: get(app, "/stream/ada")))
     assert next(parts) == b"ada /stream/ada"

@@ -232,4 +232,6 @@ def test_stream_uses_own_app_context(app: RecordingApp) -> None:
     with app.test_request_context():
         stream = stream_with_context(current_app.name for _ in range(1))
     assert in_thread(lambda: list(stream)) == [app.name]
+    with app.test_request_context():
+        assert _app_ctx_stack.top is own
     assert _app_ctx_stack.pop() is own
