@@ -45,19 +45,19 @@ get_thread_ident: Callable[[], int] = (
 
 
 def context_ident() -> Any:
-    """Tell owners apart by their :mod:`contextvars` context: set it as the ``__ident_func__`` of a local or stack.
+    """Identify owners by :mod:`contextvars` context. Set this function as the ``__ident_func__`` of a local or stack.
 
-    It tells asyncio tasks apart, as well as threads and greenlets. A copy of a context sees the values that were there
-    when it was copied, whatever happens to the original later. Values that are set, pushed or popped in a copy change
-    only in that copy. Asyncio copies the context for each task; asgiref and ``asyncio.to_thread`` copy it for a thread.
-    A thread or greenlet without a copied context starts empty. This includes greenlets of gevent:
+    Asyncio tasks are then different owners, as are threads and greenlets. A copy of a context sees the values that were
+    there when it was copied, whatever happens to the original later. Values that are set, pushed or popped in a copy
+    change only in that copy. Asyncio copies the context for each task; asgiref and ``asyncio.to_thread`` copy it for a
+    thread. A thread or greenlet without a copied context starts empty. This includes greenlets of gevent:
     ``gevent.spawn(copy_context().run, f)`` gives one a copy. The values are removed when the last context that sees
     them is destroyed.
 
     The function only names this behavior and can't be called. The ``__ident_func__`` of the local then is another
     function. The ident that it returns changes with each change of the values; in an empty context it is that of
-    ``get_ident``. Contexts keep an empty trace of each such local, as of each ``ContextVar``, so create them at the top
-    of a module.
+    ``get_ident``. A context never forgets a ``ContextVar``, and each such local has one, so create these locals at the
+    top of a module.
 
     :raises RuntimeError: it was called.
 
@@ -248,7 +248,7 @@ class Version:
     ident: _ContextIdent
 
     def __getattr__(self, name: str) -> Any:
-        # Called for a slot that is not set.
+        # Called for a slot that is not set. Most versions need no ident, and derive either `values` or `top`.
         if name == "ident":
             self.ident = _ContextIdent(self)
             return self.ident
@@ -270,30 +270,34 @@ class Version:
         """Return the values of the next version below that stores them, with the entries pushed since then."""
         entries = []
         version: Any = self
-        while True:
-            try:
-                values = _own_values(version)
-            except AttributeError:
-                entries.append(version.top)
-                version = version.below
-            else:
-                return {**values, "stack": [*values.get("stack", ()), *reversed(entries)]}
+        while (values := _stored_values(version)) is None:
+            entries.append(version.top)
+            version = version.below
+        return {**values, "stack": [*values.get("stack", ()), *reversed(entries)]}
 
 
-_own_values: Callable[[Version], dict[str, Any]] = vars(Version)["values"].__get__
+_values_slot: Callable[[Version], dict[str, Any]] = vars(Version)["values"].__get__
+
+
+def _stored_values(version: Version) -> dict[str, Any] | None:
+    """Return the values of a version, or ``None`` if they would have to be derived."""
+    try:
+        return _values_slot(version)
+    except AttributeError:
+        return None
 
 
 class ContextValues(MutableMapping[Any, dict[str, Any]]):
     """The values of all contexts by ident, in the place of a :class:`Storage`'s dictionary.
 
-    The value of a ``ContextVar`` is the current version. Nothing tells a context from its copy, nor whether it has been
-    copied. So a version is never changed once it may have been copied: each change makes a new version in the running
-    context. The storage refers to versions weakly, so they are destroyed with their contexts, also if a value refers to
-    its own context.
+    The value of a ``ContextVar`` is the current version. A context does not know its copies, and a copy does not know
+    that it is one. So a version is never changed once its context may have been copied: each change makes a new version
+    in the running context. The storage refers to versions weakly, so they are destroyed with their contexts, even if a
+    value refers to its own context.
     """
 
     def __init__(self) -> None:
-        # All versions. At `limit` of them, those that have been destroyed are removed.
+        # References to all versions. At `limit` of them, those to destroyed versions are removed.
         self.known: set[ref[Version]] = set()
         self.limit = 64
         self.empty = Version()
@@ -348,7 +352,8 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         self.limit = max(64, 2 * len(self.known))
 
     def versions(self) -> dict[_ContextIdent, Version]:
-        """Return the versions that have values. The set is copied in one step: other threads change it."""
+        """Return the versions that have values."""
+        # Other threads change the set, so it is copied in one step.
         found = [known() for known in self.known.copy()]
         return {version.ident: version for version in found if version is not None and version.values}
 
