@@ -335,7 +335,7 @@ class _Span:
         self.entries = self.stack.current(self.entries)
         places = self.places(self.entries)
         if not places:
-            # They are those of another context, or they were removed. The end of the stream reports that.
+            # Another `contextvars` context has the entries, or they were removed, which the end of the stream reports.
             if self.entries is not kept:
                 self.carry(kept)
             return
@@ -353,7 +353,7 @@ class _Span:
     def carry(self, kept: list[Any]) -> None:
         """Move the entries to the running ``contextvars`` context, which is not a copy of the one that has them.
 
-        From then on, they are on no stack while the stream waits: the other context may have been destroyed.
+        From then on, no stack has the entries while the stream waits, because the other context may be destroyed.
 
         :param kept: the list that has the entries.
         """
