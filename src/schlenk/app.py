@@ -215,7 +215,8 @@ class Flask(Scaffold, MissingAttributes):
         except BaseException:
             if not ended:
                 # A teardown function failed, or a signal handler raised an exception during the end of the request.
-                recovery.abandon(context, len(getattr(context, "streams", ())))
+                streams = len(getattr(context, "streams", ()))
+                recovery.abandon(context, streams, streams)
             raise
         finally:
             # The error's traceback refers to this frame: without this, each would keep the other alive.

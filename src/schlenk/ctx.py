@@ -283,7 +283,8 @@ class AppContext:
             self.pop(exc_value)
             return
         except AssertionError:
-            was_refused = pushes > 0 and self._refcnt == pushes
+            # A pop() of a subclass can raise the error as well.
+            was_refused = pushes > 0 and self._refcnt == pushes and not recovery.is_on_top(self)
             if not was_refused:
                 raise
         # No one else will pop the context that this block has pushed.
@@ -491,7 +492,7 @@ class RequestContext:
             self.pop(exc)
             return
         except AssertionError:
-            was_refused = pushes > 0 and len(self._implicit_app_ctx_stack) == pushes
+            was_refused = pushes > 0 and len(self._implicit_app_ctx_stack) == pushes and not recovery.is_on_top(self)
             if not was_refused:
                 raise
         # No one else will pop the context that was pushed for this work.

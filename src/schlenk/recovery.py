@@ -88,6 +88,11 @@ def is_pushed(context: object) -> bool:
     return _position(_request_ctx_stack.entries(), context) is not None
 
 
+def is_on_top(context: object) -> bool:
+    """Return whether a context is on top, with the one that was pushed with it: ``pop()`` would not refuse it."""
+    return all(stack.top is entry for stack, entry in _entries(context))
+
+
 def is_used(request: object) -> bool:
     """Return whether a context on the stack of the running greenlet or thread has this request."""
     return any(getattr(entry, "request", None) is request for entry in _request_ctx_stack.entries())
@@ -150,16 +155,18 @@ def undo_push(context: RequestContext, app_context: AppContext | None, pushes: i
         app_context.pop()
 
 
-def abandon(context: Any, pushes: int) -> None:
+def abandon(context: Any, pushes: int, entries: int) -> None:
     """Remove a request context, and the application contexts pushed with it, after an exception interrupted their end.
 
     A preserved context is not removed.
 
     :param pushes: the number of pushes that are not undone.
+    :param entries: how often the context stays on the stack of the running greenlet or thread. This differs from
+        ``pushes`` if an outer ``pop()`` of the context still runs, or if it is pushed in another thread.
     """
     if getattr(context, "preserved", False):
         return
-    for _ in range(_count(_request_ctx_stack.entries(), context) - pushes):
+    for _ in range(_count(_request_ctx_stack.entries(), context) - entries):
         remove(_request_ctx_stack, context)
     app_contexts = _pushed_with(context)
     for app_context in (*app_contexts[pushes:], getattr(context, "ending", None)):
@@ -183,13 +190,13 @@ def end_preserved(context: Any, *exc: BaseException | None) -> None:
 
     :param exc: passed to its ``pop()``.
     """
-    pushes = len(_pushed_with(context))
+    pushes, entries = _extent(context)
     try:
         context.pop(*exc)
     except BaseException:
         if len(_pushed_with(context)) < pushes:
             context.preserved = False
-            abandon(context, pushes - 1)
+            abandon(context, pushes - 1, entries - 1)
         raise
 
 
@@ -255,8 +262,9 @@ class Stream:
     def __init__(self, context: RequestContext) -> None:
         self.context = context
         self.waiting = self.ended = False
-        # How often the context is pushed without the stream; None while the stream runs, as other work may end.
-        self.others: int | None = len(_pushed_with(context))
+        # How often the context is pushed without the stream, and is on the stack; None while the stream runs, as other
+        # work may end.
+        self.others: tuple[int, int] | None = _extent(context)
 
     def __enter__(self) -> Stream:
         self.context.__enter__()
@@ -297,11 +305,12 @@ class Stream:
         if not self.ended:
             others = self._count_others() if self.others is None else self.others
             self._leave()
-            abandon(self.context, others)
+            abandon(self.context, *others)
 
-    def _count_others(self) -> int:
-        # The number of pushes is 0 if other code has popped the context.
-        return max(len(_pushed_with(self.context)) - 1, 0)
+    def _count_others(self) -> tuple[int, int]:
+        # Both are 0 if other code has popped the context.
+        pushes, entries = _extent(self.context)
+        return max(pushes - 1, 0), max(entries - 1, 0)
 
     def _leave(self) -> None:
         self.context.streams = [stream for stream in self.context.streams if stream is not self]
@@ -496,6 +505,11 @@ def _stored(context: object, name: str, default: T) -> T:
 def _pushed_with(context: object) -> list[Any]:
     """Return the application contexts that were pushed with a request context, one or ``None`` for each push."""
     return _stored(context, "_implicit_app_ctx_stack", [])
+
+
+def _extent(context: object) -> tuple[int, int]:
+    """Return how often the context is pushed, and how often it is on the stack of the running greenlet or thread."""
+    return len(_pushed_with(context)), _count(_request_ctx_stack.entries(), context)
 
 
 def _streams(context: object) -> list[Stream]:

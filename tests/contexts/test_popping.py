@@ -7,6 +7,7 @@ import io
 from typing import Any, Callable
 
 import pytest
+from werkzeug.test import create_environ
 
 import schlenk.local
 from schlenk import (
@@ -19,6 +20,7 @@ from schlenk import (
     request,
     signals,
 )
+from schlenk.ctx import AppContext, RequestContext
 from tests.support.contexts import NOTHING, RecordingApp, fail, tops
 from tests.support.execution import in_thread
 
@@ -337,3 +339,19 @@ def test_auto_pop_unpushed_raises(app: RecordingApp) -> None:
     with pytest.raises(IndexError, match="not pushed"):
         app.test_request_context().auto_pop(None)
     assert app.torn == []
+
+
+@pytest.mark.parametrize("kind", [RequestContext, AppContext])
+def test_own_assertion_error_is_no_refusal(app: RecordingApp, kind: Any) -> None:
+    class Failing(kind):  # type: ignore[misc]
+        def pop(self, exc: Any = None) -> None:
+            seen.append(tops())
+            raise AssertionError("of the subclass")
+
+    seen: list[Any] = []
+    context = Failing(app, create_environ()) if kind is RequestContext else Failing(app)
+    with pytest.raises(AssertionError, match="of the subclass"), context:
+        entered = tops()
+    assert seen == [entered]
+    kind.pop(context)
+    assert tops() == NOTHING

@@ -194,6 +194,27 @@ def test_unpushed_context_can_be_preserved(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
+def test_failed_pop_in_teardown_keeps_context(app: RecordingApp, preserving: RequestContext) -> None:
+    seen = []
+
+    @app.teardown_request
+    def enter_again(error: BaseException | None) -> None:
+        seen.append(_request_ctx_stack.entries().count(preserving))
+        if len(seen) > 1:
+            raise ZeroDivisionError
+        with preserving:
+            pass
+        with pytest.raises(ZeroDivisionError):
+            app.test_client().get("/")
+        seen.append(_request_ctx_stack.entries().count(preserving))
+
+    with preserving:
+        pass
+    preserving.pop()
+    assert seen == [1, 2, 1]
+    assert tops() == NOTHING
+
+
 def test_interrupted_pop_for_next_request(app: RecordingApp, preserving: RequestContext) -> None:
     with preserving:
         pass
@@ -213,7 +234,7 @@ def test_interrupted_end_keeps_other_pushes(app: RecordingApp, pushes: int) -> N
     with pytest.raises(KeyboardInterrupt):
         recovery.end_preserved(context)
     assert _request_ctx_stack.entries() == [context] * (pushes - 1)
-    recovery.abandon(context, 0)
+    recovery.abandon(context, 0, 0)
     assert tops() == NOTHING
 
 

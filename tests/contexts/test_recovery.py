@@ -195,17 +195,17 @@ def test_abandon_keeps_earlier_pushes(app: RecordingApp, pushes: int) -> None:
     context = app.test_request_context()
     for _ in range(3):
         context.push()
-    recovery.abandon(context, pushes)
+    recovery.abandon(context, pushes, pushes)
     assert _request_ctx_stack.entries() == [context] * pushes
     assert len(context._implicit_app_ctx_stack) == pushes
-    recovery.abandon(context, 0)
+    recovery.abandon(context, 0, 0)
     assert _app_ctx_stack.top is None
 
 
 def test_abandon_removes_bare_context() -> None:
     context: Any = object()
     _request_ctx_stack.push(context)
-    recovery.abandon(context, 0)
+    recovery.abandon(context, 0, 0)
     assert _request_ctx_stack.top is None
 
 
