@@ -85,6 +85,23 @@ def patched(side: Side, run: Run) -> Iterator[None]:
         stack = requests if hasattr(context, "request") else apps
         return bool(implicit) and (stack.top is not context or implicit[-1] not in (None, apps.top))
 
+    def finds_stream(context: Any) -> bool:
+        """Return whether this context, when it is pushed, would share the application context of a stream."""
+        contexts, used = ([*getattr(stack._local, "stack", ())] for stack in run.stacks)
+        if contexts and contexts[-1].preserved and not wrong(contexts[-1]):
+            # The push pops it first.
+            preserved = contexts.pop()
+            if preserved._implicit_app_ctx_stack[-1] is not None:
+                used.pop()
+        if not contexts or not used:
+            return False
+        top, shared = contexts[-1], used[-1]
+        return (
+            sum(held is top for held in run.held) == contexts.count(top)
+            and shared in top._implicit_app_ctx_stack
+            and shared.app is context.app
+        )
+
     def settle(context: Any) -> None:
         """Move the contexts that streams hold below those in use."""
         idle = [entry for entry in requests._local.stack if streamed(entry) or entry.preserved]
@@ -108,14 +125,7 @@ def patched(side: Side, run: Run) -> Iterator[None]:
             raise
 
     def push_request(context: Any, push: Any) -> None:
-        top = requests.top
-        if (
-            top is not None
-            and streamed(top)
-            and apps.top is not None
-            and apps.top in top._implicit_app_ctx_stack
-            and apps.top.app is context.app
-        ):
+        if finds_stream(context):
             run.depart()
         if getattr(requests.top, "preserved", False) and wrong(requests.top):
             run.depart()
