@@ -168,12 +168,19 @@ class Response(wrappers.Response):
                 and environ.get("REQUEST_METHOD") != "HEAD"
             ):
                 headers: list[tuple[str, str]] = [*vars(given)["_list"]]
-                names = {name.lower() for name, _ in headers}
-                if "content-length" in names and names.isdisjoint(_locations):
-                    parts = _Body(body)
-                    parts.close = self.close
-                    start_response(own["_status"], headers)
-                    return parts
+                has_length = False
+                for name, _ in headers:
+                    if name == "Content-Length":
+                        has_length = True
+                    # Most responses have no other header. A lowercase copy of each name would take longer.
+                    elif name != "Content-Type" and name.lower() in _locations:
+                        break
+                else:
+                    if has_length:
+                        parts = _Body(body)
+                        parts.close = self.close
+                        start_response(own["_status"], headers)
+                        return parts
         return super().__call__(environ, start_response)
 
     @classmethod
