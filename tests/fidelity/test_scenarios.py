@@ -275,6 +275,18 @@ DEPARTURES: dict[str, tuple[list[Any], list[Any]]] = {
         [["changed", [0, 0], "PUT", "10.0.0.1"]],
         [["changed", [0, 0], "GET", None]],
     ),
+    "bytes_as_the_value_of_a_header": (
+        [["sent", [0, 0], "value"]],
+        [["sent", [0, 0], "b'value'"]],
+    ),
+    "url_with_capital_letters_and_a_semicolon": (
+        [["url", [0, 0], "http://Example.COM/?a=1%3Bb=%3B"]],
+        [["url", [0, 0], "http://example.com/?a=1;b=;"]],
+    ),
+    "environ_that_overrides_reading": (
+        [["read", [0, 0], "POST"]],
+        [["read", [0, 0], "GET"]],
+    ),
     "values_of_threads_that_ended": (
         [["most are kept", [0, 0], True, True]],
         [["most are kept", [0, 0], False, False]],

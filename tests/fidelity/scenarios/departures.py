@@ -756,3 +756,33 @@ def environ_changed_after_the_request_was_made(side: Side, trace: Trace) -> None
         environ.update(REQUEST_METHOD="PUT", REMOTE_ADDR="10.0.0.1")
         seen = side.flask.request.method, side.flask.request.remote_addr
     trace("changed", *seen)
+
+
+@scenario
+def bytes_as_the_value_of_a_header(side: Side, trace: Trace) -> None:
+    """1.1.4 decoded bytes that were given as the value of a header."""
+    response = side.flask.Response("text", headers={"X-Bytes": b"value"})
+    trace("sent", response.headers["X-Bytes"])
+
+
+@scenario
+def url_with_capital_letters_and_a_semicolon(side: Side, trace: Trace) -> None:
+    """1.1.4 left the host of a URL as it was, and quoted a ``;`` in the query."""
+    app, _ = telling(trace)
+    with trace.mute(), app.request_context(trace.environ("/?a=1;b=%3B", HTTP_HOST="Example.COM")):
+        url = side.flask.request.url
+    trace("url", url)
+
+
+@scenario
+def environ_that_overrides_reading(side: Side, trace: Trace) -> None:
+    """1.1.4 read the method by ``environ[...]``, and so from the override of a subclass."""
+
+    class Posting(dict):  # type: ignore[type-arg]
+        def __getitem__(self, name: str) -> object:
+            return "POST" if name == "REQUEST_METHOD" else dict.__getitem__(self, name)
+
+    app, _ = telling(trace)
+    with trace.mute(), app.request_context(Posting(trace.environ("/"))):
+        method = side.flask.request.method
+    trace("read", method)
