@@ -519,6 +519,20 @@ def test_copied_entry_is_listed_by_first_owner(stack: LocalStack[Any]) -> None:
     assert stack.snapshot_by_owner()[get_ident()] == ["outer"]
 
 
+def test_shared_entry_is_listed_once(stack: LocalStack[Any]) -> None:
+    stack.push("once")
+    copy = copy_context()
+    stack.own_entries()
+    assert stack.snapshot_by_owner() == {get_ident(): ["once"]}
+    assert copy.run(stack.entries) == ["once"]
+
+
+def test_equal_entries_are_both_listed(stack: LocalStack[Any]) -> None:
+    contexts_of(stack).push_entry(1)
+    contexts_of(stack).push_entry(1.0)
+    assert stack.snapshot_by_owner() == {get_ident(): [1, 1.0]}
+
+
 def test_listed_entry_has_its_push(stack: LocalStack[Any]) -> None:
     entry = SimpleNamespace()
     stack.push(entry)
