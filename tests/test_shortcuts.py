@@ -188,6 +188,16 @@ def test_wsgi_result_without_headers(text: str) -> None:
     assert told(Response(text), "GET") == told(Html(text), "GET")
 
 
+@pytest.mark.parametrize("header", ["content-length", "X-Made"])
+def test_removed_length_is_sent_again(header: str) -> None:
+    answers = []
+    for response in (Response("text"), Html("text")):
+        del response.headers["Content-Length"]
+        response.headers[header] = "4"
+        answers.append(told(response, "GET"))
+    assert answers[0] == answers[1]
+
+
 @pytest.mark.parametrize("body", ["whole", ["in ", "parts"], iter(["stream"])], ids=["text", "list", "iterator"])
 def test_call_on_close_runs_on_close(body: Any) -> None:
     closed: list[str] = []
