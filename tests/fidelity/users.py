@@ -37,6 +37,7 @@ import queue
 import re
 import reprlib
 import shutil
+import signal
 import sqlite3
 import statistics
 import string
@@ -90,7 +91,13 @@ def run_async(make: Callable[[], Any]) -> Any:
     async def main() -> Any:
         return await make()
 
-    return asyncio.run(main())
+    # From Python 3.11 on, asyncio.run() replaces this handler of SIGINT, and calls repr() of the result then. A program
+    # that a shell started in the background ignores SIGINT instead.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return asyncio.run(main())
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def awaited_if_awaitable(x: Any) -> Any:
