@@ -25,6 +25,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from schlenk import Flask, g
 from schlenk.local import Local, LocalProxy, LocalStack
 from tests.support.execution import in_greenlet, in_thread
 
@@ -507,6 +508,31 @@ def test_fast_subclass_may_read_itself() -> None:
             return name.upper()
 
     assert Shouting(User).name == "NAME"
+
+
+def test_fast_subclass_may_write_itself() -> None:
+    stack, written = LocalStack[Any](), []
+
+    class Watching(type(stack())):  # type: ignore[misc]
+        def __setattr__(self, name: str, value: Any) -> None:
+            written.append(name)
+            super().__setattr__(name, value)
+
+    user = User()
+    Watching(lambda: user).name = "grace"
+    assert (written, user.name) == (["name"], "grace")
+
+
+def test_fast_subclass_that_reads_itself_writes() -> None:
+    class Reading(type(g)):  # type: ignore[misc]
+        def __getattribute__(self, name: str) -> Any:
+            return object.__getattribute__(self, name)
+
+    user = User()
+    with Flask("shop").app_context():
+        Reading(lambda: user).name = "grace"
+        assert "name" not in g
+    assert user.name == "grace"
 
 
 def test_pickle_names_current_object() -> None:

@@ -408,6 +408,7 @@ def proxy_class(read: Callable[[LocalProxy[Any], str], Any], **namespace: Any) -
         if cls.__getattribute__ is read:
             # A subclass may stand for another object.
             cls.__getattribute__ = _read_from_subclass  # type: ignore[method-assign, assignment]
+        if cls.__setattr__ is fast.__setattr__:
             cls.__setattr__ = LocalProxy.__setattr__  # type: ignore[method-assign]
 
     attributes = {
