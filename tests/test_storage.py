@@ -230,6 +230,34 @@ def test_recycled_thread_numbers_can_store(by_number: Local) -> None:
     assert in_thread(work) == 1
 
 
+UNKNOWN = 10**20
+"""More than the ident of any thread that ``threading`` lists."""
+
+
+def test_only_unlisted_thread_is_unknown(by_number: Local) -> None:
+    storage = storage_of(by_number)
+    assert storage.thread_is_unknown(UNKNOWN)
+    assert not storage.thread_is_unknown(threading.get_ident())
+
+
+@pytest.mark.parametrize("module", ["gevent.local", "Other"])
+def test_no_greenlet_is_an_unknown_thread(by_number: Local, module: str) -> None:
+    storage: Any = storage_of(by_number)
+    storage.thread = type("local", (), {"__module__": module})()
+    assert not storage.thread_is_unknown(UNKNOWN)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_end_is_kept_by_thread(by_number: Local, known: bool) -> None:
+    """The values end with the thread, unless it has ended and a finalizer stores one."""
+    storage = storage_of(by_number)
+    ident = threading.get_ident() if known else UNKNOWN
+    if known:
+        storage.native_ids[ident] = threading.get_native_id()
+    storage.watch_thread(ident)
+    assert storage.thread.end.ident == ident
+
+
 def test_unmanaged_thread_can_store_again(by_number: Local) -> None:
     """Some servers start threads without `threading`."""
     seen, done = [], threading.Event()
