@@ -181,7 +181,9 @@ def main() -> int:
     parser.add_argument(
         "--shown", type=int, default=10, help="the number of differences to reduce (default: %(default)s)"
     )
-    parser.add_argument("--library", default="schlenk", help="the library to compare with the reference")
+    parser.add_argument(
+        "--library", dest="name", metavar="NAME", default="schlenk", help="the library to compare with the reference"
+    )
     parser.add_argument("--record", type=Path, metavar="FILE", help="write the traces on the reference instead")
     parser.add_argument("--check", type=Path, metavar="FILE", help="compare the traces on the reference with a record")
     arguments = parser.parse_args()
@@ -195,7 +197,7 @@ def main() -> int:
             print(f"{arguments.check} {'equals' if same else 'DIFFERS from'} the traces on the reference")
             return 0 if same else 1
         first = random.SystemRandom().randrange(10**9) if arguments.seed is None else arguments.seed
-        with contextlib.closing(Library(sys.executable, arguments.library)) as library:
+        with contextlib.closing(Library(sys.executable, arguments.name)) as library:
             return 1 if compare(reference, library, range(first, first + arguments.programs), arguments.shown) else 0
 
 
