@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, namedtuple
+from collections.abc import Coroutine
 from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any, Callable
@@ -223,6 +224,21 @@ def test_coroutine_names_view_and_remedy(app: Flask) -> None:
     app.add_url_rule("/", "later", view)
     with pytest.raises(TypeError, match=r"'later'.*`async def`.*asyncio\.run"):
         app.test_client().get("/")
+
+
+def test_callable_coroutine_is_called(app: Flask) -> None:
+    class Application(Coroutine[Any, Any, Any]):
+        def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+            start_response("200 OK", [])
+            return [b"called"]
+
+        def __await__(self) -> Any:
+            raise NotImplementedError
+
+        send = throw = __await__
+
+    app.add_url_rule("/", "application", Application)
+    assert app.test_client().get("/").get_data() == b"called"
 
 
 def test_failing_wsgi_callable_names_error() -> None:

@@ -65,10 +65,10 @@ def from_object(app: Flask, returned: Any) -> Response:
         return jsonify(returned)
     if returned is None:
         raise TypeError(f"{_view()} returned None. It must return a response. Does it end without a return statement?")
-    if isinstance(returned, Coroutine):
-        returned.close()
-        raise TypeError(f"{_view()} returned a coroutine. {_NO_COROUTINES}")
     if not isinstance(returned, BaseResponse) and not callable(returned):
+        if isinstance(returned, Coroutine):
+            returned.close()
+            raise TypeError(f"{_view()} returned a coroutine. {_NO_COROUTINES}")
         raise TypeError(
             f"{_view()} returned an object of type {type(returned).__name__!r}, which cannot be turned into a response."
             " Return a str, bytes, a dict, a response such as jsonify(a list) or Response(a generator), a WSGI"
