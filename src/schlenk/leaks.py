@@ -76,7 +76,7 @@ def contexts_allowed() -> Iterator[None]:
         yield
     finally:
         for owner, contexts in _entries().items():
-            for context in _without(contexts, before.get(owner, [])).values():
+            for context in _without(contexts, before.get(owner, [])):
                 for allowed in _recorder.checks:
                     allowed.setdefault(owner, []).append(context)
 
@@ -136,15 +136,15 @@ def _entries() -> Entries:
     return {(stack, ident): entries for stack in _STACKS for ident, entries in stack.snapshot_by_owner().items()}
 
 
-def _without(contexts: list[Any], removed: list[Any]) -> dict[int, Any]:
-    """Return the ``contexts`` that are not in ``removed``, by their position, counting repeated ones."""
-    rest = [id(context) for context in removed]
-    found = {}
-    for position, context in enumerate(contexts):
+def _without(contexts: list[Any], others: list[Any]) -> list[Any]:
+    """Return ``contexts`` without one entry for each in ``others``, so repeated entries are counted."""
+    rest = [id(context) for context in others]
+    found = []
+    for context in contexts:
         if id(context) in rest:
             rest.remove(id(context))
         else:
-            found[position] = context
+            found.append(context)
     return found
 
 
@@ -153,10 +153,10 @@ def _remove_left(allowed: Entries) -> list[str]:
     left = []
     for (stack, ident), contexts in _entries().items():
         extra = _without(contexts, allowed.get((stack, ident), []))
-        for context in extra.values():
+        for context in extra:
             left.append(_describe(Pushed.from_context(context, stack), _recorder.locations.get((stack, id(context)))))
         if extra and ident in (stack.__ident_func__(), get_ident()):
-            _remove(stack, [*extra.values()])
+            _remove(stack, extra)
         elif extra and getattr(ident, "dead", False):
             stack._local.__storage__.pop(ident, None)
     return left
@@ -164,17 +164,18 @@ def _remove_left(allowed: Entries) -> list[str]:
 
 def _remove(stack: LocalStack[Any], contexts: list[Any]) -> None:
     """Remove ``contexts`` from the stack of the running ident, wherever they are on it."""
-    entries = list(stack.entries())
-    # Reversed, so that the topmost of repeated entries are removed.
-    stay = [*_without(entries[::-1], contexts).values()][::-1]
-    # The entries below the lowest one to remove need not be pushed again.
-    unchanged = next((place for place, pair in enumerate(zip(entries, stay)) if pair[0] is not pair[1]), len(stay))
-    for _ in entries[unchanged:]:
+    removed = [id(context) for context in contexts]
+    stay = []
+    while any(id(entry) in removed for entry in stack.entries()):
         # Not `del`: the last pop() leaves its entry in the list, in which a stream that is closed later finds it.
-        stack.pop()
-    for context in stay[unchanged:]:
+        entry = stack.pop()
+        if id(entry) in removed:
+            removed.remove(id(entry))
+        else:
+            stay.append(entry)
+    for entry in reversed(stay):
         # Not `stack.push`, which would record this line as the one that pushed the context.
-        LocalStack.push(stack, context)
+        LocalStack.push(stack, entry)
 
 
 def _describe(pushed: Pushed, location: FrameSummary | None) -> str:

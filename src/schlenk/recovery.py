@@ -85,7 +85,7 @@ def _suspicion() -> str:
 
 def is_pushed(context: object) -> bool:
     """Return whether the request context is on the stack of the running greenlet or thread."""
-    return _position(_request_ctx_stack.entries(), context) is not None
+    return _contains(_request_ctx_stack.entries(), context)
 
 
 def is_on_top(context: object) -> bool:
@@ -102,13 +102,14 @@ def is_shareable(app_context: AppContext) -> bool:
     """Return whether a request may use the application context on top. It may not if only a waiting generator does."""
     if not _stored(app_context, "shareable", True):
         return False
-    for context in _request_ctx_stack.entries():
-        for stream in _streams(context):
-            if stream.waiting and stream.apps.last is app_context:
-                # Only the first can be in use by other work. The stream pushed those above it.
-                is_first = stream.apps.first is app_context
-                return is_first and (stream.apps.shared or not _is_waiting(context))
-    return True
+    streams = (stream for context in _request_ctx_stack.entries() for stream in _streams(context))
+    stream = next((stream for stream in streams if stream.waiting and stream.apps.last is app_context), None)
+    if stream is None:
+        return True
+    if stream.apps.first is not app_context:
+        # Only the stream uses the application contexts that it has pushed above its first.
+        return False
+    return stream.apps.shared or not _is_waiting(stream.context)
 
 
 def pop(stack: LocalStack[Any], context: object) -> list[Any]:
@@ -215,11 +216,12 @@ def end(
     missing = _put_back(context)
     top = _request_ctx_stack.top
     if top is not None and top is not context and top.preserved and hasattr(context, "request"):
+        # The next push would pop it. It is not leaked.
         pop_preserved(top)
     in_generator = _is_in_generator(sys._getframe(1))
     leaked: list[Any] = []
     for stack, entry in _entries(context):
-        if _position(stack.entries(), entry) is not None:
+        if _contains(stack.entries(), entry):
             leaked += _remove_leaked(stack, entry, in_generator)
             _move_to_top(stack, entry)
         elif in_generator:
@@ -237,11 +239,15 @@ def settle(context: RequestContext) -> None:
     requests: list[Any] = _request_ctx_stack.own_entries()
     apps: list[Any] = _app_ctx_stack.own_entries()
     unused = _unused_entries(requests)
-    for entries, lowest in ((requests, context), (apps, _first_app_context(context))):
-        start = next((place for place, entry in enumerate(entries) if entry is lowest), 0)
-        used = next((place for place in range(start) if not _contains(unused, entries[place])), start)
-        # Move the entries from `start` to the top below the lowest one that is in use.
-        entries[used:] = entries[start:] + entries[used:start]
+    _move_below_used(requests, context, unused)
+    _move_below_used(apps, _first_app_context(context), unused)
+
+
+def _move_below_used(entries: list[Any], lowest: object, unused: list[Any]) -> None:
+    """Move ``lowest``, and all entries above it, below the lowest entry that is not ``unused``."""
+    start = next((place for place, entry in enumerate(entries) if entry is lowest), 0)
+    used = next((place for place in range(start) if not _contains(unused, entries[place])), start)
+    entries[used:] = entries[start:] + entries[used:start]
 
 
 def _unused_entries(requests: list[Any]) -> list[Any]:
@@ -256,14 +262,16 @@ def _unused_entries(requests: list[Any]) -> list[Any]:
 class Stream:
     """Pushes a request context for a response stream, and brings it to the top of the stack whenever the stream runs.
 
+    The stream waits between two parts of the response: it has returned one, and the server has not asked for the next.
+
     :param context: the request context.
     """
 
     def __init__(self, context: RequestContext) -> None:
         self.context = context
         self.waiting = self.ended = False
-        # How often the context is pushed without the stream, and is on the stack; None while the stream runs, as other
-        # work may end.
+        # The extent that the context has without the stream. None after the stream has begun and until it ends, because
+        # other work that has pushed the context may end in the meantime.
         self.others: tuple[int, int] | None = _extent(context)
 
     def __enter__(self) -> Stream:
@@ -325,6 +333,7 @@ class _Span:
     def __init__(self, stack: LocalStack[Any], first: Any, shared: bool) -> None:
         self.stack, self.first, self.shared = stack, first, shared
         self.last = first
+        # The list that has the entries: that of a stack, or one of their own if they were carried.
         self.entries = stack.entries()
         # The list and the position that lifted entries were taken from.
         self.home: tuple[list[Any], int] | None = None
@@ -332,9 +341,9 @@ class _Span:
         self.carried = False
 
     def lift(self) -> None:
-        """Move the entries to the top of the stack of the running greenlet or thread, and store where they were."""
-        kept = self.entries
-        self.entries = self.stack.current(kept)
+        """Bring the entries to the top of the stack of the running greenlet or thread."""
+        earlier = self.entries
+        self.entries = self.stack.current(earlier)
         if self.entries is self.stack.entries() and self.stack.top is self.last:
             return
         if self.shared and not getattr(self.first, "_refcnt", True):
@@ -343,11 +352,14 @@ class _Span:
         self.stack.own_entries()
         self.entries = self.stack.current(self.entries)
         places = self.places(self.entries)
-        if not places:
-            # Another `contextvars` context has the entries, or they were removed, which the end of the stream reports.
-            if self.entries is not kept:
-                self.carry(kept)
-            return
+        if places:
+            self._move_to_top(places)
+        elif self.entries is not earlier:
+            self._carry(earlier)
+        # Otherwise the entries were removed, which the end of the stream reports.
+
+    def _move_to_top(self, places: range) -> None:
+        """Move the entries from their places to the top of the running stack, and store where they were."""
         lifted = self.entries[places.start : places.stop]
         # A shared first entry is pushed once more, so it also stays where it is.
         start = places.start + 1 if self.shared else places.start
@@ -359,15 +371,15 @@ class _Span:
         if is_emptied:
             self.stack.tidy()
 
-    def carry(self, kept: list[Any]) -> None:
+    def _carry(self, earlier: list[Any]) -> None:
         """Move the entries to the running ``contextvars`` context, which is not a copy of the one that has them.
 
         From then on, no stack has the entries while the stream waits, because the other context may be destroyed.
 
-        :param kept: the list that has the entries.
+        :param earlier: the list that has the entries.
         """
-        places = self.places(kept)
-        carried = kept[places.start : places.stop]
+        places = self.places(earlier)
+        carried = earlier[places.start : places.stop]
         for entry in carried[self.shared :]:
             self.stack.withdraw(entry)
         for entry in carried:
@@ -375,7 +387,7 @@ class _Span:
         self.carried = True
 
     def lower(self) -> None:
-        """Move the entries, and those pushed above them in the meantime, back to where they were."""
+        """Move the entries, and those that the stream has pushed above them, back to where they were."""
         self.entries = self.stack.current(self.entries)
         if _contains(self.entries, self.first):
             self.last = self.entries[-1]
@@ -463,7 +475,7 @@ def _put_back(context: Any) -> list[Any]:
     """Put the missing entries of ``context`` back onto their stacks, so that it can be ended there; return them."""
     missing = []
     for stack, entry in _entries(context):
-        if any(_position(entries, entry) is not None for entries in stack.snapshot().values()):
+        if any(_contains(entries, entry) for entries in stack.snapshot().values()):
             continue
         missing.append(entry)
         if getattr(entry, "_refcnt", True):
@@ -508,7 +520,7 @@ def _pushed_with(context: object) -> list[Any]:
 
 
 def _extent(context: object) -> tuple[int, int]:
-    """Return how often the context is pushed, and how often it is on the stack of the running greenlet or thread."""
+    """Return the extent of a context: how often it is pushed, and how often it is on the running owner's stack."""
     return len(_pushed_with(context)), _count(_request_ctx_stack.entries(), context)
 
 
