@@ -66,25 +66,11 @@ def svg(record: Mapping[str, Any]) -> str:
     Flask has no such function.
     """
     record = printable(record)
-    steps, owners = record["steps"], record["owners"]
-    names = [_clip(step["name"], 44) for step in steps]
-    errors = [_clip(f" {step['error']}", 44) if step["error"] else "" for step in steps]
-    indents = [_INDENT * min(step["depth"], _DEEPEST) for step in steps]
-    running_in = [_clip(owners[step["owner"]], 20) if len(owners) > 1 else "" for step in steps]
-    took = [_took(step) for step in steps]
-    stacks = {stack: [[_clip(label, 28) for label in step[f"{stack}_stack"]] for step in steps] for stack in _STACKS}
+    rows = [_Row(step, record["owners"]) for step in record["steps"]]
     title, about = _clip(_title(record), 80), _clip(_about(record), 100)
-
-    # The left edge of each column.
-    at = {"mark": 24.0, "name": 42.0}
-    at["owner"] = at["name"] + max((x + _width(a + b) + 24 for x, a, b in zip(indents, names, errors)), default=0)
-    at["took"] = at["owner"] + _column(running_in)
-    at["app"] = at["took"] + _column(took) + 4
-    at["request"] = at["app"] + max([_width("app contexts") + 24, *map(_row_width, stacks["app"])])
-    width = at["request"] + max([_width("request contexts") + 24, *map(_row_width, stacks["request"])])
-    width = max(width, _width(title) * 1.24 + 48, _width(about) + 48)
-    height = 114 + _ROW * len(steps)
-
+    at, right = _layout(rows)
+    width = max(right, _width(title) * 1.24 + 48, _width(about) + 48)
+    height = 114 + _ROW * len(rows)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height}" width="{width:g}" '
         f'height="{height}" role="img">',
@@ -94,30 +80,64 @@ def svg(record: Mapping[str, Any]) -> str:
         f'<rect class="paper" x=".5" y=".5" width="{width - 1:g}" height="{height - 1}" rx="10"/>',
         _text(24, 38, title, "title", 1.24),
         _text(24, 60, about, "soft"),
-        _text(at["app"], 92, "app contexts", "app"),
-        _text(at["request"], 92, "request contexts", "request"),
+        *(_text(at[stack], 92, f"{stack} contexts", stack) for stack in _STACKS),
     ]
-    for number, step in enumerate(steps):
-        y = 118 + _ROW * number
-        failed = "bad" if step["error"] else "soft"
-        lines.append(f'<path class="line" d="M24 {y - 16.5}H{width - 24:g}"/>')
-        for x in range(0, indents[number], _INDENT):
-            lines.append(f'<path class="line" d="M{at["name"] + x + 3.5:g} {y - 16.5}v{_ROW}"/>')
-        at_name = at["name"] + indents[number]
-        lines.append(_text(at["mark"], y, _mark(step), failed))
-        lines.append(_text(at_name, y, names[number], "bad strong" if step["error"] else ""))
-        lines.append(_text(at_name + _width(names[number]), y, errors[number], "bad"))
-        lines.append(_text(at["owner"], y, running_in[number], "soft"))
-        lines.append(_text(at["app"] - 28 - _width(took[number]), y, took[number], "soft"))
-        for stack in _STACKS:
-            x_box = at[stack]
-            if not stacks[stack][number]:
-                lines.append(_text(x_box + 6, y, "empty", "soft"))
-            for label in stacks[stack][number]:
-                box = f'x="{x_box:g}" y="{y - 13}" width="{_width(label) + 12:g}" height="18" rx="4"'
-                lines += [f'<rect class="{stack}" {box}/>', _text(x_box + 6, y, label, stack)]
-                x_box += _width(label) + 16
+    for number, row in enumerate(rows):
+        lines += row.draw(at, 118 + _ROW * number, width)
     return "\n".join([*filter(None, lines), "</svg>\n"])
+
+
+class _Row:
+    """The row of a step in the SVG image: the texts in its columns, which are cut if they are long."""
+
+    def __init__(self, step: Mapping[str, Any], owners: list[str]) -> None:
+        self.failed = bool(step["error"])
+        self.indent = _INDENT * min(step["depth"], _DEEPEST)
+        self.mark = _mark(step)
+        self.name = _clip(step["name"], 44)
+        self.error = _clip(f" {step['error']}", 44) if self.failed else ""
+        self.owner = _clip(owners[step["owner"]], 20) if len(owners) > 1 else ""
+        self.took = _took(step)
+        self.stacks = {stack: [_clip(label, 28) for label in step[f"{stack}_stack"]] for stack in _STACKS}
+
+    def draw(self, at: Mapping[str, float], y: float, width: float) -> Iterator[str]:
+        """Yield the elements of the row.
+
+        :param at: the left edge of each column.
+        :param y: the baseline of the texts.
+        :param width: the width of the image.
+        """
+        x_name = at["name"] + self.indent
+        yield f'<path class="line" d="M24 {y - 16.5}H{width - 24:g}"/>'
+        for shift in range(0, self.indent, _INDENT):
+            yield f'<path class="line" d="M{at["name"] + shift + 3.5:g} {y - 16.5}v{_ROW}"/>'
+        yield _text(at["mark"], y, self.mark, "bad" if self.failed else "soft")
+        yield _text(x_name, y, self.name, "bad strong" if self.failed else "")
+        yield _text(x_name + _width(self.name), y, self.error, "bad")
+        yield _text(at["owner"], y, self.owner, "soft")
+        yield _text(at["app"] - 28 - _width(self.took), y, self.took, "soft")
+        for stack, labels in self.stacks.items():
+            x = at[stack]
+            if not labels:
+                yield _text(x + 6, y, "empty", "soft")
+            for label in labels:
+                box = f'x="{x:g}" y="{y - 13}" width="{_width(label) + 12:g}" height="18" rx="4"'
+                yield f'<rect class="{stack}" {box}/>'
+                yield _text(x + 6, y, label, stack)
+                x += _width(label) + 16
+
+
+def _layout(rows: list[_Row]) -> tuple[dict[str, float], float]:
+    """Return the left edge of each column, and the right edge of the last one."""
+    at = {"mark": 24.0, "name": 42.0}
+    at["owner"] = at["name"] + max((row.indent + _width(row.name + row.error) + 24 for row in rows), default=0)
+    at["took"] = at["owner"] + _column([row.owner for row in rows])
+    at["app"] = at["took"] + _column([row.took for row in rows]) + 4
+    right = at["app"]
+    for stack in _STACKS:
+        at[stack] = right
+        right += max([_width(f"{stack} contexts") + 24, *(_stack_width(row.stacks[stack]) for row in rows)])
+    return at, right
 
 
 def _items(record: Mapping[str, Any]) -> Iterator[str]:
@@ -285,7 +305,7 @@ def _column(texts: Iterable[str]) -> float:
     return widest and widest + 24
 
 
-def _row_width(labels: list[str]) -> float:
+def _stack_width(labels: list[str]) -> float:
     return sum(_width(label) + 16 for label in labels) + 20
 
 

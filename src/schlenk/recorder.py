@@ -157,20 +157,19 @@ class Recorder:
 
     def start(self) -> None:
         """Install the profile function, in this thread and in those that are started from now on."""
-        self.previous = sys.getprofile()
         self.previous_in_threads: Any = getattr(threading, "_profile_hook", None)
         threading.setprofile(self.enter_thread)
-        sys.setprofile(functools.partial(self.observe, self.previous))
+        sys.setprofile(functools.partial(self.observe, sys.getprofile()))
 
     def stop(self) -> None:
         """Stop recording, and restore the previous profile functions."""
-        # From now on, each thread restores its previous function at its next call. For this thread, that is explain().
+        # From now on, observe() restores the previous function at the next call in its thread. Here, that is explain().
         self.ended = perf_counter()
         self.observed = False
         self.explain()
         if not self.observed:
-            # observe() was not called for explain(), so steps are missing. Python removes a profile function that
-            # raises, as this one does if it is called at the recursion limit.
+            # The profile function was not called for explain(), so steps are missing. Python removes a profile function
+            # that raises, as this one does if it is called at the recursion limit.
             missing = self.add(self.owner(), "other", "what follows was not recorded", None)
             missing.error = "the application replaced the profile function, or reached the recursion limit"
         for _, _, step in self.unexplained:
@@ -184,23 +183,29 @@ class Recorder:
             kept.clear()
 
     def enter_thread(self, frame: FrameType, event: str, arg: Any) -> None:
-        # A new thread may have the ident of one that has ended.
+        """Handle the first event of a new thread, and install :meth:`observe` for all later ones."""
+        # The thread may have the ident of one that has ended.
         self.running.pop(get_ident(), None)
         previous = self.previous_in_threads
         if previous is not None:
+            # It may install another function for the later events, as this one does.
             previous(frame, event, arg)
             if sys.getprofile() != self.enter_thread:
-                # It was called to start profiling in this thread, and has installed the function to call from now on.
                 previous = sys.getprofile()
         sys.setprofile(functools.partial(self.observe, previous))
         self.observe(None, frame, event, arg)
 
     def observe(self, previous: Any, frame: FrameType, event: str, arg: Any) -> None:
+        """Handle an event of the interpreter. The three last parameters are those of every profile function.
+
+        :param previous: the profile function to call first: the one that was installed before, if any.
+        """
         self.observed = True
         if callable(previous):
             previous(frame, event, arg)
         if self.ended is not None:
-            # Another recorder, started after this one and not stopped yet, calls this function. It must continue.
+            # If another function is installed, it belongs to a recorder that was started later and still records. It
+            # calls this one.
             if getattr(sys.getprofile(), "func", None) == self.observe:
                 _restore(previous)
             return
@@ -218,6 +223,7 @@ class Recorder:
                 self.add(self.owner(), "other", "a step that could not be recorded", None).error = _error(error)
 
     def owner(self) -> Owner:
+        """Return the running thread or greenlet."""
         ident = get_ident()
         owner: Owner | None = self.running.get(ident)
         if owner is None:
@@ -230,32 +236,29 @@ class Recorder:
         return owner
 
     def begin(self, frame: FrameType) -> None:
+        """Recognize the step that a new call is, if it is one, and record it."""
         if frame in self.calls:
             # A coroutine is resumed.
             return
         code = frame.f_code
-        module = frame.f_globals.get("__name__")
-        known: Owner | None = self.running.get(get_ident())
-        caller = known.calls[-1] if known and known.calls else None
+        # Not enough to recognize a function: when gevent raises an exception of another greenlet, it runs functions
+        # without arguments and variables that have the names of those in the traceback.
+        name = frame.f_globals.get("__name__"), code.co_name
+        owner: Owner | None = self.running.get(get_ident())
+        caller = owner.calls[-1] if owner and owner.calls else None
         if code.co_name in _ENTRANCES and _is_part(_first_argument(frame)):
             self.learn(_first_argument(frame))
         if code in self.methods:
             self.begin_method(frame, caller)
-        # When gevent raises an exception of another greenlet, it runs functions without arguments and variables that
-        # have the names of those in the traceback.
-        elif caller and (module, code.co_name) == ("blinker.base", "send") and code.co_argcount:
-            signal, sender = _first_argument(frame), frame.f_locals.get("sender")
-            # A tuple before blinker 1.8.
-            if any(True for _ in signal.receivers_for(sender[0] if type(sender) is tuple else sender)):
-                self.call(frame, "signal", f"signal {signal.name}")
+        elif caller and name == ("blinker.base", "send") and code.co_argcount:
+            self.begin_signal(frame)
         elif caller and caller.name in _HOOKS:
             self.begin_hook(frame, caller)
-        elif (module, code.co_name) in _COPIES and "f" in code.co_freevars:
+        elif name in _COPIES and "f" in code.co_freevars:
             function = frame.f_locals["f"]
             self.call(frame, "copy", f"in a copied context: {_name(function)}", function)
-        elif code.co_flags & inspect.CO_GENERATOR:
-            if any(getattr(body(), "gi_frame", None) is frame for body in self.streams):
-                self.begin_stream(frame)
+        elif any(getattr(body(), "gi_frame", None) is frame for body in self.streams):
+            self.begin_stream(frame)
         elif code.co_flags & inspect.CO_COROUTINE and not caller:
             # Flask runs asynchronous views and hooks in another thread, which has nothing else to record.
             for waiting in list(self.calls.values()):
@@ -274,6 +277,7 @@ class Recorder:
                         methods.append((name, scope[name]))
 
     def begin_method(self, frame: FrameType, caller: _Call | None) -> None:
+        """Record the call of a method, as a step or only as the caller of hooks."""
         name, function = _running(self.methods[frame.f_code], frame)
         obj = _first_argument(frame)
         if not _is_part(obj):
@@ -301,6 +305,13 @@ class Recorder:
             note = "preserved until now"
         self.call(frame, kind, label, function, note, name, obj)
 
+    def begin_signal(self, frame: FrameType) -> None:
+        """Record the sending of a signal, if it has receivers."""
+        signal, sender = _first_argument(frame), frame.f_locals.get("sender")
+        # A tuple before blinker 1.8.
+        if any(True for _ in signal.receivers_for(sender[0] if type(sender) is tuple else sender)):
+            self.call(frame, "signal", f"signal {signal.name}")
+
     def begin_hook(self, frame: FrameType, caller: _Call) -> bool:
         """Record the call of a function that is registered with the application, and return whether it is one."""
         context = _request_ctx_stack.top
@@ -321,9 +332,10 @@ class Recorder:
         return True
 
     def begin_stream(self, frame: FrameType) -> None:
+        """Record a run of a generator that is a response body, from one part to the next."""
         running: FrameType | None = frame
         if (frame.f_globals.get("__name__"), frame.f_code.co_name) in _STREAMS:
-            # The application's generator, whose parts it passes on.
+            # This generator passes on the parts of the application's generator.
             inner = frame.f_locals.get("iterator", frame.f_locals.get("gen"))
             running = getattr(inner, "gi_frame", None)
         step = self.call(frame, "stream", f"stream {running.f_code.co_name if running else ''}".rstrip())
@@ -341,6 +353,7 @@ class Recorder:
         name: str = "",
         obj: Any = None,
     ) -> Step:
+        """Record the call in ``frame`` as a step."""
         step = self.add(self.owner(), kind, label, note)
         code = _code(inspect.unwrap(function)) if function is not None else None
         if code is not None:
@@ -351,11 +364,13 @@ class Recorder:
         return step
 
     def enter(self, frame: FrameType, name: str, obj: Any, step: Step | None) -> None:
+        """Remember a call that has begun."""
         owner = self.owner()
         call = self.calls[frame] = _Call(owner, name, obj, step)
         owner.calls.append(call)
 
     def add(self, owner: Owner, kind: str, name: str, note: str | None) -> Step:
+        """Record the beginning of a step."""
         step = Step(owner, kind, name, note)
         self.record_stacks(step)
         step.app_stack_before, step.request_stack_before = step.app_stack, step.request_stack
@@ -375,6 +390,7 @@ class Recorder:
             self.title = _target(environ) if environ else ""
 
     def end(self, frame: FrameType, result: Any) -> None:
+        """Record the end of a call, and its result unless an exception ended it."""
         code = frame.f_code
         instruction = code.co_code[frame.f_lasti]
         call = self.calls[frame]
@@ -388,7 +404,8 @@ class Recorder:
         self.leave(frame)
         if step is None:
             return
-        if not returned and not (step.kind == "stream" and instruction in _YIELDED):
+        yielded = step.kind == "stream" and instruction in _YIELDED
+        if not returned and not yielded:
             step.error, step.result = "an exception", None
             if instruction == _RAISE and code.co_code[frame.f_lasti + 1] == 0 and frame.f_back:
                 # A `raise` without an exception does not add its frame to the traceback.
@@ -410,10 +427,12 @@ class Recorder:
             step.parent.result = step.result
 
     def note(self, context: Any, note: str) -> None:
+        """Store the note of the step that pushes ``context`` next."""
         self.contexts = [known for known in self.contexts if known[0]() is not None]
         self.contexts.append((ref(context), note))
 
     def leave(self, frame: FrameType) -> None:
+        """Forget a call that has ended."""
         call = self.calls.pop(frame)
         # Up to Python 3.12, this updates the dictionary that begin() has read. Otherwise it would keep objects alive
         # whose variables the function has deleted, such as an exception whose traceback refers to the frame.
@@ -435,8 +454,8 @@ class Recorder:
             while traceback is not None:
                 frame = traceback.tb_frame
                 for entry in list(self.unexplained):
-                    number, code, step = entry
-                    if number == id(frame) and code is frame.f_code:
+                    frame_id, code, step = entry
+                    if frame_id == id(frame) and code is frame.f_code:
                         self.unexplained.remove(entry)
                         step.error = _error(error)
                         if step.end is None:
