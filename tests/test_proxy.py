@@ -319,6 +319,23 @@ def test_subclass_getattribute_is_used() -> None:
     assert Fallback(User).name == "NAME"
 
 
+@pytest.mark.parametrize("base", [LocalProxy, type(g), type(LocalStack[Any]()())])
+def test_getattribute_may_call_super(base: Any) -> None:
+    class Watching(base):  # type: ignore[misc]
+        kind = "proxy"
+
+        def __getattribute__(self, name: str) -> Any:
+            return super().__getattribute__(name)
+
+        def loudly(self) -> str:
+            return str(self.name.upper())
+
+    proxy = Watching(User)
+    assert (proxy.kind, proxy.loudly()) == ("proxy", "ADA")
+    with pytest.raises(AttributeError, match="age"):
+        proxy.age  # noqa: B018
+
+
 def test_getattribute_finds_current_object() -> None:
     class Replacing(LocalProxy[User]):
         def __getattribute__(self, name: str) -> Any:
@@ -434,12 +451,72 @@ def test_mixin_before_proxy_is_asked() -> None:
     assert Mixed(lambda: "ada").upper == "mixin upper"
 
 
-def test_local_as_class_attribute_raises() -> None:
+def test_subclass_without_init_is_unbound() -> None:
+    class Empty(LocalProxy[Any]):
+        def __init__(self) -> None:
+            pass
+
+    proxy = Empty()
+    assert (repr(proxy), bool(proxy), dir(proxy)) == ("<Empty unbound>", False, [])
+    with pytest.raises(RuntimeError, match=r"call super\(\).__init__\(\)"):
+        proxy.name  # noqa: B018
+    with pytest.raises(RuntimeError, match="Empty has no object"):
+        proxy.name = "ada"
+
+
+def test_subclass_without_init_finds_object() -> None:
+    class Kept(LocalProxy[Any]):
+        def __init__(self, user: User) -> None:
+            object.__setattr__(self, "_user", user)
+
+        def _get_current_object(self) -> Any:
+            return self._user
+
+    proxy = Kept(User())
+    assert proxy.greet() == "hello ada"
+    assert type(repr(proxy)) is str
+    with pytest.raises(AttributeError, match="'User' object"):
+        proxy.__name__  # noqa: B018
+
+
+def test_local_may_be_a_class_attribute() -> None:
     class Fixed(LocalProxy[Any]):
         _LocalProxy__local = staticmethod(lambda: "ada")
 
-    with pytest.raises(AttributeError):
-        Fixed(lambda: "grace").upper()
+    class Uninitialized(Fixed):
+        def __init__(self) -> None:
+            pass
+
+    assert Fixed(lambda: "grace").upper() == "GRACE"
+    assert Uninitialized().upper() == "ADA"
+
+
+def test_local_may_be_a_property() -> None:
+    place = Local()
+    place.user = "ada"
+
+    class Placed(LocalProxy[Any]):
+        _LocalProxy__local = property(lambda self: place)  # type: ignore[assignment]
+
+        def __init__(self, name: str) -> None:
+            object.__setattr__(self, "__name__", name)
+
+    assert Placed("user").upper() == "ADA"
+
+
+def test_mixin_may_create_proxy() -> None:
+    class Counted:
+        created: list[Any] = []
+
+        def __new__(cls, *arguments: Any) -> Any:
+            cls.created.append(arguments)
+            return object.__new__(cls)
+
+    class Mixed(LocalProxy[Any], Counted):
+        pass
+
+    assert Mixed(User).name == "ada"
+    assert Counted.created == [(User,)]
 
 
 def test_own_attribute_comes_last() -> None:
@@ -510,17 +587,21 @@ def test_fast_subclass_may_read_itself() -> None:
     assert Shouting(User).name == "NAME"
 
 
-def test_fast_subclass_may_write_itself() -> None:
-    stack, written = LocalStack[Any](), []
+@pytest.mark.parametrize("base", [type(g), type(LocalStack[Any]()())])
+def test_fast_subclass_may_write_itself(base: Any) -> None:
+    written = []
 
-    class Watching(type(stack())):  # type: ignore[misc]
+    class Watching(base):  # type: ignore[misc]
         def __setattr__(self, name: str, value: Any) -> None:
             written.append(name)
             super().__setattr__(name, value)
 
     user = User()
-    Watching(lambda: user).name = "grace"
-    assert (written, user.name) == (["name"], "grace")
+    proxy = Watching(lambda: user)
+    with Flask("shop").app_context():
+        proxy.name = "grace"
+        assert "name" not in g
+    assert (written, user.name, proxy.__class__) == (["name"], "grace", Watching)
 
 
 def test_fast_subclass_that_reads_itself_writes() -> None:

@@ -132,17 +132,10 @@ class LocalProxy(Generic[T]):
     @__local.setter
     def __local(self, local: Any) -> None:
         set_slot = object.__setattr__
-        find = local
-        if hasattr(local, "__release_local__"):
-            try:
-                name = object.__getattribute__(self, "__name__")
-            except AttributeError:
-                name = None
-            find = _make_resolver(local, name)
+        resolve = find = _make_resolver(self, local)
         set_slot(self, "_LocalProxy__place", local)
         set_slot(self, "_LocalProxy__find", find)
-        resolve = find
-        if _is_subclass(type(self)):
+        if issubclass(type(self), _SubclassMethods):
             # The method is looked up at each call, as it may be replaced. Without calling a `__getattribute__` that the
             # subclass defines, a read takes 560 ns instead of 680 ns.
             if type(self).__getattribute__ is _read_from_subclass:
@@ -320,16 +313,22 @@ class LocalProxy(Generic[T]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # A subclass may define any name. Checking for that in the method above would cost 10 ns a read.
-        if cls.__getattribute__ is LocalProxy.__getattribute__:
-            cls.__getattribute__ = _read_from_subclass  # type: ignore[method-assign, assignment]
+        if "_LocalProxy__internal" in vars(cls):
+            return
+        bases = list(cls.__bases__)
+        proxies = [place for place, base in enumerate(bases) if issubclass(base, LocalProxy)]
         if hasattr(cls, "__getattr__") and not issubclass(cls, _Forwarding):
             # Placed right after LocalProxy, as if LocalProxy had the method: that of a mixin after it is not called.
-            bases = list(cls.__bases__)
-            last = max(place for place, base in enumerate(bases) if issubclass(base, LocalProxy))
-            cls.__bases__ = (*bases[: last + 1], _Forwarding, *bases[last + 1 :])
+            bases.insert(proxies[-1] + 1, _Forwarding)
+        if not issubclass(cls, _SubclassMethods):
+            bases.insert(proxies[0], _SubclassMethods)
+        cls.__bases__ = tuple(bases)
         # Views of the dictionaries, so that attributes added to a class later are found.
-        cls.__own_classes = tuple(vars(base) for base in cls.__mro__ if base not in (LocalProxy, Generic, object))
+        cls.__own_classes = tuple(
+            vars(base)
+            for base in cls.__mro__
+            if base not in LocalProxy.__mro__ and "_LocalProxy__internal" not in vars(base)
+        )
 
     __own_classes: tuple[Mapping[str, Any], ...]
 
@@ -346,11 +345,6 @@ class _Forwarding:
         return getattr(self._get_current_object(), name)
 
 
-def _is_subclass(cls: type) -> bool:
-    """Return whether ``cls`` is a subclass of LocalProxy that was not made by :func:`proxy_class`."""
-    return cls is not LocalProxy and "_LocalProxy__fast" not in vars(cls)
-
-
 _resolver: Callable[[LocalProxy[Any]], Resolver] = vars(LocalProxy)["_LocalProxy__resolve"].__get__
 _finder: Callable[[LocalProxy[Any]], Resolver] = vars(LocalProxy)["_LocalProxy__find"].__get__
 OWN_NAMES: frozenset[str] = vars(LocalProxy)["_LocalProxy__own_names"]
@@ -359,7 +353,11 @@ OWN_NAMES: frozenset[str] = vars(LocalProxy)["_LocalProxy__own_names"]
 def _read_from_subclass(proxy: LocalProxy[Any], name: str) -> Any:
     """Read an attribute of the subclass, by its ``__getattr__`` if it defines one, or else of the object."""
     if name in OWN_NAMES:
-        return object.__getattribute__(proxy, name)
+        try:
+            return object.__getattribute__(proxy, name)
+        except AttributeError:
+            if name != "__name__":
+                raise
     for names in type(proxy)._LocalProxy__own_classes:  # type: ignore[attr-defined]
         if name in names or ("__getattr__" in names and name not in _FORWARDED_BY_NAME):
             return object.__getattribute__(proxy, name)
@@ -367,6 +365,41 @@ def _read_from_subclass(proxy: LocalProxy[Any], name: str) -> Any:
         return getattr(_resolver(proxy)(), name)
     except Exception:
         return read_own_attribute(proxy, name)
+
+
+class _SubclassMethods(LocalProxy[Any]):
+    """The base class that precedes LocalProxy in each subclass of it, except in those of :func:`proxy_class`.
+
+    A subclass may define any name, and may stand for another object than the class it inherits from. Checking for that
+    in the methods of LocalProxy would cost 10 ns a read.
+    """
+
+    __slots__ = ()
+    _LocalProxy__internal = True
+
+    if not TYPE_CHECKING:
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            new = super().__new__
+            proxy = new(cls) if new is object.__new__ else new(cls, *args, **kwargs)
+
+            def find() -> Any:
+                # `_LocalProxy__local` may also be defined by the subclass, or set without its setter.
+                local = object.__getattribute__(proxy, "_LocalProxy__local")
+                if local is find:
+                    raise RuntimeError(
+                        f"This {cls.__name__} has no object: call super().__init__() in its __init__(), or override"
+                        " _get_current_object()."
+                    )
+                return _make_resolver(proxy, local)()
+
+            # For a subclass whose __init__() does not call that of LocalProxy.
+            vars(LocalProxy)["_LocalProxy__local"].__set__(proxy, find)
+            return proxy
+
+        __class__ = vars(object)["__class__"]
+        __getattribute__ = _read_from_subclass
+        __setattr__ = LocalProxy.__setattr__
 
 
 # The attributes by which inspect, asyncio and unittest.mock recognize a function, a method or a coroutine function.
@@ -402,22 +435,12 @@ def proxy_class(read: Callable[[LocalProxy[Any], str], Any], **namespace: Any) -
 
     If ``read`` finds the object inline, reading an attribute takes 130 ns instead of 330 ns.
     """
-
-    def init_subclass(cls: type[LocalProxy[Any]], /, **kwargs: Any) -> None:
-        super(fast, cls).__init_subclass__(**kwargs)
-        if cls.__getattribute__ is read:
-            # A subclass may stand for another object.
-            cls.__getattribute__ = _read_from_subclass  # type: ignore[method-assign, assignment]
-        if cls.__setattr__ is fast.__setattr__:
-            cls.__setattr__ = LocalProxy.__setattr__  # type: ignore[method-assign]
-
     attributes = {
         "__slots__": (),
         "__module__": __name__,
         "__doc__": LocalProxy.__doc__,
         "__getattribute__": read,
-        "__init_subclass__": classmethod(init_subclass),
-        "_LocalProxy__fast": True,
+        "_LocalProxy__internal": True,
         **namespace,
     }
     fast: type[LocalProxy[Any]] = type("LocalProxy", (LocalProxy,), attributes)
@@ -429,8 +452,14 @@ def resolve_by(proxy: LocalProxy[Any], resolve: Resolver) -> None:
     object.__setattr__(proxy, "_LocalProxy__resolve", resolve)
 
 
-def _make_resolver(local: Any, name: str | None) -> Resolver:
-    """Return a resolver that reads the value called ``name`` from ``local``."""
+def _make_resolver(proxy: LocalProxy[Any], local: Any) -> Resolver:
+    """Return a resolver that calls ``local`` or, if it stores values, reads the one with the name of the proxy."""
+    if not hasattr(local, "__release_local__"):
+        return local  # type: ignore[no-any-return]
+    try:
+        name = object.__getattribute__(proxy, "__name__")
+    except AttributeError:
+        name = None
     if name is not None and hasattr(local, "__getter__"):
         return local.__getter__(name)  # type: ignore[no-any-return]
 
