@@ -192,7 +192,7 @@ def test_header_may_repeat() -> None:
 @pytest.mark.parametrize(
     ("returned", "words"),
     [
-        (None, ["None", " return "]),
+        (None, ["None", "return statement"]),
         ((None, 404), ["None"]),
         ((), ["tuple", "0"]),
         (("body",), ["tuple", "1"]),
@@ -297,8 +297,8 @@ FUNCTIONS = pytest.mark.parametrize(
 def test_none_of_view_names_function(app: Flask, function: Any, name: str) -> None:
     app.add_url_rule("/", "index", function)
     with app.test_request_context(), pytest.raises(TypeError) as refused:
-        app.make_response(None)
-    assert str(refused.value).startswith(f"The view function {name} for the endpoint 'index' returned None. It must")
+        app.finalize_request(None)
+    assert str(refused.value).startswith(f"The view function {name} for the endpoint 'index' returned None instead of")
 
 
 def test_none_of_unregistered_view_is_named() -> None:
@@ -380,7 +380,9 @@ def test_before_request_value_is_named() -> None:
 @pytest.mark.parametrize(("key", "url"), [(404, "/nowhere"), (ZeroDivisionError, "/divide"), (Exception, "/divide")])
 def test_error_handler_value_is_named(key: Any, url: str) -> None:
     error = refused(lambda app: app.register_error_handler(key, give_nothing), url)
-    assert str(error).startswith(f"The error handler {__name__}.give_nothing {where(give_nothing)} returned None.")
+    assert str(error).startswith(
+        f"The error handler {__name__}.give_nothing {where(give_nothing)} returned None instead of a"
+    )
 
 
 @pytest.mark.parametrize("value", [["a", "b"], (letter for letter in "ab")])
@@ -389,23 +391,53 @@ def test_refused_value_leads_to_response(app: Flask, value: Any) -> None:
         app.make_response(value)
 
 
-def test_make_response_outside_view(app: Flask) -> None:
+def call_with_none() -> Any:
+    return make_response(None)
+
+
+@pytest.mark.parametrize(
+    ("register", "url"),
+    [
+        (lambda app: app.before_request(call_with_none), "/"),
+        (lambda app: app.after_request(lambda response: call_with_none()), "/"),
+        (lambda app: app.register_error_handler(404, lambda error: call_with_none()), "/nowhere"),
+        (lambda app: app.add_url_rule("/view", "view", call_with_none), "/view"),
+    ],
+    ids=["before_request", "after_request", "error handler", "view"],
+)
+def test_call_of_make_response_is_named(register: Any, url: str) -> None:
+    assert str(refused(register, url)).startswith("make_response() was called with None instead of a response")
+
+
+def test_override_of_make_response_names_view() -> None:
+    class OurFlask(Flask):
+        def make_response(self, rv: Any) -> Any:
+            return super().make_response(rv)
+
+    app = OurFlask("answering")
+    app.testing = True
+    app.add_url_rule("/", "index", give_nothing)
+    with pytest.raises(TypeError, match=f"^The view function {__name__}.give_nothing"):
+        app.test_client().get("/")
+
+
+def test_none_for_unknown_endpoint(app: Flask) -> None:
     with app.test_request_context("/nowhere"), pytest.raises(TypeError, match=r"^The function returned None"):
-        app.make_response(None)
+        app.finalize_request(None)
 
 
 def test_none_outside_request_is_named() -> None:
-    with pytest.raises(TypeError, match=r"^The function returned None"):
+    with pytest.raises(TypeError, match=r"^make_response\(\) was called with None"):
         Flask("answering").make_response(None)
+
+
+def test_none_outside_request_may_be_finalized() -> None:
+    with pytest.raises(TypeError, match=r"^The function returned None"):
+        Flask("answering").finalize_request(None)
 
 
 def test_make_response_outside_request(app: Flask) -> None:
     assert app.make_response(("made", 201)).status_code == 201
-
-
-def test_invalid_value_outside_request() -> None:
-    with pytest.raises(TypeError, match="None"):
-        Flask("answering").make_response(None)
 
 
 # make_response

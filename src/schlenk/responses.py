@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
 from werkzeug.datastructures import Headers
@@ -44,13 +46,13 @@ def unpack(returned: tuple[Any, ...]) -> tuple[Any, int | str | None, Any]:
         body, status = returned
     else:
         raise TypeError(
-            f"{_view()} returned a tuple of length {len(returned)}. A tuple must be (body, status, headers), "
+            f"{_returned()} a tuple of length {len(returned)}. A tuple must be (body, status, headers), "
             "(body, status) or (body, headers)."
         )
     if isinstance(status, (bytes, bytearray)):
         status = status.decode("latin1")
     if not isinstance(status, (int, str, type(None))):
-        raise TypeError(f"{_view()} returned the status {status!r}. A status is a number, or a str such as '200 OK'.")
+        raise TypeError(f"{_returned()} the status {status!r}. A status is a number, or a str such as '200 OK'.")
     return body, status, headers
 
 
@@ -64,13 +66,13 @@ def from_object(app: Flask, returned: Any) -> Response:
     if isinstance(returned, dict):
         return jsonify(returned)
     if returned is None:
-        raise TypeError(f"{_view()} returned None. It must return a response. Does it end without a return statement?")
+        raise TypeError(f"{_returned()} None instead of a response. Is a return statement missing?")
     if not isinstance(returned, BaseResponse) and not callable(returned):
         if isinstance(returned, Coroutine):
             returned.close()
-            raise TypeError(f"{_view()} returned a coroutine. {_NO_COROUTINES}")
+            raise TypeError(f"{_returned()} a coroutine. {_NO_COROUTINES}")
         raise TypeError(
-            f"{_view()} returned an object of type {type(returned).__name__!r}, which cannot be turned into a response."
+            f"{_returned()} an object of type {type(returned).__name__!r}, which cannot be turned into a response."
             " Return a str, bytes, a dict, a response such as jsonify(a list) or Response(a generator), a WSGI"
             " callable, or a tuple that starts with one of these."
         )
@@ -78,12 +80,12 @@ def from_object(app: Flask, returned: Any) -> Response:
     try:
         return cast("Response", app.response_class.force_type(cast(Any, returned), environ))
     except TypeError as error:
-        raise TypeError(f"{_view()} returned {returned!r}, which fails as a WSGI application: {error}") from error
+        raise TypeError(f"{_returned()} {returned!r}, which fails as a WSGI application: {error}") from error
 
 
 def invalid_headers(headers: Any, error: Exception) -> Exception:
     """Return the error for headers that Werkzeug refused with ``error``. It has the same class."""
-    return type(error)(f"{_view()} returned the headers {headers!r}, which are invalid: {error}")
+    return type(error)(f"{_returned()} the headers {headers!r}, which are invalid: {error}")
 
 
 def invalid_response(context: Any, returned: Any) -> str:
@@ -121,17 +123,20 @@ def refuse_coroutine(kind: str, function: Callable[..., Any], returned: Any) -> 
             )
 
 
-def _view() -> str:
-    """Name the view, hook or error handler whose return value becomes the response."""
+def _returned() -> str:
+    """Name the view, hook or error handler that returned a value, or ``make_response()`` if it was called with it."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and (frame.f_globals is globals() or frame.f_code.co_name == "make_response"):
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_name != "finalize_request":
+        return "make_response() was called with"
     context = _request_ctx_stack.top
-    if context is None:
-        return "The function"
-    endpoint = context.request.endpoint
-    if not endpoint:
-        return _responder(context, "The function")
-    view = context.app.view_functions.get(endpoint)
-    name = f" {describe_function(view)}" if view else ""
-    return _responder(context, f"The view function{name} for the endpoint {endpoint!r}")
+    function = "The function"
+    if context is not None and context.request.endpoint:
+        view = context.app.view_functions.get(context.request.endpoint)
+        name = f" {describe_function(view)}" if view else ""
+        function = f"The view function{name} for the endpoint {context.request.endpoint!r}"
+    return f"{_responder(context, function)} returned"
 
 
 def _responder(context: Any, default: str) -> str:
