@@ -24,10 +24,10 @@ def match(adapter: Any) -> tuple[Rule, dict[str, Any]]:
             return adapter.match(return_rule=True)  # type: ignore[no-any-return]
         except HTTPException as error:
             rule = _rejecting_rule(error)
-            rest = _without(adapter, rule) if rule is not None and isinstance(adapter, MapAdapter) else None
-            if rest is None:
+            without_rule = _without(adapter, rule) if rule is not None and isinstance(adapter, MapAdapter) else None
+            if without_rule is None:
                 raise
-        adapter = rest
+        adapter = without_rule
 
 
 def _rejecting_rule(error: HTTPException) -> Rule | None:
@@ -42,24 +42,35 @@ def _rejecting_rule(error: HTTPException) -> Rule | None:
 
 def _without(adapter: MapAdapter, rule: Rule) -> MapAdapter | None:
     """Return a copy of an adapter whose map lacks a rule, or ``None`` if its map does not have the rule."""
-    found = False
-
-    def copied(state: Any) -> Any:
-        nonlocal found
-        new = copy(state)
-        new.rules = [other for other in state.rules if other is not rule]
-        found = found or len(new.rules) < len(state.rules)
-        new.static = {part: copied(after) for part, after in state.static.items()}
-        new.dynamic = [(part, copied(after)) for part, after in state.dynamic]
-        return new
-
     new = copy(adapter)
     try:
+        root = adapter.map._matcher._root
+        if not _has_rule(root, rule):
+            # A converter has matched another URL, with another map, which has the rule.
+            return None
         new.map = copy(adapter.map)
         new.map._matcher = copy(adapter.map._matcher)
-        new.map._matcher._root = copied(adapter.map._matcher._root)
+        new.map._matcher._root = _copy_state(root, rule)
     except (AttributeError, TypeError, ValueError):
         # This version of Werkzeug has another matcher, so its result is used.
         return None
-    # A converter may have matched another URL, with another map. The rule is in that map then.
-    return new if found else None
+    return new
+
+
+# The matcher is a tree of states. A state has the rules that match a URL that ends there, and the state that follows
+# for each part with which a URL may go on: `static` parts by their text, `dynamic` ones with their pattern.
+
+
+def _has_rule(state: Any, rule: Rule) -> bool:
+    """Return whether a state of the matcher, or one that follows it, has a rule."""
+    following = [*state.static.values(), *(after for _, after in state.dynamic)]
+    return any(other is rule for other in state.rules) or any(_has_rule(after, rule) for after in following)
+
+
+def _copy_state(state: Any, rule: Rule) -> Any:
+    """Return a copy of a state of the matcher, and of the states that follow it, without a rule."""
+    new = copy(state)
+    new.rules = [other for other in state.rules if other is not rule]
+    new.static = {part: _copy_state(after, rule) for part, after in state.static.items()}
+    new.dynamic = [(part, _copy_state(after, rule)) for part, after in state.dynamic]
+    return new
