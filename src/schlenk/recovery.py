@@ -8,8 +8,8 @@ module. It handles all other cases. When a context ends, another one can be in o
 * **missing**: it was removed from the stack while it was in use. It is put back, so that its teardown functions run
   while it is current; then an ``AssertionError`` reports it.
 * **kept**: it stays on the stack on purpose. A *preserved* context stays until the next push, so that a test or a
-  debugger can look at it. A context held by a *generator* (a stream, or a ``with`` block in any other generator) stays
-  until the generator ends, which can happen at any time and in any thread.
+  debugger can look at it. A context held by a *generator* (a stream, or a ``with`` block in any other generator or in
+  a coroutine) stays until the generator ends, which can happen at any time and in any thread.
 
 The attribute ``blocks`` distinguishes kept contexts from leaked ones: it counts the ``with`` blocks, streams and served
 requests that will pop the context.
@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from inspect import CO_GENERATOR
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from .globals import _app_ctx_stack, _request_ctx_stack
@@ -460,15 +460,16 @@ def _holder(entry: Any) -> Any:
 
 
 def _is_in_generator(frame: FrameType | None) -> bool:
-    """Return whether the block that ends is in a generator.
+    """Return whether the block that ends is in a generator or a coroutine.
 
-    If so, other work may have begun while the generator waited, and the block may have begun in another thread.
+    If so, other work may have begun while it waited, and the block may have begun in another thread.
 
-    :param frame: the frame to start from. The frames of this module and of :mod:`schlenk.ctx` are skipped.
+    :param frame: the frame to start from. The frames of this module, of :mod:`schlenk.ctx` and of an ``ExitStack`` are
+        skipped.
     """
-    while frame is not None and frame.f_globals.get("__name__") in (__name__, "schlenk.ctx"):
+    while frame is not None and frame.f_globals.get("__name__") in (__name__, "schlenk.ctx", "contextlib"):
         frame = frame.f_back
-    return frame is not None and bool(frame.f_code.co_flags & CO_GENERATOR)
+    return frame is not None and bool(frame.f_code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR))
 
 
 def _put_back(context: Any) -> list[Any]:

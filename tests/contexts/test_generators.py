@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+import types
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -277,10 +279,36 @@ def test_late_block_leaves_request_alone(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_block_is_closed_in_another_thread(app: RecordingApp) -> None:
-    block = held(app)
-    next(block)
-    in_thread(block.close)  # type: ignore[attr-defined]
+def held_by_stack(app: Flask) -> Iterator[None]:
+    with ExitStack() as blocks:
+        blocks.enter_context(app.app_context())
+        yield
+
+
+@types.coroutine
+def wait() -> Iterator[None]:
+    yield
+
+
+async def held_by_coroutine(app: Flask) -> None:
+    with app.app_context():
+        await wait()
+
+
+async def held_by_async_generator(app: Flask) -> None:
+    async def items() -> AsyncIterator[None]:
+        with app.app_context():
+            yield
+
+    async for _ in items():
+        await wait()
+
+
+@pytest.mark.parametrize("hold", [held, held_by_stack, held_by_coroutine, held_by_async_generator])
+def test_block_is_closed_in_another_thread(app: RecordingApp, hold: Any) -> None:
+    block = hold(app)
+    block.send(None)
+    in_thread(lambda: (block.close(), gc.collect()))
     assert [what for what, _ in app.torn] == ["app"]
     assert tops() == NOTHING
 
