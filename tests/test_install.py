@@ -86,6 +86,31 @@ def test_item_outside_of_context_is_refused() -> None:
 
 
 @needs_flask
+def test_iterating_outside_is_refused() -> None:
+    under("""
+        try:
+            iter(session)
+        except TypeError as error:
+            assert str(error) == "'LocalProxy' object is not iterable"
+        else:
+            raise SystemExit("not refused")
+        with app.test_request_context():
+            session["a"] = 1
+            assert list(session) == ["a"]
+    """)
+
+
+@needs_flask
+def test_proxies_have_the_documentation() -> None:
+    under("""
+        from werkzeug.local import LocalProxy
+        assert request.__doc__ == LocalProxy.__doc__
+        with app.test_request_context():
+            assert request.__doc__ == flask.Request.__doc__
+    """)
+
+
+@needs_flask
 def test_stacks_hold_flasks_contexts() -> None:
     under("""
         with app.test_request_context("/basket") as context:

@@ -310,6 +310,7 @@ def current():
 class LocalProxy(WerkzeugProxy):
     __slots__ = ()
     __module__ = WerkzeugProxy.__module__
+    __doc__ = vars(WerkzeugProxy)["__doc__"]
 
     def __getattribute__(self, name):
         if name in own_names:
@@ -331,6 +332,14 @@ class LocalProxy(WerkzeugProxy):
         except RuntimeError:
             return False
         return bool(obj)
+
+    # Without it, Python would iterate by __getitem__, and the error without a context would not be Werkzeug's.
+    def __iter__(self):
+        try:
+            obj = current()
+        except RuntimeError:
+            raise TypeError("'LocalProxy' object is not iterable") from None
+        return iter(obj)
 
     def __getitem__(self, key):
         return current()[key]
