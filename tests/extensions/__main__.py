@@ -76,13 +76,14 @@ def environment(release: Release, flask: bool, directory: Path, schlenk: Path) -
     python = place / ("Scripts" if os.name == "nt" else "bin") / "python"
     done = place / "installed"
     install = ["--python", str(python), "install"]
-    if not done.exists():
+    if done.exists():
+        pip(*install, "--force-reinstall", "--no-deps", str(schlenk))
+    else:
         venv.create(place, clear=True)
         # The requirements are listed by hand, because those of an extension include Flask.
         pip(*install, *release.requirements, str(schlenk), *([FLASK] if flask else []))
         pip(*install, "--no-deps", *(f"{name}=={version}" for name, version in release.without_requirements))
         done.touch()
-    pip(*install, "--force-reinstall", "--no-deps", str(schlenk))
     return python
 
 
