@@ -37,13 +37,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flask_command = commands.add_parser(
         "flask", add_help=False, help="the command line of Flask, after install_under_flask(): flask run"
     )
+    trace_command = _add_trace(commands)
     if arguments[:1] == ["flask"]:
         # Not parsed here, because Flask parses its own options.
         _install(flask_command.error)
         from flask.cli import cli
 
         cli.main(args=list(arguments[1:]), prog_name="python -m schlenk flask")
-    command = commands.add_parser(
+    options = parser.parse_args(arguments)
+    output = sys.stdout
+    # Anything that the application prints would make the JSON invalid.
+    with redirect_stdout(sys.stderr if options.json else output):
+        return _trace(options, output, trace_command.error)
+
+
+def _add_trace(commands: Any) -> argparse.ArgumentParser:
+    """Add the command ``trace`` and return its parser."""
+    command: argparse.ArgumentParser = commands.add_parser(
         "trace",
         help="make a request, and print each step of it",
         description="Make a request to an application, without a server. Print each step: when it began and how long "
@@ -64,14 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--repeat", type=_positive, default=1, metavar="N", help="make N requests, and keep cookies between them"
     )
     command.add_argument("--under-flask", action="store_true", help="call install_under_flask() first")
-    options = parser.parse_args(arguments)
-    output = sys.stdout
-    # Anything that the application prints would make the JSON invalid.
-    with redirect_stdout(sys.stderr if options.json else output):
-        return _trace(options, output, command.error)
+    return command
 
 
 def _trace(options: argparse.Namespace, output: TextIO, refuse: Callable[[str], NoReturn]) -> int:
+    """Make the request, write its way, and return the exit code.
+
+    :param refuse: called with a message if the options are wrong. It exits.
+    """
     if not options.path.startswith(("/", "http://", "https://")):
         refuse(f"the path {options.path!r} does not start with a slash")
     if options.under_flask:
@@ -114,7 +124,7 @@ def _install(refuse: Callable[[str], NoReturn]) -> None:
 
 
 def _load(place: str, refuse: Callable[[str], NoReturn]) -> Any:
-    """Import the application."""
+    """Import the application, and call it if ``place`` ends in parentheses."""
     module_name, _, name = place.partition(":")
     if not module_name or not name:
         refuse(f"{place!r} does not name an application: write it as module:app or module:create_app()")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
     from .app import Flask
+    from .ctx import RequestContext
     from .sessions import SessionMixin
 
 
@@ -148,22 +149,12 @@ class FlaskClient(Client):
             session = app.session_interface.open_session(app, context.request)
             if session is None:
                 raise RuntimeError("No session is available. Set the secret key (SECRET_KEY or app.secret_key).")
-            # In the block, the previous context is current again, because the new one only holds the session.
-            entries = _request_ctx_stack.push(outer)  # type: ignore[arg-type]
-            position = len(entries) - 1
-            try:
+            # The new context only opens the session, so the block runs in the previous one.
+            with _current_again(outer) as preserved:
                 yield session
-            finally:
-                entries = _request_ctx_stack.current(entries)
-                requested = [entry for entry in entries[position:] if entry is not outer and entry.preserved]
-                while requested and _request_ctx_stack.top in requested:
-                    _request_ctx_stack.top.pop()
-                # Not pop(), because a context that the block pushed and did not pop may be on top.
-                _request_ctx_stack.own_entries()
-                del _request_ctx_stack.current(entries)[position : position + 1]
-            if requested:
+            if preserved:
                 raise AssertionError(
-                    f"The client cannot preserve {requested[-1]!r}, because the request was made in a "
+                    f"The client cannot preserve {preserved[-1]!r}, because the request was made in a "
                     "session_transaction() block. The context has been popped and the session has not been saved. Make "
                     "the request after the block."
                 )
@@ -228,6 +219,29 @@ class FlaskClient(Client):
         # A test may have pushed the preserved context once more, so one pop may not be enough.
         while (top := _request_ctx_stack.top) is not None and top.preserved:
             recovery.end_preserved(top)
+
+
+@contextmanager
+def _current_again(context: RequestContext | None) -> Iterator[list[RequestContext]]:
+    """Make the previous context of the stack, or none, current again during the block.
+
+    :param context: the context, or ``None``. It is put on top once more.
+    :returns: a list. When the block has ended, it has the preserved contexts of the requests that the block made; they
+        have been popped.
+    """
+    preserved: list[RequestContext] = []
+    entries = _request_ctx_stack.push(context)  # type: ignore[arg-type]
+    position = len(entries) - 1
+    try:
+        yield preserved
+    finally:
+        entries = _request_ctx_stack.current(entries)
+        preserved += [entry for entry in entries[position:] if entry is not context and entry.preserved]
+        while preserved and (top := _request_ctx_stack.top) in preserved:
+            top.pop()
+        # Not pop(), because a context that the block pushed and did not pop may be on top.
+        _request_ctx_stack.own_entries()
+        del _request_ctx_stack.current(entries)[position : position + 1]
 
 
 def _server_address(environ: WSGIEnvironment) -> tuple[str, int | None]:
