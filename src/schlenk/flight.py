@@ -439,7 +439,8 @@ def _frames(owners: list[_Owner]) -> list[list[tuple[FrameType, int]]]:
     frame: FrameType | None = None
     try:
         with _no_collection():
-            # A greenlet without a frame is running, has finished, or has not started.
+            # A greenlet that is not suspended has no frame of its own. It is running, unless it is dead or has not
+            # started, and its frames are those of its thread.
             active = [getattr(owner.ident, "gr_frame", owner) is None and not owner.ident.dead for owner in owners]
             running = sys._current_frames()
             for owner, was_running in zip(owners, active):
@@ -464,9 +465,9 @@ def _frames(owners: list[_Owner]) -> list[list[tuple[FrameType, int]]]:
 def _no_collection() -> Iterator[None]:
     """Disable garbage collection during the block.
 
-    Up to Python 3.11 all threads are stopped while `sys._current_frames()` runs. A finalizer that runs then and waits
-    for another thread would wait forever. And a finalizer that lets other threads run while `f_back` is read could end
-    the frame that is being read.
+    Up to Python 3.11, all threads are stopped while ``sys._current_frames()`` runs, so a finalizer that runs then and
+    waits for another thread would wait forever. While ``f_back`` is read, a finalizer could let other threads run, and
+    one of them could end the frame that is being read.
     """
     with _inspecting:
         collecting = gc.isenabled()
@@ -493,10 +494,9 @@ def _format(frames: list[tuple[FrameType, int]], owner: _Owner, full: bool) -> l
 def _relevant(frames: list[Any], owner: _Owner) -> list[Any]:
     """Return the innermost frames of the application, and those of a library that it called."""
     packages = [module.partition(".")[0] for module, _, _ in frames]
-    # The frames of the report itself, if a signal handler interrupted the request.
-    reporting = [place for place, (module, _, _) in enumerate(frames) if module == __name__]
-    end = reporting[0] if reporting else len(frames)
-    # The frames below are those of the server and its middleware.
+    # If a signal handler interrupted the request, the innermost frames are those of the report itself.
+    end = next((place for place, (module, _, _) in enumerate(frames) if module == __name__), len(frames))
+    # The outermost frames are those of the server and its middleware.
     begin = next((place for place in range(end) if packages[place] in _MACHINERY), None)
     if begin is None:
         begin = next((place for place in range(end) if packages[place] not in _SERVERS), end)

@@ -1,4 +1,7 @@
-"""Functions for views: URLs, responses, flashed messages, streams. Also, defaults from the environment, and names."""
+"""Functions for views: URLs, responses, flashed messages and streams.
+
+Also the functions that read Flask's environment variables, and those that describe a function in an error message.
+"""
 
 from __future__ import annotations
 
@@ -323,7 +326,7 @@ def get_root_path(import_name: str) -> str:
 
 
 def innermost(function: Any) -> Any:
-    """Return the function inside partials, and inside decorators that use :func:`functools.wraps`."""
+    """Return the function that a partial calls, or that was decorated with :func:`functools.wraps`."""
     while isinstance(function, partial):
         function = function.func
     return inspect.unwrap(function)

@@ -7,8 +7,8 @@ and ``LocalStack`` read and write the dictionary directly; this module decides w
 With :func:`context_ident`, the owners are contexts of :mod:`contextvars`, and a :class:`ContextValues` takes the place
 of the dictionary.
 
-Nothing here knows about proxies or HTTP. Of a stack, only the name ``stack`` of its list is known, because a context
-needs a copy of the list before it changes.
+Nothing here knows about proxies or HTTP. One thing is known about stacks, because a context copies the list of a stack
+before it changes: the list is stored under the name ``stack``.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class _ThreadEnd:
         self.values.pop(self.ident, None)
 
 
-# Keeps each _ThreadEnd that a `threading.local` cannot keep; see Storage.watch_thread.
+# Keeps each _ThreadEnd that a `threading.local` cannot keep. Storage.watch_thread explains why.
 _ends: ContextVar[dict[tuple[int, int], _ThreadEnd]] = ContextVar("schlenk.storage.ends")
 
 
@@ -130,11 +130,12 @@ class Storage:
     def __init__(self) -> None:
         _storages.add(self)
         self.values_by_ident: dict[Any, dict[str, Any]] = {}
-        # In use if the ident function is `context_ident`.
+        # Set only while the ident function is `context_ident`.
         self.contexts: ContextValues | None = None
         self.use_idents(self.values_by_ident, get_ident)
         # At this many entries, those of dead greenlets are removed.
         self.limit = 64
+        # Keeps the _ThreadEnd of each thread, as its attribute `end`.
         self.thread = threading.local()
         # Maps each ident to the native id of the last thread that stored a value under it.
         self.native_ids: dict[int, int] = {}
@@ -176,9 +177,9 @@ class Storage:
         native_id = threading.get_native_id()
         end = _ThreadEnd(self.values, ident)
         if self.native_ids.get(ident) == native_id and self.thread_is_unknown(ident):
-            # Either C code has entered Python again on the same thread, or a thread has ended and one of its finalizers
-            # stores a value. The interpreter has already destroyed the thread-local values of an ended thread. It
-            # destroys the context variables next.
+            # Either C code has entered Python again on the same thread, or the thread has ended and one of its
+            # finalizers stores a value. When a thread ends, the interpreter destroys its thread-local values first and
+            # its context variables next, so only these can still keep the object.
             ends = _ends.get(None)
             if ends is None:
                 ends = {}
@@ -190,7 +191,7 @@ class Storage:
 
     def thread_is_unknown(self, ident: int) -> bool:
         """Return whether ``threading`` does not list a thread with this ident."""
-        # If gevent or eventlet has patched it, a local belongs to a greenlet, which `threading` need not list.
+        # If gevent or eventlet has patched `threading`, a local belongs to a greenlet, which `threading` need not list.
         return type(self.thread).__module__ == "_thread" and all(
             thread.ident != ident for thread in threading.enumerate()
         )
@@ -211,7 +212,7 @@ class Storage:
 
 
 class _ContextIdent(ref["Version"]):
-    """The ident of a context and its copies, up to the next change. It does not keep their values alive."""
+    """The ident of a context and its copies, up to the next change: a weak reference to their current version."""
 
     __slots__ = ()
 
@@ -231,14 +232,14 @@ class _ContextIdent(ref["Version"]):
 class Version:
     """The values that a context sees, from one change to the next. Only contexts and later versions refer to it.
 
-    A version stores ``values`` or ``top``, the entry that was pushed onto the stack of the version ``below``. The one
-    that is not stored is derived when it is read, so that most pushes need not copy a list.
+    A version is made with ``values``, or with ``top``, the entry that was pushed onto the stack of the version
+    ``below``. The other attribute is derived when it is read, so that most pushes need not copy a list.
     """
 
     __slots__ = ("__weakref__", "below", "ident", "made_at", "made_by", "owner", "top", "values")
     values: dict[str, Any]
     top: Any
-    # The version that is current again after this one, if it is known.
+    # The version before the last push, if it is known.
     below: Version | None
     # The thread, or a weak reference to the greenlet, that made the change.
     owner: Any
@@ -310,6 +311,7 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
             version.replace({})
 
     def ident(self) -> Any:
+        """Return the ident of the running context."""
         version = self.version.get()
         return get_ident() if version is self.empty else version.ident
 
@@ -348,6 +350,7 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         return self.version.set(version)
 
     def forget_destroyed(self) -> None:
+        """Remove the references to versions that were destroyed."""
         self.known.difference_update([known for known in self.known.copy() if known() is None])
         self.limit = max(64, 2 * len(self.known))
 
@@ -384,13 +387,11 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         for ident, version in sorted(self.versions().items(), key=lambda item: item[1].made_at):
             owner = version.owner() if isinstance(version.owner, ref) else version.owner
             below = [] if version.below is None else version.below.values.get("stack", [])
+            pushed_before = set(map(id, below))
             for entry in version.values.get("stack", []):
-                if id(entry) not in seen and all(entry is not lower for lower in below):
+                if id(entry) not in seen and id(entry) not in pushed_before:
                     seen.add(id(entry))
-                    if not hasattr(type(entry), "pushed_at"):
-                        # A class with slots cannot store these attributes. They are optional.
-                        with suppress(AttributeError, TypeError):
-                            entry.pushed_at, entry.pushed_by = version.made_at, version.made_by
+                    _set_pushed(entry, version)
                     found.setdefault(ident if owner is None else owner, []).append(entry)
         return found
 
@@ -423,6 +424,14 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
 
     def __repr__(self) -> str:
         return repr(self.copy())
+
+
+def _set_pushed(entry: Any, version: Version) -> None:
+    """Set the time and the thread of the push, if the class of the entry does not."""
+    if not hasattr(type(entry), "pushed_at"):
+        # A class with slots cannot store these attributes. They are optional.
+        with suppress(AttributeError, TypeError):
+            entry.pushed_at, entry.pushed_by = version.made_at, version.made_by
 
 
 def _root(greenlet: Any) -> Any:
