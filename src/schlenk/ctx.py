@@ -146,11 +146,12 @@ def copy_current_request_context(f: F) -> F:
     first = top.copy()
     # Contains `first` unless a call uses it.
     free = [first]
-    used: list[RequestContext] = []
+    # By id, because contexts may be equal. Other threads may change it at any moment, so it is copied to iterate it.
+    used: dict[int, RequestContext] = {}
 
     def in_context(*args: Any, **kwargs: Any) -> Any:
         here = _request_ctx_stack.entries()
-        for context in used:
+        for context in list(used.values()):
             if any(entry is context for entry in here):
                 with context:
                     return f(*args, **kwargs)
@@ -159,16 +160,17 @@ def copy_current_request_context(f: F) -> F:
             context = free.pop()
         except IndexError:
             context = first.copy()
-        if context._implicit_app_ctx_stack and not any(entry is context for entry in here):
+        # A context of another class may lack the attribute.
+        if getattr(context, "_implicit_app_ctx_stack", None) and not any(entry is context for entry in here):
             # It is preserved in another greenlet or thread, where an earlier call failed.
             free.append(context)
             context = first.copy()
-        used.append(context)
+        used[id(context)] = context
         try:
             with context:
                 return f(*args, **kwargs)
         finally:
-            used.remove(context)
+            del used[id(context)]
             if context is first:
                 free.append(first)
 

@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from werkzeug.test import create_environ
 
 from schlenk import _request_ctx_stack, after_this_request, copy_current_request_context, g, request, session
 from schlenk.ctx import RequestContext
@@ -246,3 +247,13 @@ def test_call_skips_others_preserved_context(app: RecordingApp) -> None:
 def test_copy_outside_request_raises() -> None:
     with pytest.raises(RuntimeError, match="outside of request context"):
         copy_current_request_context(lambda: None)
+
+
+def test_copies_are_not_compared(app: RecordingApp) -> None:
+    class Incomparable(RequestContext):
+        __hash__ = object.__hash__
+        __eq__ = fail
+
+    with Incomparable(app, create_environ("/page")):
+        work = copy_current_request_context(lambda inner: in_thread(lambda: inner(None)) if inner else request.path)
+        assert work(work) == "/page"
