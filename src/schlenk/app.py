@@ -231,13 +231,15 @@ class Flask(Scaffold, MissingAttributes):
 
     def _end_request(self, context: Any, pushed: bool, error: BaseException | None) -> None:
         """Pop or preserve the context of a request if it is on the stack, as it may be even after its push failed."""
+        # Contexts of other classes need neither `blocks` nor `request`.
+        is_known = isinstance(context, RequestContext)
         try:
-            if isinstance(context, RequestContext) and context.blocks:
+            if is_known and context.blocks:
                 context.blocks -= 1
             if pushed or recovery.is_pushed(context):
                 context.auto_pop(None if self.should_ignore_error(error) else error)
         finally:
-            request = context.request
+            request: Any = context.request if is_known else getattr(context, "request", None)
             if getattr(request, "routing_exception", None) is not None and not recovery.is_used(request):
                 # The traceback of the exception refers to frames that refer to the request.
                 request.routing_exception = None

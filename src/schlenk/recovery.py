@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
@@ -277,7 +278,9 @@ class Stream:
     def __enter__(self) -> Stream:
         self.context.__enter__()
         self.others = None
-        self.context.streams = [*self.context.streams, self]
+        # A context of another class may lack the attribute, and stays where it is while the stream waits.
+        with suppress(AttributeError):
+            self.context.streams = [*_streams(self.context), self]
         app_context = _app_ctx_stack.top
         self.requests = _Span(_request_ctx_stack, self.context, shared=False)
         self.apps = _Span(_app_ctx_stack, app_context, shared=not _contains(_pushed_with(self.context), app_context))
@@ -292,7 +295,7 @@ class Stream:
     def resume(self) -> None:
         """Bring the contexts to the top of the stacks of the greenlet or thread that runs the stream now."""
         self.waiting = False
-        if self.context._implicit_app_ctx_stack:
+        if _pushed_with(self.context):
             self.requests.lift()
             self.apps.lift()
 
@@ -321,7 +324,8 @@ class Stream:
         return max(pushes - 1, 0), max(entries - 1, 0)
 
     def _leave(self) -> None:
-        self.context.streams = [stream for stream in self.context.streams if stream is not self]
+        with suppress(AttributeError):
+            self.context.streams = [stream for stream in _streams(self.context) if stream is not self]
 
 
 class _Span:

@@ -6,8 +6,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from werkzeug.test import create_environ
 
-from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, current_app, g, recovery, request, stream_with_context
+from schlenk import (
+    Flask,
+    _app_ctx_stack,
+    _request_ctx_stack,
+    copy_current_request_context,
+    current_app,
+    g,
+    recovery,
+    request,
+    stream_with_context,
+)
 from schlenk.ctx import RequestContext
 from schlenk.sessions import SessionInterface
 from tests.support.contexts import NOTHING, Interrupting, RecordingApp, fail, tops
@@ -71,24 +82,60 @@ class PlainSessions(SessionInterface):
 class OwnContext:
     """A request context with only the attributes that Flask 1.1.4 needs, and no room for others."""
 
-    __slots__ = ("_after_request_functions", "app", "app_context", "preserved", "request", "session", "url_adapter")
+    __slots__ = ("_after_request_functions", "app", "app_contexts", "preserved", "request", "session", "url_adapter")
 
     def __init__(self, app: Flask, environ: Any) -> None:
         self.app, self.request, self.preserved = app, app.request_class(environ), False
         self.session: Any = {}
         self._after_request_functions: list[Any] = []
+        self.app_contexts: list[Any] = []
         self.url_adapter = app.create_url_adapter(self.request)
 
     def push(self) -> None:
-        self.app_context = self.app.app_context()
-        self.app_context.push()
+        self.app_contexts.append(self.app.app_context())
+        self.app_contexts[-1].push()
         _request_ctx_stack.push(self)  # type: ignore[arg-type]
         self.request.url_rule, self.request.view_args = self.url_adapter.match(return_rule=True)  # type: ignore
 
     def auto_pop(self, error: Any) -> None:
         self.app.do_teardown_request(error)
         _request_ctx_stack.pop()
-        self.app_context.pop(error)
+        self.app_contexts.pop().pop(error)
+
+    def __enter__(self) -> None:
+        self.push()
+
+    def __exit__(self, *error: Any) -> None:
+        self.auto_pop(error[1])
+
+    def copy(self) -> OwnContext:
+        return OwnContext(self.app, self.request.environ)
+
+
+class Delegating:
+    """A request context that only passes the calls of the application on to another one."""
+
+    def __init__(self, app: Flask, environ: Any) -> None:
+        context = RequestContext(app, environ)
+        self.push, self.auto_pop = context.push, context.auto_pop
+
+
+def test_delegating_context_is_served(app: RecordingApp) -> None:
+    app.request_context = lambda environ: Delegating(app, environ)  # type: ignore
+    app.add_url_rule("/", "index", lambda: "index")
+    assert app.test_client().get("/").text == "index"
+    assert tops() == NOTHING
+    assert [what for what, _ in app.torn] == ["request", "app"]
+
+
+@pytest.mark.parametrize("use", [stream_with_context, copy_current_request_context])
+def test_own_context_class_is_kept(app: RecordingApp, use: Any) -> None:
+    app.add_url_rule("/", "index")
+    with OwnContext(app, create_environ("/")):
+        parts = use(lambda: iter(["part"]))
+        assert list(parts()) == ["part"]
+        assert _request_ctx_stack.entries()
+    assert tops() == NOTHING
 
 
 def test_own_context_class_is_served(app: RecordingApp) -> None:
