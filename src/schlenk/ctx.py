@@ -494,7 +494,7 @@ class RequestContext:
             self.pop(exc)
             return
         except AssertionError:
-            was_refused = pushes > 0 and len(self._implicit_app_ctx_stack) == pushes and not recovery.is_on_top(self)
+            was_refused = len(self._implicit_app_ctx_stack) == pushes and not recovery.is_on_top(self)
             if not was_refused:
                 raise
         # No one else will pop the context that was pushed for this work.
