@@ -207,6 +207,17 @@ def test_function_can_call_itself(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
+def test_inner_call_shares_context(app: RecordingApp) -> None:
+    with app.test_request_context():
+
+        @copy_current_request_context
+        def work(depth: int) -> list[Any]:
+            return [_request_ctx_stack.top, *(work(depth - 1) if depth else [])]
+
+        outer, inner = in_thread(lambda: work(1))
+    assert outer is inner
+
+
 def test_sequential_calls_share_context(app: RecordingApp) -> None:
     with app.test_request_context():
         work = copy_current_request_context(lambda: _request_ctx_stack.top)

@@ -58,3 +58,22 @@ def test_contexts_below_leaked_one_stay(app: RecordingApp) -> None:
             leave(Flask.test_request_context)()
         assert _request_ctx_stack.top is below
         assert current_app.name == "below"
+
+
+def test_leak_in_inner_block_keeps_outer(app: RecordingApp) -> None:
+    with app.test_request_context() as context, RecordingApp("between").app_context():
+        app.teardown_appcontext_funcs.append(leave(Flask.app_context))
+        with pytest.raises(AssertionError, match="was not popped"), context:
+            pass
+        app.teardown_appcontext_funcs.pop()
+        assert _request_ctx_stack.top is context
+
+
+@pytest.mark.parametrize("make", [Flask.app_context, Flask.test_request_context])
+def test_ended_block_holds_no_context(app: RecordingApp, make: Any) -> None:
+    context = make(app)
+    with context:
+        pass
+    with pytest.raises(AssertionError, match="was not popped"), app.test_request_context():
+        context.push()
+    assert tops() == NOTHING

@@ -168,6 +168,15 @@ def test_failed_enter_of_app_context_pops_it(app: RecordingApp) -> None:
     assert app.torn == [("app", caught.value)]
 
 
+@needs_blinker
+def test_failed_second_enter_of_app_context(app: RecordingApp) -> None:
+    with app.app_context() as context:
+        with signals.appcontext_pushed.connected_to(fail), pytest.raises(ZeroDivisionError), context:
+            pytest.fail("it was not pushed")
+        assert tops() == (None, context)
+    assert app.torn == [("app", None)]
+
+
 def test_failed_stream_keeps_contexts(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
     with app.test_request_context() as context, Flask("other").app_context() as other:
         monkeypatch.setattr(app, "app_ctx_globals_class", fail)
