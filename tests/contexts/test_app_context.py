@@ -48,6 +48,11 @@ def test_with_returns_the_context(app: RecordingApp) -> None:
         assert entered is context
 
 
+def test_unpushed_context_has_no_thread(app: RecordingApp) -> None:
+    context = app.app_context()
+    assert (context.pushed_at, context.pushed_by) == (None, 0)
+
+
 def test_teardown_runs_on_exit(app: RecordingApp) -> None:
     with app.app_context():
         assert app.torn == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -76,4 +77,22 @@ def test_ended_block_holds_no_context(app: RecordingApp, make: Any) -> None:
         pass
     with pytest.raises(AssertionError, match="was not popped"), app.test_request_context():
         context.push()
+    assert tops() == NOTHING
+
+
+@pytest.mark.parametrize("make", [Flask.app_context, Flask.test_request_context])
+def test_second_block_holds_context(app: RecordingApp, make: Any) -> None:
+    context = make(app)
+
+    def generate() -> Iterator[None]:
+        with context:
+            yield
+
+    with context:
+        pass
+    generator = generate()
+    with app.test_request_context():
+        next(generator)
+    assert context in tops()
+    generator.close()
     assert tops() == NOTHING
