@@ -173,6 +173,11 @@ def test_odd_host_is_accepted_or_gets_400(app: Flask, host: str) -> None:
     assert below == at_root
 
 
+def test_odd_host_gets_400_with_server_name(app: Flask) -> None:
+    app.config["SERVER_NAME"] = "shop.example"
+    assert answer(app, HTTP_HOST="no host")[0] == 400
+
+
 def test_undecodable_path_reaches_view(app: Flask) -> None:
     app.add_url_rule("/<name>", "name", lambda name: name.encode("ascii", "backslashreplace"))
     assert answer(app, PATH_INFO="/a\xffb")[0] == 200

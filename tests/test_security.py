@@ -611,6 +611,15 @@ def test_made_up_hosts_are_not_cached(app: Flask) -> None:
     assert sum(map(len, stored)) < 150
 
 
+def test_foreign_host_is_warned_of_once(app: Flask) -> None:
+    app.config["SERVER_NAME"] = "shop.example"
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("default")
+        for _ in range(2):
+            app.test_client().get("/", base_url="http://other.example")
+    assert len(warned) == 1
+
+
 def test_deleted_cookie_keeps_attributes(app: Flask) -> None:
     app.secret_key = "key"
     app.config.update(SESSION_COOKIE_SECURE=True, SESSION_COOKIE_SAMESITE="None", SESSION_COOKIE_NAME="__Secure-s")
