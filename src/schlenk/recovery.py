@@ -418,9 +418,14 @@ class _Span:
         return range(0) if start is None or end is None else range(start, end + 1)
 
     def release(self) -> None:
-        """Remove the additional entry of a shared context. Called when the stream has ended."""
+        """Remove the additional entry of a shared context, or move back a context that another stream still uses.
+
+        Called when the stream has ended.
+        """
         if self.shared and (self.carried or self.home is not None):
             remove(self.stack, self.first)
+        elif self.home is not None and _contains(self.stack.entries(), self.first):
+            self.lower()
 
 
 def _remove_leaked(stack: LocalStack[Any], context: object, in_generator: bool) -> list[Any]:

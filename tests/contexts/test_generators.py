@@ -155,6 +155,26 @@ def test_second_stream_keeps_its_g(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
+@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
+def test_second_stream_keeps_its_g_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
+    streams: list[Any] = []
+
+    @app.route("/two")
+    def two() -> str:
+        g.user = "ada"
+        streams.extend(stream_with_context(g.user for _ in range(2)) for _ in range(2))
+        return "two"
+
+    def close_and_request() -> Any:
+        streams[0].close()
+        return has_app_context(), b"".join(get(app, "/user"))
+
+    assert app.test_client().get("/two").text == "two"
+    assert elsewhere(close_and_request) == (False, b"nobody")
+    assert list(streams[1]) == ["ada", "ada"]
+    assert tops() == NOTHING
+
+
 def test_stream_puts_contexts_back(app: RecordingApp) -> None:
     with app.app_context() as around:
         stream = get(app, "/stream/ada")
