@@ -173,6 +173,11 @@ def test_odd_host_is_accepted_or_gets_400(app: Flask, host: str) -> None:
     assert below == at_root
 
 
+@pytest.mark.parametrize(("host", "status"), [("no host", 400), ("shop.example:99999", 200), ("sh\xf6p.example", 200)])
+def test_only_malformed_host_gets_400(app: Flask, host: str, status: int) -> None:
+    assert answer(app, HTTP_HOST=host)[0] == status
+
+
 def test_odd_host_gets_400_with_server_name(app: Flask) -> None:
     app.config["SERVER_NAME"] = "shop.example"
     assert answer(app, HTTP_HOST="no host")[0] == 400

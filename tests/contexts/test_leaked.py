@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from schlenk import Flask, _request_ctx_stack, current_app
-from tests.support.contexts import NOTHING, RecordingApp, leave, tops
+from schlenk import Flask, _request_ctx_stack, current_app, request
+from schlenk.ctx import RequestContext
+from tests.support.contexts import NOTHING, RecordingApp, fail, leave, tops
 
 
 @pytest.mark.parametrize("what", [Flask.app_context, Flask.test_request_context])
@@ -70,7 +71,15 @@ def test_leak_in_inner_block_keeps_outer(app: RecordingApp) -> None:
         assert _request_ctx_stack.top is context
 
 
-@pytest.mark.parametrize("make", [Flask.app_context, Flask.test_request_context])
+def serve(app: Flask) -> RequestContext:
+    """Return the context of a request that was served."""
+    contexts: list[Any] = []
+    app.add_url_rule("/", "index", lambda: str(contexts.append(_request_ctx_stack.top)))
+    app.test_client().get("/")
+    return contexts.pop()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("make", [Flask.app_context, Flask.test_request_context, serve])
 def test_ended_block_holds_no_context(app: RecordingApp, make: Any) -> None:
     context = make(app)
     with context:
@@ -80,7 +89,7 @@ def test_ended_block_holds_no_context(app: RecordingApp, make: Any) -> None:
     assert tops() == NOTHING
 
 
-@pytest.mark.parametrize("make", [Flask.app_context, Flask.test_request_context])
+@pytest.mark.parametrize("make", [Flask.app_context, Flask.test_request_context, serve])
 def test_second_block_holds_context(app: RecordingApp, make: Any) -> None:
     context = make(app)
 
@@ -94,5 +103,20 @@ def test_second_block_holds_context(app: RecordingApp, make: Any) -> None:
     with app.test_request_context():
         next(generator)
     assert context in tops()
+    generator.close()
+    assert tops() == NOTHING
+
+
+def test_failed_request_keeps_held_context(app: RecordingApp) -> None:
+    def generate() -> Iterator[None]:
+        with _request_ctx_stack.top:  # type: ignore[union-attr]
+            yield
+
+    generator = generate()
+    app.testing = True
+    app.add_url_rule("/", "index", lambda: fail(next(generator)))
+    with pytest.raises(ZeroDivisionError):
+        app.test_client().get("/")
+    assert request.path == "/"
     generator.close()
     assert tops() == NOTHING
