@@ -48,7 +48,7 @@ def test_name_is_import_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(("file", "name"), [("/srv/shop.py", "shop"), ("/srv/shop.cgi.py", "shop.cgi")])
-def test_script_is_named_after_file(monkeypatch: pytest.MonkeyPatch, file: str, name: str) -> None:
+def test_script_has_name_of_file(monkeypatch: pytest.MonkeyPatch, file: str, name: str) -> None:
     script = ModuleType("__main__")
     script.__file__ = file
     monkeypatch.setitem(sys.modules, "__main__", script)
@@ -60,7 +60,7 @@ def test_name_in_shell_is_main(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Flask("__main__", root_path="/").name == "__main__"
 
 
-def test_repr_shows_class_and_name() -> None:
+def test_repr_has_class_and_name() -> None:
     class Shop(Flask):
         pass
 
@@ -68,12 +68,12 @@ def test_repr_shows_class_and_name() -> None:
     assert repr(Shop("front")) == "<Shop 'front'>"
 
 
-def test_root_path_is_module_folder() -> None:
+def test_root_path_is_folder() -> None:
     assert Flask("schlenk.app").root_path == str(Path(schlenk.__file__).parent)
 
 
 @pytest.mark.parametrize("path", ["/srv/shop", Path("/srv/shop")])
-def test_given_root_path_is_stored(path: str | Path) -> None:
+def test_root_path_is_stored(path: str | Path) -> None:
     assert Flask("schlenk.app", root_path=path).root_path == path
 
 
@@ -102,7 +102,7 @@ def test_host_matching_reaches_url_map() -> None:
     assert [Flask("shop", None, None, None, flag).url_map.host_matching for flag in (False, True)] == [False, True]
 
 
-def test_subdomain_matching_is_stored() -> None:
+def test_matching_is_stored() -> None:
     assert [Flask("shop", subdomain_matching=flag).subdomain_matching for flag in (False, True)] == [False, True]
 
 
@@ -130,7 +130,7 @@ def test_unsupported_options_take_defaults() -> None:
         ("instance folders", {"instance_relative_config": True}),
     ],
 )
-def test_unsupported_keywords_raise(kind: str, asked: dict[str, Any]) -> None:
+def test_unsupported_are_refused(kind: str, asked: dict[str, Any]) -> None:
     ((keyword, value),) = asked.items()
     with pytest.raises(TypeError, match=rf"\b{kind}\b.*\b{keyword}={value!r}"):
         Flask("shop", **asked)
@@ -143,7 +143,7 @@ def test_parameters_keep_flask_positions() -> None:
     assert app.root_path == "/srv/shop"
 
 
-def test_app_module_exports_proxies() -> None:
+def test_module_exports_proxies() -> None:
     from schlenk import app as module
 
     assert module.current_app is current_app
@@ -155,7 +155,7 @@ def test_app_module_exports_proxies() -> None:
 # Subclasses
 
 
-def test_subclass_replaces_classes() -> None:
+def test_classes_can_be_replaced() -> None:
     class OurConfig(Config):
         pass
 
@@ -240,7 +240,7 @@ def test_config_uses_root_path() -> None:
         ("permanent_session_lifetime", "PERMANENT_SESSION_LIFETIME", timedelta(hours=1)),
     ],
 )
-def test_attribute_and_setting_agree(attribute: str, key: str, value: Any) -> None:
+def test_attribute_is_setting(attribute: str, key: str, value: Any) -> None:
     by_attribute, by_setting = Flask("shop"), Flask("shop")
     setattr(by_attribute, attribute, value)
     by_setting.config[key] = value
@@ -286,7 +286,7 @@ def test_environment_sets_env_and_debug(
         ({"PROPAGATE_EXCEPTIONS": False, "TESTING": True, "DEBUG": True}, False),
     ],
 )
-def test_propagate_exceptions_by_mode(app: Flask, settings: dict[str, bool], propagate: bool) -> None:
+def test_propagation_by_mode(app: Flask, settings: dict[str, bool], propagate: bool) -> None:
     app.config.update(settings)
     assert app.propagate_exceptions is propagate
 
@@ -313,7 +313,7 @@ def test_got_first_request_after_request(app: Flask) -> None:
     assert app.got_first_request is True
 
 
-def test_logger_is_named_after_app() -> None:
+def test_logger_has_name_of_app() -> None:
     assert Flask("front").logger.name == "front"
 
 
@@ -393,7 +393,7 @@ def test_run_serves_requests_concurrently(monkeypatch: pytest.MonkeyPatch) -> No
     assert sorted(answers) == [(200, "0"), (200, "1")]
 
 
-def test_run_passes_options_to_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_passes_options(monkeypatch: pytest.MonkeyPatch) -> None:
     with served(hello(), monkeypatch, port=0, threaded=False) as server:
         assert server.multithread is False
 
@@ -467,7 +467,7 @@ def test_run_uses_server_name(
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_debug_mode_enables_reloader(run_simple: list[tuple[Any, ...]], debug: bool) -> None:
+def test_debug_enables_reloader(run_simple: list[tuple[Any, ...]], debug: bool) -> None:
     Flask("shop").run(debug=debug)
     assert run_simple[0][-1] == {"use_reloader": debug, "use_debugger": debug, "threaded": True}
 
@@ -519,7 +519,7 @@ def test_run_sets_debug(
 
 
 @pytest.mark.usefixtures("run_simple")
-def test_run_may_ignore_environment(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_ignores_environment(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASK_ENV", "development")
     monkeypatch.setenv("FLASK_DEBUG", "1")
     app.run(load_dotenv=False)
@@ -578,7 +578,7 @@ LATE: dict[str, Callable[[Flask], Any]] = {
 
 
 @pytest.mark.parametrize("name", LATE)
-def test_late_setup_raises_in_debug(app: Flask, client: FlaskClient, name: str) -> None:
+def test_late_setup_raises(app: Flask, client: FlaskClient, name: str) -> None:
     app.debug = True
     client.get("/")
     with pytest.raises(AssertionError, match=rf"^{name}\(\) was called after the first request"):
@@ -596,7 +596,7 @@ def test_late_setup_is_allowed_otherwise(app: Flask, client: FlaskClient, name: 
     LATE[name](app)
 
 
-def test_setup_may_precede_requests(app: Flask) -> None:
+def test_early_setup_is_accepted(app: Flask) -> None:
     app.debug = True
     for register in LATE.values():
         register(app)

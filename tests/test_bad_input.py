@@ -97,7 +97,7 @@ def test_request_proxy_explains_app_context(app: Flask) -> None:
                 str(proxy)
 
 
-def test_proxy_to_unset_name_names_it() -> None:
+def test_unset_name_is_named() -> None:
     with pytest.raises(RuntimeError, match="user"):
         str(LocalProxy(schlenk.Local(), "user"))
 
@@ -106,7 +106,7 @@ def test_proxy_to_unset_name_names_it() -> None:
 
 
 @pytest.mark.usefixtures("outer")
-def test_pop_below_top_request_raises(app: Flask) -> None:
+def test_pop_below_request_raises(app: Flask) -> None:
     with app.test_request_context("/below") as below, app.test_request_context("/top"):
         with unchanged(), pytest.raises(AssertionError, match=r"/below.*/top"):
             below.pop()
@@ -132,7 +132,7 @@ def test_pop_unpushed_app_context_raises(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("make", [Flask.app_context, Flask.test_request_context])
-def test_pop_from_empty_stack_raises(app: Flask, make: Callable[[Flask], Any]) -> None:
+def test_pop_of_nothing_raises(app: Flask, make: Callable[[Flask], Any]) -> None:
     with unchanged(), pytest.raises((AssertionError, IndexError)):
         make(app).pop()
 
@@ -161,7 +161,7 @@ def test_pop_from_empty_stack_raises(app: Flask, make: Callable[[Flask], Any]) -
     ids=str,
 )
 @pytest.mark.usefixtures("outer")
-def test_odd_request_gets_response(app: Flask, environ: dict[str, Any], status: int) -> None:
+def test_odd_request_is_answered(app: Flask, environ: dict[str, Any], status: int) -> None:
     assert answer(app, **environ)[0] == status
 
 
@@ -188,7 +188,7 @@ def test_undecodable_path_reaches_view(app: Flask) -> None:
     assert answer(app, PATH_INFO="/a\xffb")[0] == 200
 
 
-def test_hooks_run_for_invalid_host(app: Flask) -> None:
+def test_invalid_host_runs_hooks(app: Flask) -> None:
     ran: list[str] = []
     app.before_request(lambda: ran.append("before"))
     app.after_request(lambda response: ran.append(f"after {response.status_code}") or response)
@@ -225,7 +225,7 @@ def test_unserializable_session_gets_500(app: Flask) -> None:
 
 
 @pytest.mark.usefixtures("outer")
-def test_unknown_endpoint_gets_500(app: Flask) -> None:
+def test_unknown_endpoint_is_500(app: Flask) -> None:
     app.view_functions["index"] = lambda: url_for("Secret")
     assert answer(app)[0] == 500
 
@@ -412,14 +412,14 @@ def test_error_is_hidden_and_stacks_are_kept(
 
 
 @pytest.mark.parametrize("break_it", FAILURES.values(), ids=FAILURES)
-def test_error_leaves_stacks_empty(app: Flask, break_it: Callable[[Flask], Any]) -> None:
+def test_error_leaves_nothing(app: Flask, break_it: Callable[[Flask], Any]) -> None:
     break_it(app)
     assert answer(app, PATH_INFO="/converted" if break_it is fail_to_convert else "/")[0] == 500
     assert stacks() == ([], [])
 
 
 @pytest.mark.usefixtures("outer")
-def test_base_exception_keeps_stacks(app: Flask) -> None:
+def test_base_error_keeps_stacks(app: Flask) -> None:
     def leave() -> None:
         raise SystemExit
 

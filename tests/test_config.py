@@ -65,11 +65,11 @@ def test_app_starts_with_default(key: str, monkeypatch: pytest.MonkeyPatch) -> N
     assert Flask("defaults").config[key] == DEFAULTS[key]
 
 
-def test_app_has_no_other_settings() -> None:
+def test_no_other_settings_exist() -> None:
     assert Flask("defaults").config.keys() == DEFAULTS.keys()
 
 
-def test_apps_have_separate_configs() -> None:
+def test_apps_have_own_configs() -> None:
     Flask("first").config["COLOR"] = "red"
     assert "COLOR" not in Flask("second").config
 
@@ -100,12 +100,12 @@ def test_repr_shows_class_and_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", [{"COLOR": "red", "size": 1}, [("COLOR", "red"), ("size", 1)]])
-def test_mapping_sets_upper_case_keys(config: Config, given: Any) -> None:
+def test_mapping_sets_keys(config: Config, given: Any) -> None:
     assert config.from_mapping(given) is True
     assert config == {"COLOR": "red"}
 
 
-def test_keywords_override_mapping(config: Config) -> None:
+def test_keywords_come_last(config: Config) -> None:
     assert config.from_mapping({"COLOR": "red", "SIZE": 1}, COLOR="blue", shape="round") is True
     assert config == {"COLOR": "blue", "SIZE": 1}
 
@@ -143,7 +143,7 @@ def test_unknown_module_raises_import_error(config: Config) -> None:
 @pytest.mark.parametrize(
     "fill", [lambda config: config.from_object(Settings), lambda config: config.from_mapping(COLOR="red")]
 )
-def test_subclass_setitem_is_called(tmp_path: Path, fill: Any) -> None:
+def test_setitem_is_called(tmp_path: Path, fill: Any) -> None:
     class Loud(Config):
         def __setitem__(self, key: str, value: Any) -> None:
             super().__setitem__(key, value.upper())
@@ -156,13 +156,13 @@ def test_subclass_setitem_is_called(tmp_path: Path, fill: Any) -> None:
 # --- From files
 
 
-def test_pyfile_sets_upper_case_names(config: Config, tmp_path: Path) -> None:
+def test_pyfile_sets_names(config: Config, tmp_path: Path) -> None:
     (tmp_path / "settings.py").write_text("size = 6\nSIZE = size * 7\n")
     assert config.from_pyfile("settings.py") is True
     assert config == {"SIZE": 42}
 
 
-def test_pyfile_path_may_be_absolute(config: Config, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_path_may_be_absolute(config: Config, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "settings.py"
     elsewhere.write_text("COLOR = 'red'")
     assert config.from_pyfile(elsewhere) is True
@@ -175,7 +175,7 @@ def test_pyfile_has_file_and_name(config: Config, tmp_path: Path) -> None:
     assert config == {"FILE": str(tmp_path / "settings.py"), "NAME": "config"}
 
 
-def test_pyfile_declares_its_encoding(config: Config, tmp_path: Path) -> None:
+def test_pyfile_has_encoding(config: Config, tmp_path: Path) -> None:
     (tmp_path / "settings.py").write_bytes(b"# -*- coding: latin-1 -*-\nNAME = '\xe9'\n")
     config.from_pyfile("settings.py")
     assert config == {"NAME": "é"}
@@ -256,7 +256,7 @@ def test_unset_envvar_is_ignored_silently(config: Config, variable: str) -> None
     assert config.from_envvar(variable, silent=True) is False
 
 
-def test_missing_envvar_file_raises(config: Config, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_file_is_an_error(config: Config, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "absent")
     with pytest.raises(FileNotFoundError):
         config.from_envvar(variable)
@@ -279,7 +279,7 @@ def test_missing_envvar_file_may_be_silent(config: Config, variable: str, monkey
         ({"lowercase": False, "trim_namespace": False}, {"MAIL_HOST": "localhost", "MAIL_PORT": 25}),
     ],
 )
-def test_namespace_selects_by_prefix(tmp_path: Path, how: dict[str, bool], found: dict[str, Any]) -> None:
+def test_namespace_is_a_prefix(tmp_path: Path, how: dict[str, bool], found: dict[str, Any]) -> None:
     config = Config(tmp_path, {"MAIL_HOST": "localhost", "MAIL_PORT": 25, "E_MAIL_": "no"})
     assert config.get_namespace("MAIL_", **how) == found
 
@@ -305,7 +305,7 @@ def test_attribute_writes_setting() -> None:
     assert application.config == {"COLOR": "blue"}
 
 
-def test_attribute_converts_on_read() -> None:
+def test_attribute_converts() -> None:
     application = Application()
     application.size = "42"
     assert application.size == 42

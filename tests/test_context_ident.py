@@ -73,7 +73,7 @@ def test_stack_pushes_and_pops(stack: LocalStack[Any]) -> None:
     assert stack.top is None
 
 
-def test_popping_the_last_releases(stack: LocalStack[Any]) -> None:
+def test_last_pop_releases(stack: LocalStack[Any]) -> None:
     stack.push(1)
     stack.pop()
     assert stack._local.__storage__ == {}
@@ -84,7 +84,7 @@ def test_popping_nothing_stores_nothing(stack: LocalStack[Any]) -> None:
     assert not stack._local.__storage__
 
 
-def test_discard_takes_only_the_top(stack: LocalStack[Any]) -> None:
+def test_discard_takes_the_top(stack: LocalStack[Any]) -> None:
     stack.push(1)
     assert not stack.discard(2)
     assert stack.discard(1)
@@ -117,7 +117,7 @@ def test_value_is_not_copied(local: Local) -> None:
     assert local.stack is value
 
 
-def test_proxy_follows_the_context(stack: LocalStack[Any]) -> None:
+def test_proxy_follows_context(stack: LocalStack[Any]) -> None:
     proxy: LocalProxy[Any] = stack()
     stack.push("ada")
     assert proxy.upper() == "ADA"
@@ -127,7 +127,7 @@ def test_proxy_follows_the_context(stack: LocalStack[Any]) -> None:
 # --- In copies
 
 
-def test_copy_sees_what_was_on_top(stack: LocalStack[Any]) -> None:
+def test_copy_sees_the_top(stack: LocalStack[Any]) -> None:
     stack.push("outer")
     assert copy_context().run(stack.entries) == ["outer"]
 
@@ -206,7 +206,7 @@ def test_copy_keeps_a_deleted_attribute(local: Local) -> None:
     assert copy.run(lambda: local.user) == "ada"
 
 
-def test_generator_closed_in_a_copy(stack: LocalStack[Any]) -> None:
+def test_generator_ends_in_copy(stack: LocalStack[Any]) -> None:
     def pushing() -> Iterator[list[Any]]:
         stack.push("inner")
         try:
@@ -233,7 +233,7 @@ def test_thread_starts_empty(stack: LocalStack[Any]) -> None:
     assert in_thread(stack.entries) == []
 
 
-def test_thread_with_a_copy_sees_it(stack: LocalStack[Any]) -> None:
+def test_thread_sees_its_copy(stack: LocalStack[Any]) -> None:
     def work() -> list[Any]:
         stack.push("thread")
         return stack.entries()
@@ -252,7 +252,7 @@ def test_greenlet_starts_empty(stack: LocalStack[Any]) -> None:
 
 
 @pytest.mark.parametrize(("copied", "below"), [(False, []), (True, ["outer"])])
-def test_gevent_greenlets_are_apart(stack: LocalStack[Any], copied: bool, below: list[str]) -> None:
+def test_greenlets_are_apart(stack: LocalStack[Any], copied: bool, below: list[str]) -> None:
     gevent = pytest.importorskip("gevent")
 
     def work(name: str) -> list[Any]:
@@ -267,7 +267,7 @@ def test_gevent_greenlets_are_apart(stack: LocalStack[Any], copied: bool, below:
     assert stack.entries() == ["outer"]
 
 
-def test_asgiref_thread_sees_the_task(stack: LocalStack[Any]) -> None:
+def test_asgiref_sees_the_task(stack: LocalStack[Any]) -> None:
     sync = pytest.importorskip("asgiref.sync")
 
     async def task() -> tuple[Any, Any]:
@@ -326,7 +326,7 @@ def test_idents_of_ended_contexts_are_swept(local: Local) -> None:
     assert len(contexts.known) <= 64
 
 
-def test_changes_leave_no_versions(local: Local) -> None:
+def test_versions_are_destroyed(local: Local) -> None:
     for number in range(1000):
         local.number = number
     assert [values for _, values in local] == [{"number": 999}]
@@ -348,7 +348,7 @@ def test_ident_finds_the_values(stack: LocalStack[Any]) -> None:
     assert "stack" in repr(stack._local.__storage__)
 
 
-def test_ident_of_an_empty_context(stack: LocalStack[Any]) -> None:
+def test_ident_of_empty_context(stack: LocalStack[Any]) -> None:
     assert stack.__ident_func__() == get_ident()
     with pytest.raises(KeyError):
         stack._local.__storage__[get_ident()]
@@ -356,7 +356,7 @@ def test_ident_of_an_empty_context(stack: LocalStack[Any]) -> None:
         stack._local.__storage__[get_ident()] = {}
 
 
-def test_ident_dies_with_its_context(stack: LocalStack[Any]) -> None:
+def test_ident_dies_with_context(stack: LocalStack[Any]) -> None:
     def push() -> Any:
         stack.push(1)
         return stack.__ident_func__()
@@ -367,7 +367,7 @@ def test_ident_dies_with_its_context(stack: LocalStack[Any]) -> None:
         stack._local.__storage__[ident]
 
 
-def test_values_are_removed_by_ident(stack: LocalStack[Any]) -> None:
+def test_values_can_be_removed(stack: LocalStack[Any]) -> None:
     copy = copy_context()
     copy.run(stack.push, "inner")
     (ident,) = stack._local.__storage__
@@ -381,7 +381,7 @@ def test_own_values_are_removed_by_ident(stack: LocalStack[Any]) -> None:
     assert stack.entries() == []
 
 
-def test_values_end_with_the_local() -> None:
+def test_values_end_with_local() -> None:
     class Value:
         pass
 
@@ -407,13 +407,13 @@ def test_earlier_values_are_found_again() -> None:
     assert stack.pop() == 1
 
 
-def test_set_twice_keeps_the_values(stack: LocalStack[Any]) -> None:
+def test_set_twice_keeps_values(stack: LocalStack[Any]) -> None:
     stack.push(1)
     stack.__ident_func__ = context_ident
     assert stack.top == 1
 
 
-def test_manager_sets_and_releases(local: Local, stack: LocalStack[Any]) -> None:
+def test_manager_releases(local: Local, stack: LocalStack[Any]) -> None:
     manager = LocalManager([local, stack], ident_func=context_ident)
     local.user = "ada"
     stack.push(1)
@@ -460,7 +460,7 @@ def test_top_follows_a_list_changed_in_place(stack: LocalStack[Any]) -> None:
     assert contexts.version.get().top == "below"
 
 
-def test_top_follows_replaced_values(stack: LocalStack[Any]) -> None:
+def test_top_follows_values(stack: LocalStack[Any]) -> None:
     contexts = contexts_of(stack)
     contexts.push_entry("old")
     stack._local.__storage__[stack.__ident_func__()] = {"stack": ["new"]}
@@ -479,7 +479,7 @@ def test_version_has_no_other_attributes(stack: LocalStack[Any], name: str) -> N
         getattr(contexts_of(stack).version.get(), name)
 
 
-def test_top_of_a_list_is_its_last(stack: LocalStack[Any]) -> None:
+def test_top_is_last_of_list(stack: LocalStack[Any]) -> None:
     stack._local.stack = ["below", "above"]
     assert contexts_of(stack).version.get().top == "above"
 
@@ -498,7 +498,7 @@ def test_closed_entries_are_not_listed(stack: LocalStack[Any]) -> None:
 # --- Listed by owner
 
 
-def test_entries_are_listed_by_owner(stack: LocalStack[Any]) -> None:
+def test_entries_are_by_owner(stack: LocalStack[Any]) -> None:
     lower, upper = object(), object()
     contexts_of(stack).push_entry(lower)
     copy = copy_context()
@@ -519,7 +519,7 @@ def test_copied_entry_is_listed_by_first_owner(stack: LocalStack[Any]) -> None:
     assert stack.snapshot_by_owner()[get_ident()] == ["outer"]
 
 
-def test_shared_entry_is_listed_once(stack: LocalStack[Any]) -> None:
+def test_shared_is_listed_once(stack: LocalStack[Any]) -> None:
     stack.push("once")
     copy = copy_context()
     stack.own_entries()
@@ -533,7 +533,7 @@ def test_equal_entries_are_both_listed(stack: LocalStack[Any]) -> None:
     assert stack.snapshot_by_owner() == {get_ident(): [1, 1.0]}
 
 
-def test_listed_entry_has_its_push(stack: LocalStack[Any]) -> None:
+def test_entry_has_its_push(stack: LocalStack[Any]) -> None:
     entry = SimpleNamespace()
     stack.push(entry)
     stack.snapshot_by_owner()
@@ -570,7 +570,7 @@ def test_bound_follows_living_contexts(stack: LocalStack[Any]) -> None:
     assert len(contexts.known) < 600
 
 
-def test_few_versions_are_not_swept(stack: LocalStack[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_versions_are_kept(stack: LocalStack[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     swept: list[ContextValues] = []
     monkeypatch.setattr(ContextValues, "forget_destroyed", swept.append)
     for _ in range(50):

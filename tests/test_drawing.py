@@ -73,7 +73,7 @@ def for_hostile_texts(test: Callable[[str], None]) -> Callable[[], None]:
 
 
 @for_hostile_texts
-def test_page_has_no_markup_of_client(text: str) -> None:
+def test_page_escapes_client_text(text: str) -> None:
     page = Page(html(hostile(text)))
     harmless = Page(html(hostile("x")))
     assert page.elements == harmless.elements
@@ -115,7 +115,7 @@ def test_image_cuts_long_text() -> None:
     assert "z" * 79 + "…" in in_image(image)
 
 
-def test_image_cuts_wide_text_earlier() -> None:
+def test_image_cuts_wide_text() -> None:
     assert "\u6771" * 21 + "…" in in_image(svg(record(step("\u6771" * 100))))
 
 
@@ -175,7 +175,7 @@ def test_page_says_which_error() -> None:
     assert page.details["raised"] == "ValueError: no"
 
 
-def test_page_marks_pushes_and_pops() -> None:
+def test_page_marks_changes() -> None:
     assert Page(html(record(step(kind="push"), step(), step(kind="pop")))).of("b") == ["+", "\u2212"]
 
 
@@ -196,7 +196,7 @@ def test_page_does_not_label_single_owner() -> None:
     assert 'class="owner' not in html(record(step()))
 
 
-def test_page_says_what_others_have() -> None:
+def test_page_shows_other_owners() -> None:
     of_worker = {"owner": 1, "app_stack": ["shop"], "request_stack": ["GET /", "GET /cart"]}
     steps = [
         step("before", begin=0.000, end=0.001),
@@ -264,7 +264,7 @@ def test_stack_shows_what_step_changed(before: list[str], after: list[str], expe
     assert drawn(html(record(made))) == [[expected, [["r", ""]]]]
 
 
-def test_image_shows_steps_and_stacks() -> None:
+def test_image_shows_the_record() -> None:
     image = svg(
         record(
             step("push", kind="push", app_stack=["shop"], request_stack=["GET /", "GET /cart"]),
@@ -304,7 +304,7 @@ def test_image_tells_owners_apart() -> None:
     assert texts[texts.index("b") + 1] == "worker"
 
 
-def test_image_columns_do_not_overlap() -> None:
+def test_image_columns_are_apart() -> None:
     long = {"app_stack": ["shop" * 5] * 3, "request_stack": ["GET /cart"] * 2, "error": "ValueError: " + "x" * 40}
     image = ElementTree.fromstring(svg(record(step(**long), step(owner=1, depth=9), owners=["main", "worker" * 9])))
     rows: dict[str, list[tuple[float, float]]] = {}

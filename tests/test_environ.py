@@ -27,7 +27,7 @@ def ask(app: Flask, **environ: Any) -> tuple[str, str]:
     return statuses[0], b"".join(body).decode()
 
 
-def test_missing_wsgi_key_is_named(app: Flask) -> None:
+def test_missing_key_is_named(app: Flask) -> None:
     status, body = ask(app, REQUEST_METHOD=None)
     assert status == "400 BAD REQUEST"
     assert "REQUEST_METHOD" in body
@@ -41,14 +41,14 @@ def test_forbidden_wsgi_value_is_named(app: Flask, key: str, value: Any) -> None
 
 
 @pytest.mark.parametrize("name", ["root", ".other.example"])
-def test_invalid_script_name_is_named(app: Flask, name: str) -> None:
+def test_script_name_is_named(app: Flask, name: str) -> None:
     app.add_url_rule("/url", "url", lambda: request.url)
     status, body = ask(app, PATH_INFO="/url", HTTP_HOST="plain.example:8080", SCRIPT_NAME=name)
     assert status == "400 BAD REQUEST"
     assert "SCRIPT_NAME is malformed" in body
 
 
-def test_unreadable_input_is_named(app: Flask) -> None:
+def test_bad_input_is_named(app: Flask) -> None:
     app.add_url_rule("/data", "data", lambda: request.get_data())
     status, body = ask(app, PATH_INFO="/data", CONTENT_LENGTH="1", **{"wsgi.input": {}})
     assert status == "400 BAD REQUEST"

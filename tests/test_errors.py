@@ -91,7 +91,7 @@ def test_handler_lookup(error: Exception, handlers: list[Any], chosen: Any) -> N
     assert answer(app) == (200, f"{chosen}: {type(error).__name__}")
 
 
-def test_handler_receives_the_error() -> None:
+def test_handler_receives_error() -> None:
     error, seen = Missing("page"), []
     app = failing(error)
     app.register_error_handler(Missing, lambda given: seen.append(given) or "")
@@ -99,7 +99,7 @@ def test_handler_receives_the_error() -> None:
     assert seen == [error]
 
 
-def test_handler_returns_like_a_view() -> None:
+def test_handler_is_like_a_view() -> None:
     app = failing(Missing())
     app.register_error_handler(Missing, lambda error: ({"error": "missing"}, 410, {"X-Seen": "yes"}))
     response = app.test_client().get("/")
@@ -108,13 +108,13 @@ def test_handler_returns_like_a_view() -> None:
     assert response.headers["X-Seen"] == "yes"
 
 
-def test_handler_runs_during_request() -> None:
+def test_handler_has_request() -> None:
     app = failing(Missing())
     app.register_error_handler(Missing, lambda error: request.path)
     assert answer(app) == (200, "/")
 
 
-def test_last_registered_handler_wins() -> None:
+def test_last_handler_wins() -> None:
     app = failing(Missing())
     app.register_error_handler(Missing, named("first"))
     app.register_error_handler(Missing, named("last"))
@@ -191,7 +191,7 @@ def test_http_exception_has_no_body_for_head() -> None:
     assert int(response.headers["Content-Length"]) > 0
 
 
-def test_abort_raises_http_exception(app: Flask) -> None:
+def test_abort_raises(app: Flask) -> None:
     app.add_url_rule("/", "index", lambda: abort(409, "twice"))
     app.register_error_handler(Conflict, lambda error: (error.description, error.code))
     assert answer(app) == (409, "twice")
@@ -231,7 +231,7 @@ def test_routing_redirect_skips_handlers(app: Flask) -> None:
     assert app.test_client().get("/page").status_code == 308
 
 
-def test_http_exception_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_http_error_is_unlogged(caplog: pytest.LogCaptureFixture) -> None:
     answer(failing(Forbidden()))
     assert caplog.records == []
 
@@ -313,7 +313,7 @@ def test_missing_form_key_is_shown_in_debug(settings: dict[str, Any], shown: boo
     assert (b"secret_key_of_form" in response.data) == shown
 
 
-def test_shown_key_error_is_respected() -> None:
+def test_shown_key_error_is_kept() -> None:
     error = BadRequestKeyError("name")
     error.show_exception = True
     assert "name" in answer(failing(error))[1]
@@ -342,7 +342,7 @@ def test_unhandled_error_gets_plain_500() -> None:
     assert "Traceback" not in body
 
 
-def test_unhandled_error_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_unhandled_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     error = Missing()
     app = failing(error)
     app.test_client().post("/")
@@ -369,7 +369,7 @@ def test_exception_handler_gets_the_error() -> None:
     assert answer(app) == (200, "all: Missing")
 
 
-def test_handled_error_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_handled_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     app = failing(Missing())
     app.register_error_handler(Missing, named("handled"))
     answer(app)
@@ -388,7 +388,7 @@ def test_handled_error_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     ],
     ids=str,
 )
-def test_unhandled_error_propagates(settings: dict[str, bool], raised: bool) -> None:
+def test_unhandled_propagates(settings: dict[str, bool], raised: bool) -> None:
     error = Missing()
     app = failing(error, PRESERVE_CONTEXT_ON_EXCEPTION=False, **settings)
     app.register_error_handler(500, lambda given: "handled")
@@ -413,7 +413,7 @@ def test_propagated_error_has_traceback() -> None:
 
 @needs_blinker
 @pytest.mark.parametrize("testing", [False, True])
-def test_unhandled_error_sends_signal(testing: bool) -> None:
+def test_unhandled_sends_signal(testing: bool) -> None:
     error, seen = Missing(), []
     app = failing(error, TESTING=testing)
 
@@ -461,7 +461,7 @@ def test_invalid_handler_result_propagates() -> None:
         answer(app)
 
 
-def test_base_exception_propagates() -> None:
+def test_base_error_propagates() -> None:
     with pytest.raises(SystemExit):
         answer(failing(SystemExit()))
 

@@ -44,13 +44,13 @@ def port() -> Iterator[int]:
         yield port
 
 
-def test_hello_greets_and_names_app(port: int) -> None:
+def test_hello_names_app(port: int) -> None:
     visitor = Visitor(port, "Zoë & co")
     assert visitor.visit().status == 200
     assert visitor.body == "Hello, Zoë & co! This is hello, and your visit number 1.\n"
 
 
-def test_hello_reports_request_time(port: int) -> None:
+def test_hello_reports_time(port: int) -> None:
     assert re.fullmatch(r"\d+\.\d{3}", Visitor(port, "Ada").visit().headers["X-Elapsed-Milliseconds"])
 
 
@@ -101,14 +101,14 @@ def test_notes_require_login(notes_port: int) -> None:
 
 
 @needs_flask_login
-def test_notes_refuse_wrong_password(notes_port: int) -> None:
+def test_notes_check_password(notes_port: int) -> None:
     with pytest.raises(HTTPError, match="401") as refused:
         Member(notes_port).open("/login", name="ada", password="compiler")
     refused.value.close()
 
 
 @needs_flask_login
-def test_notes_of_members_stay_apart(notes_port: int) -> None:
+def test_notes_stay_apart(notes_port: int) -> None:
     passwords = {"ada": "engine", "grace": "compiler"}
     together = threading.Barrier(len(passwords))
 

@@ -66,13 +66,13 @@ def test_empty_without_contexts() -> None:
     assert in_flight() == []
 
 
-def test_sees_request_in_other_thread(pauses: Pauses) -> None:
+def test_other_thread_is_seen(pauses: Pauses) -> None:
     with pauses.meanwhile(("POST", "/wait/a")):
         (flight,) = in_flight()
     assert [(pushed.method, pushed.path) for pushed in flight.requests] == [("POST", "/wait/a")]
 
 
-def test_contexts_are_those_on_stacks(pauses: Pauses) -> None:
+def test_contexts_are_on_stacks(pauses: Pauses) -> None:
     with pauses.app.test_request_context("/page") as context, pauses.app.app_context() as above:
         (flight,) = in_flight()
         below = _app_ctx_stack._local.stack[0]
@@ -100,10 +100,10 @@ def test_each_request_has_its_thread_stack(pauses: Pauses) -> None:
     assert [path for path, stack in seen.items() if "elsewhere" in stack] == ["/elsewhere"]
 
 
-def test_own_stack_ends_at_the_call(pauses: Pauses) -> None:
+def test_own_stack_ends_here(pauses: Pauses) -> None:
     with pauses.app.app_context():
         (flight,) = in_flight()
-    assert "test_own_stack_ends_at_the_call" in functions(flight)
+    assert "test_own_stack_ends_here" in functions(flight)
 
 
 def test_age_counts_from_push(pauses: Pauses) -> None:
@@ -120,7 +120,7 @@ def test_age_counts_from_push(pauses: Pauses) -> None:
         assert before <= context.pushed_at <= pushed
 
 
-def test_age_counts_from_first_push(pauses: Pauses) -> None:
+def test_age_is_of_first_push(pauses: Pauses) -> None:
     context = pauses.app.test_request_context()
     with context:
         first = context.pushed_at
@@ -138,7 +138,7 @@ def test_request_has_its_own_age(pauses: Pauses) -> None:
             assert context.pushed_at >= outer.pushed_at
 
 
-def test_unmanaged_context_has_no_age(pauses: Pauses) -> None:
+def test_bare_entry_has_no_age(pauses: Pauses) -> None:
     _request_ctx_stack.push(pauses.app.test_request_context("/by-hand"))
     (flight,) = in_flight()
     _request_ctx_stack.pop()
@@ -176,7 +176,7 @@ def test_sees_greenlet_running_in_thread(pauses: Pauses) -> None:
     assert "inside" not in functions(flight)
 
 
-def test_dead_owners_have_no_stack(pauses: Pauses) -> None:
+def test_dead_owner_has_no_stack(pauses: Pauses) -> None:
     in_greenlet(lambda: pauses.app.app_context().push())
     (flight,) = in_flight()
     _app_ctx_stack._local.__storage__.clear()
@@ -192,7 +192,7 @@ def test_sees_thread_by_number(pauses: Pauses, by: Callable[[Callable[[], Any]],
     assert "wait_here" in functions(flight)
 
 
-def test_foreign_ident_has_no_stack(pauses: Pauses, by: Callable[[Callable[[], Any]], None]) -> None:
+def test_other_ident_has_no_stack(pauses: Pauses, by: Callable[[Callable[[], Any]], None]) -> None:
     by(lambda: "somebody")
     with pauses.app.app_context():
         (flight,) = in_flight()
@@ -239,14 +239,14 @@ def test_flight_is_printable(pauses: Pauses) -> None:
     assert [line for line in lines[3:] if "in wait_here" in line]
 
 
-def test_foreign_object_has_no_age(pauses: Pauses) -> None:
+def test_other_object_has_no_age(pauses: Pauses) -> None:
     _app_ctx_stack.push(types.SimpleNamespace(app=pauses.app))  # type: ignore[arg-type]
     (flight,) = in_flight()
     _app_ctx_stack.pop()
     assert [pushed.age for pushed in flight.applications] == [None]
 
 
-def test_unknown_age_is_not_printed(pauses: Pauses) -> None:
+def test_no_age_is_printed(pauses: Pauses) -> None:
     _app_ctx_stack.push(pauses.app.app_context())
     (flight,) = in_flight()
     _app_ctx_stack.pop()
@@ -362,7 +362,7 @@ def test_respects_traceback_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_works_after_concurrent_fork() -> None:
+def test_works_after_fork() -> None:
     program = """
 import gc, os, sys, threading, warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -407,7 +407,7 @@ class Watched:
 
 
 @pytest.mark.parametrize("collecting", [True, False])
-def test_disables_garbage_collection(collecting: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_collection_is_disabled(collecting: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     frames = sys._current_frames
     seen: list[bool] = []
 

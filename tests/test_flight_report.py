@@ -59,12 +59,12 @@ def test_request_has_one_line(app: Flask) -> None:
     )
 
 
-def test_line_of_application_follows(app: Flask) -> None:
+def test_application_line_follows(app: Flask) -> None:
     (line,) = reported(app, "/cart")[2:]
     assert re.fullmatch(r"    .*test_flight_report\.py:\d+, <lambda>: .*flight\.report\(\).*", line)
 
 
-def test_full_report_has_all_lines(app: Flask) -> None:
+def test_full_report_is_complete(app: Flask) -> None:
     lines = reported(app, "/full")
     assert any("_pytest" in line for line in lines)
     assert any(", full_dispatch_request: " in line for line in lines)
@@ -95,7 +95,7 @@ def test_request_without_address_has_none(app: Flask) -> None:
         assert ", thread MainThread\n" in flight.report()
 
 
-def test_preserved_request_is_marked(app: Flask) -> None:
+def test_preserved_is_marked(app: Flask) -> None:
     with app.test_client() as client:
         client.get("/cart")
         assert ", preserved\n" in flight.report()
@@ -108,7 +108,7 @@ def test_unknown_age_is_said(app: Flask) -> None:
     assert "  unknown age  GET /cart of shop" in text
 
 
-def test_object_on_stack_is_listed() -> None:
+def test_object_is_listed() -> None:
     _app_ctx_stack.push("something")  # type: ignore[arg-type]
     text = flight.report()
     _app_ctx_stack.pop()
@@ -268,7 +268,7 @@ LIBRARY = flight._LIBRARIES[0]
         ("schlenk.app shop.views threading schlenk.flight schlenk.flight", "shop.views threading"),
     ],
 )  # fmt: skip
-def test_relevant_frames_are_shown(frames: str, shown: str) -> None:
+def test_frames_are_relevant(frames: str, shown: str) -> None:
     context: Any = types.SimpleNamespace(app=types.SimpleNamespace(import_name="shop.main"))
     owner = flight._Owner(1, [flight.Pushed(context, None, None, None)], [])
     found = [(module, frame("made_up", f"{LIBRARY}{module}.py", "f").f_code, 1) for module in frames.split()]
@@ -327,7 +327,7 @@ def test_signal_writes_report(app: Flask, output: Any) -> None:
 
 
 @posix
-def test_signal_can_write_full_report(app: Flask, output: Any) -> None:
+def test_signal_writes_full_report(app: Flask, output: Any) -> None:
     flight.register(signal.SIGUSR2, output, full=True)
     with app.test_request_context("/cart"):
         signal.raise_signal(signal.SIGUSR2)
@@ -335,7 +335,7 @@ def test_signal_can_write_full_report(app: Flask, output: Any) -> None:
 
 
 @posix
-def test_register_accepts_descriptor(output: Any) -> None:
+def test_descriptor_is_accepted(output: Any) -> None:
     flight.register(file=output.fileno())
     signal.raise_signal(signal.SIGUSR2)
     assert Path(output.name).read_text().startswith("0 requests in flight")
@@ -372,7 +372,7 @@ def test_register_in_thread_is_refused(output: Any) -> None:
 
 
 @posix
-def test_previous_handler_is_called(output: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_earlier_handler_runs(output: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[int] = []
     before = signal.signal(signal.SIGUSR2, lambda number, frame: called.append(number))
     try:
@@ -390,7 +390,7 @@ def test_previous_handler_is_called(output: Any, monkeypatch: pytest.MonkeyPatch
 
 
 @posix
-def test_unregister_restores_default(output: Any) -> None:
+def test_default_is_restored(output: Any) -> None:
     flight.register(file=output)
     assert flight.unregister() is True
     assert signal.getsignal(signal.SIGUSR2) is signal.SIG_DFL
@@ -410,7 +410,7 @@ def test_unregister_keeps_later_handler(output: Any) -> None:
 
 
 @posix
-def test_register_wraps_later_handler(output: Any) -> None:
+def test_later_handler_is_wrapped(output: Any) -> None:
     called: list[int] = []
     flight.register(file=output)
     signal.signal(signal.SIGUSR2, lambda number, frame: called.append(number))
@@ -441,7 +441,7 @@ def test_failing_report_does_not_raise(output: Any, monkeypatch: pytest.MonkeyPa
 
 
 @posix
-def test_closed_file_does_not_raise(output: Any) -> None:
+def test_closed_file_is_harmless(output: Any) -> None:
     read, write = os.pipe()
     os.close(read)
     flight.register(file=write)
@@ -538,7 +538,7 @@ def test_repushed_context_is_logged_again(app: Flask, logged: Records) -> None:
     assert len(logged.messages) == 2
 
 
-def test_young_request_is_not_logged(app: Flask, logged: Records) -> None:
+def test_young_request_is_skipped(app: Flask, logged: Records) -> None:
     with app.test_request_context("/cart"):
         flight.Watcher(60)._log_old_requests()
     assert logged.messages == []
@@ -609,7 +609,7 @@ def test_logging_handler_can_stop_watcher(app: Flask, logged: Records) -> None:
         flight._log.removeHandler(handler)
 
 
-def test_watcher_can_be_started_again(app: Flask, logged: Records) -> None:
+def test_watcher_is_restartable(app: Flask, logged: Records) -> None:
     # A child process does the same, but coverage cannot follow it.
     watcher = flight.watch(0.05)
     watcher._stopping.release()

@@ -427,7 +427,7 @@ def examples(*environs: dict[str, Any]) -> Any:
     {"PATH_INFO": "/json", "CONTENT_TYPE": "application/json", "wsgi.input": {}},
 )
 @given(environ=environs, more=more, body=bodies, parts=st.none() | st.integers(0, 2))
-def test_every_request_gets_response(
+def test_requests_are_answered(
     name: str, environ: dict[str, Any], more: dict[str, Any], body: bytes | None, parts: int | None
 ) -> None:
     app = APPS[name]

@@ -77,7 +77,7 @@ def test_request_context_lookup_by_name(app: Flask) -> None:
         assert _lookup_req_object("url_adapter") is context.url_adapter
 
 
-def test_app_context_lookup_by_name(app: Flask) -> None:
+def test_app_lookup_by_name(app: Flask) -> None:
     with app.app_context() as context:
         assert _lookup_app_object("app") is context.app
 
@@ -89,7 +89,7 @@ def test_current_app_ignores_request_app(app: Flask) -> None:
         assert request.path == "/page"
 
 
-def test_globals_follow_push_and_pop(app: Flask) -> None:
+def test_globals_follow_stack(app: Flask) -> None:
     other = Flask("other")
     with app.test_request_context("/outer"):
         g.depth = 1
@@ -103,7 +103,7 @@ def test_globals_follow_push_and_pop(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("proxy", GLOBALS, ids=NAMES)
-def test_attribute_reads_top_context(proxy: Any) -> None:
+def test_attribute_reads_top(proxy: Any) -> None:
     with keyed("lower").test_request_context():
         proxy.mark = "lower"
         with keyed("upper").test_request_context():
@@ -112,7 +112,7 @@ def test_attribute_reads_top_context(proxy: Any) -> None:
         assert proxy.mark == "lower"
 
 
-def test_setting_changes_the_object(app: Flask) -> None:
+def test_setting_changes_object(app: Flask) -> None:
     with app.test_request_context() as context:
         request.mark = "request"
         session["mark"] = "session"
@@ -151,14 +151,14 @@ def test_request_in_thread_error_helps(app: Flask, use: Any, advice: str) -> Non
 
 @pytest.mark.parametrize("advice", ["app = current_app._get_current_object()", "`with app.app_context():`"])
 @pytest.mark.parametrize("use", [lambda: current_app.name, lambda: g.user])
-def test_app_in_thread_error_helps(app: Flask, use: Any, advice: str) -> None:
+def test_thread_error_helps(app: Flask, use: Any, advice: str) -> None:
     with app.app_context(), pytest.raises(RuntimeError) as raised:
         in_thread(use)
     assert advice in str(raised.value)
 
 
 @pytest.mark.parametrize("use", [lambda: current_app.name, lambda: g.user, lambda: _lookup_app_object("g"), _find_app])
-def test_outside_app_error_explains(use: Any) -> None:
+def test_outside_app_explains(use: Any) -> None:
     with pytest.raises(RuntimeError, match=r"outside of application context.*app_context"):
         use()
 
@@ -286,13 +286,13 @@ def test_globals_follow_replaced_stack(app: Flask) -> None:
         assert stack.top.request.extra == 1
 
 
-def test_globals_follow_mocked_stack() -> None:
+def test_globals_follow_mock() -> None:
     with mock.patch("schlenk.globals._app_ctx_stack") as stack:
         stack.top.g.user = "ada"
         assert g.user == "ada"
 
 
-def test_registry_needs_type_of_proxy() -> None:
+def test_registry_needs_type() -> None:
     with mock.patch.dict(copyreg.dispatch_table):
         copyreg.pickle(LocalProxy, lambda proxy: (str, ("g",)))
         with pytest.raises(TypeError, match="_get_current_object"):
@@ -329,7 +329,7 @@ class Substitute:
 
 
 @pytest.mark.parametrize("spec", [None, Local], ids=["any", "Local"])
-def test_globals_follow_mocked_local(app: Flask, spec: Any) -> None:
+def test_globals_follow_local(app: Flask, spec: Any) -> None:
     with app.test_request_context("/page"):
         context = _request_ctx_stack.top
         with mock.patch.object(_request_ctx_stack, "_local", mock.MagicMock(spec)) as local:
@@ -389,7 +389,7 @@ def test_contexts_are_invisible_elsewhere(app: Flask, elsewhere: Any) -> None:
         assert elsewhere(lambda: (bool(request), bool(current_app))) == (False, False)
 
 
-def test_threads_serve_concurrently(app: Flask) -> None:
+def test_threads_serve_at_once(app: Flask) -> None:
     together = threading.Barrier(10, timeout=30)
 
     @app.route("/<int:number>")
@@ -411,7 +411,7 @@ def test_threads_serve_concurrently(app: Flask) -> None:
     assert answers == {number: f"/{number} {number} {number}" for number in range(10)}
 
 
-def test_greenlets_serve_interleaved(app: Flask) -> None:
+def test_greenlets_take_turns(app: Flask) -> None:
     greenlet = pytest.importorskip("greenlet")
 
     @app.route("/<name>")

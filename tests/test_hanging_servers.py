@@ -252,7 +252,7 @@ def test_uninterrupting_signal_is_reported(server: Server) -> None:
     server.wait(log.exists, "the reopened log of gunicorn's own handler")
 
 
-def test_worker_timeout_is_reported(server: Server) -> None:
+def test_timeout_is_reported(server: Server) -> None:
     configuration = recipe("worker_abort") + "\ndef post_worker_init(worker):\n    pass\n" + WRITE_WORKER
     (server.directory / "gunicorn.conf.py").write_text(configuration)
     server.gunicorn("--timeout", "1")
@@ -261,7 +261,7 @@ def test_worker_timeout_is_reported(server: Server) -> None:
     assert "wait_for_lock: first.acquire()" in server.wait_for("1 request in flight in process")
 
 
-def test_hung_waitress_is_reported(server: Server) -> None:
+def test_waitress_is_reported(server: Server) -> None:
     pytest.importorskip("waitress")
     program = recipe("import waitress").replace("from shop", "from application").replace("8080", str(server.port))
     (server.directory / "serve.py").write_text(program)

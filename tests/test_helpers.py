@@ -81,7 +81,7 @@ def test_url_for_in_request(app: Flask, endpoint: str, values: dict[str, Any], u
         assert url_for(endpoint, **values) == url
 
 
-def test_url_for_includes_root_path(app: Flask) -> None:
+def test_url_has_root_path(app: Flask) -> None:
     with app.test_request_context(base_url="https://shop.example/root/"):
         assert url_for("cart") == "/root/cart"
         assert url_for("cart", _external=True) == "https://shop.example/root/cart"
@@ -125,7 +125,7 @@ def test_url_defaults_add_values(app: Flask) -> None:
         assert url_for("index", lang="en") == "/?lang=en"
 
 
-def test_url_defaults_run_in_order(app: Flask) -> None:
+def test_url_defaults_in_order(app: Flask) -> None:
     seen: list[Any] = []
     app.url_defaults(lambda endpoint, values: values.update(first=len(values)))
     app.url_defaults(lambda endpoint, values: seen.append(dict(values)))
@@ -149,13 +149,13 @@ def test_url_for_outside_request_relative(app: Flask) -> None:
         assert url_for("index", _external=False) == "/"
 
 
-def test_leading_dot_outside_request(app: Flask) -> None:
+def test_dot_outside_request(app: Flask) -> None:
     app.config["SERVER_NAME"] = "shop.example"
     with app.app_context(), pytest.raises(BuildError):
         url_for(".cart")
 
 
-def test_url_for_outside_app_explains() -> None:
+def test_url_outside_app_explains() -> None:
     with pytest.raises(RuntimeError, match=r"app\.app_context\(\)"):
         url_for("index")
 
@@ -362,7 +362,7 @@ def test_reading_no_flashes_keeps_session(app: Flask) -> None:
     ],
     ids=str,
 )
-def test_flashes_filter_by_category(app: Flask, arguments: dict[str, Any], messages: list[Any]) -> None:
+def test_flashes_by_category(app: Flask, arguments: dict[str, Any], messages: list[Any]) -> None:
     with app.test_request_context():
         flash("Saved.")
         flash("Too long.", "error")
@@ -382,7 +382,7 @@ def test_flashes_keep_category_and_markup(app: Flask) -> None:
     assert type(message) is Markup
 
 
-def test_flash_requires_secret_key(app: Flask) -> None:
+def test_flash_needs_secret_key(app: Flask) -> None:
     app.secret_key = None
     with app.test_request_context(), pytest.raises(RuntimeError, match="secret_key"):
         flash("Saved.")
@@ -426,7 +426,7 @@ def depth() -> int:
     return len(getattr(_request_ctx_stack._local, "stack", ()))
 
 
-def test_stream_has_request_context(app: Flask) -> None:
+def test_stream_has_request(app: Flask) -> None:
     app.add_url_rule("/stream", "stream", lambda: Response(stream_with_context(iter_path())))
 
     def iter_path() -> Iterator[str]:
@@ -453,7 +453,7 @@ def test_stream_decorator_wraps_generator(app: Flask) -> None:
     assert app.test_client().get("/stream").data == b"a/streamz"
 
 
-def test_stream_accepts_any_iterable(app: Flask) -> None:
+def test_stream_accepts_iterable(app: Flask) -> None:
     with app.test_request_context():
         assert list(stream_with_context(["a", "b"])) == ["a", "b"]
 
@@ -480,7 +480,7 @@ def test_stream_keeps_context_from_creation(app: Flask, ended: list[Any]) -> Non
     stream.close()
 
 
-def test_closing_stream_pops_context(app: Flask, ended: list[Any]) -> None:
+def test_closing_pops_context(app: Flask, ended: list[Any]) -> None:
     closed: list[int] = []
 
     def letters() -> Iterator[str]:
@@ -528,7 +528,7 @@ def test_finished_stream_frees_context(app: Flask) -> None:
     assert _request_ctx_stack.top is None
 
 
-def test_source_is_closed_in_context(app: Flask) -> None:
+def test_source_closes_in_context(app: Flask) -> None:
     class Closing:
         closed: list[str] = []
 
@@ -632,7 +632,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         del sys.modules[name]
 
 
-def test_root_path_of_imported_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_root_path_if_imported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     module = ModuleType("imported_module")
     module.__file__ = str(tmp_path / "somewhere" / "imported_module.py")
     monkeypatch.setitem(sys.modules, "imported_module", module)
@@ -660,12 +660,12 @@ def test_root_path_of_package(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["no_such_module", "schlenk.no_such_module"])
-def test_root_path_of_unknown_is_cwd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+def test_root_path_if_unknown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     assert get_root_path(name) == str(tmp_path)
 
 
-def test_root_path_in_shell_is_cwd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_root_path_in_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
     monkeypatch.chdir(tmp_path)
     assert get_root_path("__main__") == str(tmp_path)

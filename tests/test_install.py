@@ -86,7 +86,7 @@ def test_item_outside_of_context_is_refused() -> None:
 
 
 @needs_flask
-def test_iterating_outside_is_refused() -> None:
+def test_no_iteration_outside() -> None:
     under("""
         try:
             iter(session)
@@ -111,7 +111,7 @@ def test_proxies_have_the_documentation() -> None:
 
 
 @needs_flask
-def test_stacks_hold_flasks_contexts() -> None:
+def test_stacks_hold_contexts() -> None:
     under("""
         with app.test_request_context("/basket") as context:
             assert _request_ctx_stack.top is context is flask.globals._cv_request.get()
@@ -137,7 +137,7 @@ def test_lookup_functions_read_the_top() -> None:
 
 @needs_flask
 @pytest.mark.parametrize("read", ["_find_app()", "_lookup_app_object('g')", "current_app.name", "g.x", "app_ctx.app"])
-def test_no_app_raises_flasks_message(read: str) -> None:
+def test_no_app_message_is_flasks(read: str) -> None:
     under(f"""
         from flask.globals import *
         from flask.globals import _find_app, _lookup_app_object, _no_app_msg, app_ctx
@@ -237,7 +237,7 @@ def test_token_is_used_only_once() -> None:
 
 
 @needs_flask
-def test_stack_pops_what_was_pushed() -> None:
+def test_stack_pops_its_top() -> None:
     under("""
         assert _app_ctx_stack.pop() is None
         assert _app_ctx_stack.push("lower") == ["lower"]
@@ -247,7 +247,7 @@ def test_stack_pops_what_was_pushed() -> None:
 
 
 @needs_flask
-def test_stack_discards_only_its_top() -> None:
+def test_stack_discards_top_only() -> None:
     under(
         """
         stack = flask._request_ctx_stack
@@ -297,7 +297,7 @@ def test_listing_keeps_time_of_own_context() -> None:
 
 
 @needs_flask
-def test_context_with_slots_is_listed() -> None:
+def test_slots_are_listed() -> None:
     under("""
         class Context:
             __slots__ = ()
@@ -312,7 +312,7 @@ def test_context_with_slots_is_listed() -> None:
 
 
 @needs_flask
-def test_copy_sees_what_was_on_top() -> None:
+def test_copy_sees_the_top() -> None:
     under("""
         context = app.test_request_context("/basket")
         context.push()
@@ -420,7 +420,7 @@ def test_in_flight_is_by_thread_or_greenlet() -> None:
 
 
 @needs_flask
-def test_in_flight_names_who_pushed() -> None:
+def test_in_flight_names_owner() -> None:
     under("""
         from schlenk.flight import in_flight
         def work():
@@ -684,7 +684,7 @@ def test_merged_context_is_on_both_stacks(merged: str) -> None:
     )
 
 
-def test_merged_stack_shows_requests(merged: str) -> None:
+def test_merged_stack_is_listed(merged: str) -> None:
     run(
         merged,
         """
@@ -734,14 +734,14 @@ def test_refused_after_install_as_flask() -> None:
     refused("after install_as_flask()", AS, UNDER)
 
 
-def test_unknown_change_is_refused() -> None:
+def test_unknown_name_is_refused() -> None:
     refused("'cookies'. It can contain 'request.json'", "import schlenk; schlenk.install_under_flask(['cookies'])")
 
 
 # --- schlenk as flask
 
 
-def test_modules_stand_in_for_flasks() -> None:
+def test_modules_replace_flasks() -> None:
     run(
         AS,
         """
@@ -780,7 +780,7 @@ def test_standing_in_is_refused_after_import() -> None:
         "import flask; flask.Flask('shop').test_cli_runner",
     ],
 )
-def test_missing_name_points_to_flask(statement: str) -> None:
+def test_missing_name_is_advised(statement: str) -> None:
     refused("Call schlenk.install_under_flask()", AS, statement)
 
 
@@ -822,7 +822,7 @@ def test_property_error_is_kept() -> None:
     )
 
 
-def test_request_is_a_werkzeug_proxy() -> None:
+def test_request_is_a_proxy() -> None:
     run("""
         import schlenk, werkzeug.local
         assert isinstance(schlenk.request, werkzeug.local.LocalProxy)

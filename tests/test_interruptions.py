@@ -238,7 +238,7 @@ print(interrupted, left)
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no timers that send signals")
-def test_alarms_leave_next_to_nothing() -> None:
+def test_alarms_leave_little() -> None:
     # Without coverage, whose lock an alarm may leave locked.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     result = subprocess.run(

@@ -163,7 +163,7 @@ def test_nested_greenlet_is_isolated() -> None:
         assert g.number == "outer"
 
 
-def test_mixed_contexts_are_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mixing_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_request_ctx_stack, "__ident_func__", lambda: "everybody")
     first, second = use_alone(1), use_alone(2)
     next(first)

@@ -60,11 +60,11 @@ def test_star_import_exports_public_names() -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_encoder_supports_extra_types(value: object, written: object) -> None:
+def test_encoder_has_more_types(value: object, written: object) -> None:
     assert json.loads(json.dumps([value])) == [written]
 
 
-def test_encoder_calls_html_method() -> None:
+def test_encoder_calls_html() -> None:
     class Widget:
         def __html__(self) -> Markup:
             return Markup("<b>")
@@ -78,7 +78,7 @@ def test_unsupported_type_raises(value: object) -> None:
         json.dumps(value)
 
 
-def test_proxy_is_refused_with_advice(app: Flask) -> None:
+def test_proxy_is_refused(app: Flask) -> None:
     place = Local()
     place.user = {"name": "ada"}
     with app.app_context(), pytest.raises(TypeError, match=r"_get_current_object\(\)"):
@@ -124,11 +124,11 @@ def test_object_with_any_name_is_refused() -> None:
 # --- Outside an application context
 
 
-def test_keys_are_sorted_outside_app() -> None:
+def test_keys_are_sorted() -> None:
     assert json.dumps({"b": 1, "a": 2}) == '{"a": 2, "b": 1}'
 
 
-def test_text_is_ascii_outside_app() -> None:
+def test_text_is_ascii() -> None:
     assert json.dumps("é") == r'"\u00e9"'
 
 
@@ -146,13 +146,13 @@ def wanting(request: pytest.FixtureRequest, app: Flask) -> Any:
 
 
 @pytest.mark.parametrize(("setting", "written"), [(True, '{"a": 2, "b": 1}'), (False, '{"b": 1, "a": 2}')])
-def test_app_config_controls_sorting(app: Flask, wanting: Any, setting: bool, written: str) -> None:
+def test_config_controls_sorting(app: Flask, wanting: Any, setting: bool, written: str) -> None:
     app.config["JSON_SORT_KEYS"] = setting
     assert json.dumps({"b": 1, "a": 2}, **wanting) == written
 
 
 @pytest.mark.parametrize(("setting", "written"), [(True, r'"\u00e9"'), (False, '"é"')])
-def test_app_config_controls_ascii(app: Flask, wanting: Any, setting: bool, written: str) -> None:
+def test_config_controls_ascii(app: Flask, wanting: Any, setting: bool, written: str) -> None:
     app.config["JSON_AS_ASCII"] = setting
     assert json.dumps("é", **wanting) == written
 
@@ -196,7 +196,7 @@ def test_given_app_wins(app: Flask) -> None:
     ],
     ids=str,
 )
-def test_keywords_override_settings(app: Flask, how: dict[str, Any], written: str) -> None:
+def test_keywords_take_precedence(app: Flask, how: dict[str, Any], written: str) -> None:
     app.config.update(JSON_AS_ASCII=False, JSON_SORT_KEYS=True)
     with app.app_context():
         assert json.dumps({"b": "é", "a": 1}, **how) == written
@@ -226,7 +226,7 @@ def test_loads_detects_encoding(encoding: str) -> None:
     assert json.loads('{"é": 1}'.encode(encoding)) == {"é": 1}
 
 
-def test_loads_uses_given_encoding() -> None:
+def test_loads_uses_encoding() -> None:
     assert json.loads(b'"\xe9"', encoding="latin-1") == "é"
 
 
@@ -280,7 +280,7 @@ UNSAFE = "</script><!-- ' & é"
 SAFE = r'"\u003c/script\u003e\u003c!-- \u0027 \u0026 \u00e9"'
 
 
-def test_htmlsafe_dumps_escapes_html() -> None:
+def test_htmlsafe_dumps_escapes() -> None:
     assert json.htmlsafe_dumps(UNSAFE) == SAFE
     assert json.loads(SAFE) == UNSAFE
 
@@ -330,7 +330,7 @@ def test_jsonify_accepts_args_or_kwargs(app: Flask) -> None:
         jsonify(1, a=2)
 
 
-def test_jsonify_uses_response_class(app: Flask) -> None:
+def test_response_class_is_used(app: Flask) -> None:
     class Response(app.response_class):  # type: ignore[name-defined]
         pass
 
@@ -353,6 +353,6 @@ def test_jsonify_indents_in_debug(app: Flask, setting: str) -> None:
 
 
 @pytest.mark.parametrize("how", [{}, {"a": 1}])
-def test_jsonify_requires_app_context(how: dict[str, int]) -> None:
+def test_jsonify_requires_app(how: dict[str, int]) -> None:
     with pytest.raises(RuntimeError, match="outside of application context"):
         jsonify(*how, **how)

@@ -39,14 +39,14 @@ def complaint(block: Callable[[], object]) -> str:
     return str(raised.value)
 
 
-def test_popped_contexts_are_no_leak(app: Flask) -> None:
+def test_popped_is_no_leak(app: Flask) -> None:
     with no_context_left():
         with app.app_context(), app.test_request_context(), app.test_request_context():
             pass
         app.test_client().get("/")
 
 
-def test_leaked_app_context_is_named(app: Flask) -> None:
+def test_app_context_is_named(app: Flask) -> None:
     assert "\n  application context of shop, pushed in" in complaint(app.app_context().push)
 
 
@@ -59,7 +59,7 @@ def test_age_of_leak_is_given(app: Flask) -> None:
     assert re.search(r"pushed in .* \(\d+\.\d{3} s ago\)\n", complaint(app.app_context().push))
 
 
-def test_leak_without_age_is_named(app: Flask) -> None:
+def test_leak_may_have_no_age(app: Flask) -> None:
     told = complaint(lambda: _app_ctx_stack.push(app.app_context()))
     assert "application context of shop, pushed in" in told
     assert " s ago)" not in told
@@ -111,7 +111,7 @@ def test_context_pushed_by_hand_is_found(app: Flask) -> None:
     assert f":{line('by hand')}, " in complaint(leave)
 
 
-def test_leaked_contexts_are_removed(app: Flask) -> None:
+def test_leaks_are_removed(app: Flask) -> None:
     def leave() -> None:
         app.test_request_context().push()
         app.app_context().push()
@@ -136,7 +136,7 @@ def test_leak_above_earlier_context_is_found(app: Flask) -> None:
         assert tops() == (None, before)
 
 
-def test_replaced_context_is_found(app: Flask) -> None:
+def test_replacement_is_found(app: Flask) -> None:
     def leave() -> None:
         _app_ctx_stack.pop()
         app.app_context().push()
@@ -152,7 +152,7 @@ def test_repeated_push_is_found(app: Flask) -> None:
         assert _app_ctx_stack._local.stack == [context]
 
 
-def test_leak_in_greenlet_is_found(app: Flask) -> None:
+def test_greenlets_leak_is_found(app: Flask) -> None:
     greenlet = pytest.importorskip("greenlet")
 
     def leave() -> None:
@@ -183,12 +183,12 @@ def test_leak_in_living_thread_is_found(app: Flask) -> None:
     thread.join()
 
 
-def test_popped_in_thread_is_no_leak(app: Flask) -> None:
+def test_thread_may_pop(app: Flask) -> None:
     with no_context_left():
         in_thread(lambda: app.test_client().get("/"))
 
 
-def test_unclosed_stream_is_a_leak(app: Flask) -> None:
+def test_open_stream_is_a_leak(app: Flask) -> None:
     kept: list[Any] = []
     app.add_url_rule("/stream", "stream", lambda: app.response_class(stream_with_context(iter("abc"))))
     assert "/stream" in complaint(lambda: kept.append(app.test_client().get("/stream").response))
@@ -280,7 +280,7 @@ def test_later_replacement_of_push_stays(app: Flask, monkeypatch: pytest.MonkeyP
     del vars(_app_ctx_stack)["push"]
 
 
-def test_allowed_context_is_no_leak(app: Flask) -> None:
+def test_allowed_is_no_leak(app: Flask) -> None:
     context = app.app_context()
     with no_context_left(), contexts_allowed():
         context.push()
@@ -314,7 +314,7 @@ def test_earlier_context_above_leak_stays(app: Flask) -> None:
         assert _app_ctx_stack._local.stack == [earlier]
 
 
-def test_unrecorded_context_is_found(app: Flask) -> None:
+def test_unrecorded_is_found(app: Flask) -> None:
     with app.app_context():
         told = complaint(lambda: _app_ctx_stack._local.stack.append(app.app_context()))
     assert "application context of shop, pushed at an unknown line\n" in told

@@ -176,7 +176,7 @@ def test_order_with_failing_view(app: Flask, steps: list[str]) -> None:
 
 @needs_blinker
 @pytest.mark.usefixtures("signals")
-def test_order_with_propagated_error(app: Flask, steps: list[str]) -> None:
+def test_order_if_error_is_raised(app: Flask, steps: list[str]) -> None:
     app.testing = True
     with pytest.raises(ZeroDivisionError):
         app.test_client().get("/fails")
@@ -192,7 +192,7 @@ def test_order_with_propagated_error(app: Flask, steps: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("path", "method", "status"), [("/nowhere", "GET", 404), ("/", "DELETE", 405)])
-def test_order_without_matching_rule(app: Flask, steps: list[str], path: str, method: str, status: int) -> None:
+def test_order_without_rule(app: Flask, steps: list[str], path: str, method: str, status: int) -> None:
     app.test_client().open(path, method=method)
     assert steps == [
         "before_first_request",
@@ -204,7 +204,7 @@ def test_order_without_matching_rule(app: Flask, steps: list[str], path: str, me
     ]
 
 
-def test_before_request_replaces_view(app: Flask, steps: list[str]) -> None:
+def test_hook_replaces_view(app: Flask, steps: list[str]) -> None:
     app.before_request(lambda: ("early", 202))
     app.before_request(lambda: steps.append("never"))
     assert app.test_client().get("/").data == b"early"
@@ -330,7 +330,7 @@ def test_after_this_request_may_replace() -> None:
     assert app.test_client().get("/").data == b"other"
 
 
-def test_after_this_request_runs_once() -> None:
+def test_after_this_runs_once() -> None:
     app = Flask("once")
     app.add_url_rule("/", "index", lambda: "hello")
     app.add_url_rule("/other", "other", lambda: after_this_request(lambda response: Response("changed")) and "")
@@ -338,7 +338,7 @@ def test_after_this_request_runs_once() -> None:
     assert [client.get(path).data for path in ("/", "/other", "/")] == [b"hello", b"changed", b"hello"]
 
 
-def test_session_is_saved_after_hooks() -> None:
+def test_session_is_saved_last() -> None:
     app = Flask("saving")
     app.secret_key = "key"
 
@@ -459,7 +459,7 @@ def overriding(base: type[Any], names: list[str], calls: list[str]) -> type[Any]
         "an error that has none", "a URL that can't be built",
     ],
 )  # fmt: skip
-def test_subclass_methods_are_called(path: str, method: str, between: list[str]) -> None:
+def test_own_methods_are_called(path: str, method: str, between: list[str]) -> None:
     calls: list[str] = []
     app = overriding(Flask, METHODS, calls)("overriding", static_folder=None)
     app.before_request(lambda: "early" if request.path == "/early" else None)
@@ -473,7 +473,7 @@ def test_subclass_methods_are_called(path: str, method: str, between: list[str])
     assert calls == TO_THE_HOOKS + between + FROM_THE_ANSWER
 
 
-def test_session_interface_is_called() -> None:
+def test_interface_is_called() -> None:
     calls: list[str] = []
     names = [
         "open_session", "save_session", "is_null_session", "make_null_session", "get_signing_serializer",
@@ -506,7 +506,7 @@ def test_request_context_class_is_used() -> None:
     assert app.test_client().get("/").data == b"Context"
 
 
-def test_app_context_class_is_used() -> None:
+def test_context_class_is_used() -> None:
     class Context(schlenk.ctx.AppContext):
         pass
 
@@ -601,7 +601,7 @@ def test_manual_teardown_requires_request(app: Flask, steps: list[str]) -> None:
         assert steps == []
 
 
-def test_steps_can_be_called_by_hand(app: Flask, steps: list[str]) -> None:
+def test_steps_work_by_hand(app: Flask, steps: list[str]) -> None:
     with app.test_request_context("/user/ada"):
         app.try_trigger_before_first_request_functions()
         assert app.preprocess_request() is None
@@ -673,9 +673,7 @@ UNAWARE = ["teardown_request without error", "teardown_appcontext without error"
         "after_this_request", "after_request", "save_session", "answer to an error",
     ],
 )  # fmt: skip
-def test_error_gets_500_and_hooks_run(
-    app: Flask, steps: list[str], break_it: Callable[[Flask], Any], ran: list[str]
-) -> None:
+def test_error_runs_hooks(app: Flask, steps: list[str], break_it: Callable[[Flask], Any], ran: list[str]) -> None:
     break_it(app)
     assert app.test_client().get("/").status_code == 500
     assert steps == ran
@@ -853,7 +851,7 @@ def begin(app: Flask, path: str, method: str) -> tuple[weakref.ref[Any], list[st
         ("/answered", "POST", "405"),
     ],
 )
-def test_finished_request_is_freed(leaving: Flask, path: str, method: str, status: str) -> None:
+def test_request_is_freed(leaving: Flask, path: str, method: str, status: str) -> None:
     context, answers = begin(leaving, path, method)
     assert context() is None
     assert answers == [status]

@@ -14,7 +14,7 @@ from tests.support.execution import in_greenlet, in_thread
 from tests.support.programs import without
 
 
-def test_ident_is_current_greenlet() -> None:
+def test_ident_is_greenlet() -> None:
     assert get_ident is pytest.importorskip("greenlet").getcurrent
 
 
@@ -87,12 +87,12 @@ def test_locals_are_independent() -> None:
     assert not hasattr(other, "user")
 
 
-def test_values_live_only_in_storage() -> None:
+def test_values_are_in_storage() -> None:
     with pytest.raises(TypeError, match="__dict__"):
         vars(Local())
 
 
-def test_storage_maps_ident_to_values() -> None:
+def test_storage_is_by_ident() -> None:
     place = Local()
     assert place.__storage__ == {}
     place.user = "ada"
@@ -100,7 +100,7 @@ def test_storage_maps_ident_to_values() -> None:
 
 
 @pytest.mark.parametrize("name", ["__storage__", "__release_local__", "__iter__"])
-def test_own_attribute_shadows_value(name: str) -> None:
+def test_attribute_shadows_value(name: str) -> None:
     place = Local()
     before = getattr(place, name)
     setattr(place, name, "value")
@@ -114,7 +114,7 @@ def test_iteration_yields_idents_and_values() -> None:
     assert list(place) == [(get_ident(), {"user": "ada"})]
 
 
-def test_call_returns_proxy_to_name() -> None:
+def test_call_returns_proxy() -> None:
     place = Local()
     user = place("user")
     place.user = "ada"
@@ -201,7 +201,7 @@ def test_subclass_inherits_getattribute() -> None:
     assert heard[0] == "user"
 
 
-def test_subclass_passes_arguments() -> None:
+def test_subclass_takes_arguments() -> None:
     class Tagged:
         tags: list[str] = []
 
@@ -285,7 +285,7 @@ def test_failing_ident_func_can_be_replaced() -> None:
 # --- Owners
 
 
-def test_ten_threads_read_own_numbers() -> None:
+def test_threads_read_own_numbers() -> None:
     place, all_have_set, seen = Local(), threading.Barrier(10, timeout=30), {}
 
     def work(number: int) -> None:
@@ -302,7 +302,7 @@ def test_ten_threads_read_own_numbers() -> None:
 
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
-def test_value_is_invisible_elsewhere(elsewhere: Any) -> None:
+def test_other_threads_see_none(elsewhere: Any) -> None:
     place = Local()
     place.user = "ada"
     assert not elsewhere(lambda: hasattr(place, "user"))
@@ -373,7 +373,7 @@ def test_default_ident_func_is_get_ident() -> None:
     assert Local().__ident_func__ is get_ident
 
 
-def test_custom_ident_selects_values() -> None:
+def test_ident_selects_values() -> None:
     place, owner = Local(), ["first"]
     place.__ident_func__ = lambda: owner[0]
     place.user = "ada"
@@ -414,7 +414,7 @@ def test_ident_func_is_per_local() -> None:
     assert other.__ident_func__ is get_ident
 
 
-def test_constant_ident_shares_values() -> None:
+def test_constant_ident_shares() -> None:
     place = Local()
     place.__ident_func__ = lambda: "everybody"
     in_thread(lambda: setattr(place, "user", "ada"))
@@ -424,7 +424,7 @@ def test_constant_ident_shares_values() -> None:
 # --- Releasing
 
 
-def test_release_removes_all_values() -> None:
+def test_release_removes_values() -> None:
     place = Local()
     place.user, place.age = "ada", 36
     release_local(place)
@@ -445,7 +445,7 @@ def test_release_keeps_other_owners_values() -> None:
     assert place.__storage__ == {"first": {"user": "ada"}}
 
 
-def test_released_local_can_be_reused() -> None:
+def test_released_local_is_usable() -> None:
     place = Local()
     place.user = "ada"
     release_local(place)
@@ -453,7 +453,7 @@ def test_released_local_can_be_reused() -> None:
     assert place.user == "grace"
 
 
-def test_release_of_stack_empties_it() -> None:
+def test_release_empties_stack() -> None:
     stack: LocalStack[int] = LocalStack()
     stack.push(1)
     stack.push(2)
@@ -462,7 +462,7 @@ def test_release_of_stack_empties_it() -> None:
     assert stack._local.__storage__ == {}
 
 
-def test_release_of_proxy_is_refused() -> None:
+def test_proxy_is_not_released() -> None:
     place = Local()
     place.user = "ada"
     with pytest.raises(AttributeError, match="__release_local__"):

@@ -49,18 +49,18 @@ def test_format_has_time_level_and_location(app: Flask) -> None:
     assert said == "WARNING in test_logging: low on argon\n"
 
 
-def test_default_handler_uses_stream() -> None:
+def test_handler_uses_stream() -> None:
     assert default_handler.stream is wsgi_errors_stream
 
 
 # --- The logger
 
 
-def test_logger_is_named_after_app(app: Flask, logger: logging.Logger) -> None:
+def test_logger_has_name_of_app(app: Flask, logger: logging.Logger) -> None:
     assert app.logger is logger
 
 
-def test_logger_gets_default_handler(app: Flask) -> None:
+def test_logger_gets_handler(app: Flask) -> None:
     assert create_logger(app).handlers == [default_handler]
 
 
@@ -87,7 +87,7 @@ def test_level_is_unchanged_without_debug(app: Flask) -> None:
     assert create_logger(app).level == logging.NOTSET
 
 
-def test_debug_mode_sets_debug_level(app: Flask) -> None:
+def test_debug_sets_level(app: Flask) -> None:
     app.debug = True
     assert create_logger(app).level == logging.DEBUG
 
@@ -112,7 +112,7 @@ def test_no_handler_anywhere(logger: logging.Logger) -> None:
 
 
 @pytest.mark.parametrize(("level", "reached"), [(logging.INFO, True), (logging.WARNING, True), (logging.ERROR, False)])
-def test_handler_level_is_respected(logger: logging.Logger, level: int, reached: bool) -> None:
+def test_handler_level_counts(logger: logging.Logger, level: int, reached: bool) -> None:
     logger.addHandler(logging.NullHandler(level))
     assert has_level_handler(logger) is reached
 

@@ -98,7 +98,7 @@ def test_json_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert views(capsys) == ["'GET no None 1'"]
 
 
-def test_json_without_printed_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_all_output(capsys: pytest.CaptureFixture[str]) -> None:
     main(["trace", "shop:app", "/printing", "--json"])
     printed = capsys.readouterr()
     assert json.loads(printed.out)["steps"]
@@ -128,7 +128,7 @@ def test_page_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     assert "view cart" in page.read_text(encoding="utf-8")
 
 
-def test_page_that_cannot_be_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_page_cannot_be_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     err = refused(capsys, "shop:app", "/cart", "--html", str(tmp_path))
     assert "the page can't be written: " in err.splitlines()[-1]
 
@@ -145,7 +145,7 @@ def test_error_of_application_is_shown(capsys: pytest.CaptureFixture[str], monke
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_interrupted_request_is_shown(
+def test_interruption_is_shown(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
     import shop
@@ -269,7 +269,7 @@ def test_flask_alone_is_refused(tmp_path: Path) -> None:
     assert done.stderr.endswith("bakery:app is an application of Flask: add --under-flask\n")
 
 
-def test_under_flask_without_flask(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flask_is_not_installed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise RuntimeError("Flask is not installed.")
 

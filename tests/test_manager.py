@@ -63,7 +63,7 @@ def test_cleanup_releases_all(place: Local) -> None:
     assert stack.top is None
 
 
-def test_cleanup_releases_appended(place: Local) -> None:
+def test_appended_is_released(place: Local) -> None:
     manager = LocalManager()
     manager.locals.append(place)
     manager.cleanup()
@@ -78,13 +78,13 @@ def test_cleanup_keeps_other_owners_values(place: Local) -> None:
 # --- Ident functions
 
 
-def test_get_ident_is_module_ident(place: Local) -> None:
+def test_get_ident_is_default(place: Local) -> None:
     manager = LocalManager(place)
     assert manager.ident_func is get_ident
     assert manager.get_ident() == get_ident()
 
 
-def test_locals_keep_ident_by_default(place: Local) -> None:
+def test_locals_keep_ident(place: Local) -> None:
     place.__ident_func__ = threading.get_ident
     LocalManager(place)
     assert place.__ident_func__ is threading.get_ident
@@ -95,7 +95,7 @@ def test_custom_ident_is_returned() -> None:
     assert manager.get_ident() == "somebody"
 
 
-def test_ident_set_later_is_returned() -> None:
+def test_later_ident_is_returned() -> None:
     manager = LocalManager()
     manager.ident_func = lambda: "somebody"
     assert manager.get_ident() == "somebody"
@@ -109,7 +109,7 @@ def test_custom_ident_is_set_on_locals() -> None:
     assert place.__storage__.keys() == stack._local.__storage__.keys() == {"somebody"}
 
 
-def test_cleanup_uses_custom_ident() -> None:
+def test_cleanup_uses_ident() -> None:
     place = Local()
     manager = LocalManager(place, ident_func=lambda: "somebody")
     place.user = "ada"
@@ -144,7 +144,7 @@ def test_middleware_passes_request_through(place: Local) -> None:
     assert headers["X-Path"] == "/page"
 
 
-def test_middleware_releases_on_close(place: Local) -> None:
+def test_close_releases(place: Local) -> None:
     body = Body()
     answer: Any = LocalManager(place).make_middleware(lambda environ, start_response: body)({}, lambda *_: None)
     assert list(answer) == [b"hello ", b"ada"]

@@ -27,12 +27,12 @@ def test_import_of_missing_name_is_advised(module: str, name: str) -> None:
 
 
 @NAMES
-def test_missing_attribute_is_advised(module: str, name: str) -> None:
+def test_attribute_is_advised(module: str, name: str) -> None:
     message = f"module '{module}' has no attribute '{name}': schlenk has .* Call schlenk.install_under_flask"
     with pytest.raises(AttributeError, match=message):
         getattr(importlib.import_module(module), name)
 
 
 @NAMES
-def test_special_name_is_not_advised(module: str, name: str) -> None:
+def test_dunder_is_not_advised(module: str, name: str) -> None:
     assert not hasattr(importlib.import_module(module), f"__{name}__")

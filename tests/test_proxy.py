@@ -66,7 +66,7 @@ def test_partial_provides_object() -> None:
     assert LocalProxy(partial(getattr, User(), "name")) == "ada"
 
 
-def test_local_name_provides_object() -> None:
+def test_local_provides_object() -> None:
     place = Local()
     proxy = LocalProxy(place, "user")
     place.user = "ada"
@@ -117,7 +117,7 @@ def test_object_depends_on_thread(elsewhere: Any) -> None:
     assert proxy == "ada"
 
 
-def test_current_object_is_the_object() -> None:
+def test_current_object_is_real() -> None:
     user = User()
     assert proxy_to(user)._get_current_object() is user
 
@@ -249,13 +249,13 @@ def test_own_attribute_is_found_unbound(unbound: Any) -> None:
     assert unbound.mark == "proxy"
 
 
-def test_typed_proxy_reads_nothing() -> None:
+def test_typed_proxy_is_lazy() -> None:
     user = User()
     assert LocalProxy[User](lambda: user).name == "ada"  # type: ignore[attr-defined]
     assert vars(user) == {"name": "ada"}
 
 
-def test_typed_proxy_may_be_unbound() -> None:
+def test_typed_may_be_unbound() -> None:
     assert repr(LocalProxy[User](nothing)) == "<LocalProxy unbound>"
 
 
@@ -280,7 +280,7 @@ def test_inplace_operator_rebinds_name() -> None:
 # --- Subclasses
 
 
-def test_subclass_has_own_attributes() -> None:
+def test_subclass_has_attributes() -> None:
     class UserProxy(LocalProxy[User]):
         kind = "proxy"
 
@@ -320,7 +320,7 @@ def test_subclass_getattribute_is_used() -> None:
 
 
 @pytest.mark.parametrize("base", [LocalProxy, type(g), type(LocalStack[Any]()())])
-def test_getattribute_may_call_super(base: Any) -> None:
+def test_super_may_be_called(base: Any) -> None:
     class Watching(base):  # type: ignore[misc]
         kind = "proxy"
 
@@ -440,11 +440,11 @@ def test_unbound_subclass_can_be_inspected() -> None:
     assert not hasattr(UserProxy(nothing), "__func__")
 
 
-def test_qualname_is_read_from_object() -> None:
+def test_qualname_is_of_object() -> None:
     assert proxy_to(User).__qualname__ == "User"
 
 
-def test_mixin_before_proxy_is_asked() -> None:
+def test_earlier_mixin_is_asked() -> None:
     class Mixed(Fallback, LocalProxy[Any]):
         pass
 
@@ -550,7 +550,7 @@ def test_subclass_init_sets_local() -> None:
         Pointing(place)._get_current_object()
 
 
-def test_replaced_local_is_followed() -> None:
+def test_local_can_be_replaced() -> None:
     proxy = proxy_to("ada")
     object.__setattr__(proxy, "_LocalProxy__local", lambda: "grace")
     assert proxy._LocalProxy__local() == "grace"
@@ -616,12 +616,12 @@ def test_fast_subclass_that_reads_itself_writes() -> None:
     assert user.name == "grace"
 
 
-def test_pickle_names_current_object() -> None:
+def test_pickle_error_advises() -> None:
     with pytest.raises(TypeError, match="_get_current_object"):
         pickle.dumps(proxy_to([1]))
 
 
-def test_subclass_passes_arguments() -> None:
+def test_subclass_takes_arguments() -> None:
     T = TypeVar("T")
 
     class Tagged(Generic[T]):
@@ -662,13 +662,13 @@ def test_missing_attribute_raises() -> None:
         proxy_to(User()).age  # noqa: B018
 
 
-def test_dir_lists_objects_attributes() -> None:
+def test_dir_lists_attributes() -> None:
     user = User()
     assert dir(proxy_to(user)) == dir(user)
     assert proxy_to(user).__dict__ is vars(user)
 
 
-def test_method_is_called_on_object() -> None:
+def test_method_is_called() -> None:
     assert proxy_to(User()).greet("hi", mark="!") == "hi ada!"
 
 
@@ -711,7 +711,7 @@ def test_number_is_an_index() -> None:
     assert ["a", "b"][proxy_to(1)] == "b"
 
 
-def test_with_enters_and_exits_object() -> None:
+def test_with_enters_object() -> None:
     class Context:
         def __enter__(self) -> str:
             return "entered"
@@ -755,7 +755,7 @@ def test_proxied_dict_is_not_awaitable() -> None:
     assert not inspect.isawaitable(proxy_to({}))
 
 
-def test_zipfile_reads_proxied_file() -> None:
+def test_zipfile_reads_proxy() -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("name", "text")
@@ -798,13 +798,13 @@ def test_copy_copies_object(copying: Any) -> None:
     assert copied is not words
 
 
-def test_deepcopy_preserves_identity() -> None:
+def test_deepcopy_keeps_identity() -> None:
     words = ["ada"]
     first, second = copy.deepcopy([words, proxy_to(words)])
     assert first is second
 
 
-def test_modulo_and_power_from_right() -> None:
+def test_reflected_operations() -> None:
     assert 7 % proxy_to(4) == 3
     assert 2 ** proxy_to(3) == 8
 
@@ -821,7 +821,7 @@ def test_reflected_power_accepts_modulus() -> None:
     assert type(proxy_to(1)).__rpow__(proxy_to(4), Base(), 5) == (4, 5)
 
 
-def test_format_accepts_specification() -> None:
+def test_format_accepts_spec() -> None:
     assert f"{proxy_to(2.71):.1f}" == "2.7"
 
 
@@ -976,7 +976,7 @@ def test_unary_operation(expression: str, obj: Any) -> None:
 @few
 @two_of_each
 @given(left=objects, right=objects)
-def test_operation_with_proxy_on_left(expression: str, left: Any, right: Any) -> None:
+def test_proxy_is_left_operand(expression: str, left: Any, right: Any) -> None:
     assert outcome(expression, left, right, proxied="x") == outcome(expression, left, right)
 
 

@@ -246,7 +246,7 @@ def test_failed_test_can_leak_too(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(failed=1, errors=1)
 
 
-def test_xdist_workers_report_leaks(pytester: pytest.Pytester) -> None:
+def test_xdist_reports_leaks(pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     result = run(
         pytester,
@@ -265,7 +265,7 @@ def test_leaking():
     result.stdout.fnmatch_lines(["*ERROR at teardown of test_leaking*", "*application context of shop, pushed in *"])
 
 
-def test_debugger_sees_the_context(pytester: pytest.Pytester) -> None:
+def test_debugger_sees_context(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nschlenk_leaks = true")
     pytester.makeconftest("def pytest_enter_pdb(config, pdb):\n    print('entered')\n")
     module = pytester.makepyfile(
@@ -385,10 +385,10 @@ def under_flask(pytester: pytest.Pytester, *arguments: str, settings: str = "") 
     return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
 
 
-def test_setting_installs_under_flask(pytester: pytest.Pytester) -> None:
+def test_setting_installs(pytester: pytest.Pytester) -> None:
     result = under_flask(pytester)
     result.assert_outcomes(passed=5, errors=1)
-    result.stdout.fnmatch_lines(["*GET /basket of shop, pushed in *test_setting_installs_under_flask.py:18, *"])
+    result.stdout.fnmatch_lines(["*GET /basket of shop, pushed in *test_setting_installs.py:18, *"])
 
 
 def test_setting_installs_in_xdist_workers(pytester: pytest.Pytester) -> None:
@@ -403,6 +403,6 @@ def test_earlier_import_of_flask_is_an_error(pytester: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["*schlenk_under_flask: *called after flask had been imported*put `-p schlenk` into*"])
 
 
-def test_plugin_can_be_loaded_first(pytester: pytest.Pytester) -> None:
+def test_plugin_is_loaded_first(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(importing="import flask\n")
     under_flask(pytester, "-p", "importing", settings="addopts = -p schlenk").assert_outcomes(passed=5, errors=1)

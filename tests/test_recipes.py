@@ -79,7 +79,7 @@ def gunicorn(*options: str) -> list[str]:
         pytest.param(["-m", "waitress", "--listen", "127.0.0.1:PORT", "shop:app"], id="waitress"),
     ],
 )
-def test_server_serves_on_the_stacks(command: list[str], directory: Path) -> None:
+def test_server_uses_the_stacks(command: list[str], directory: Path) -> None:
     for package in {"gunicorn", "gevent", "waitress"}.intersection(command):
         if find_spec(package) is None:
             pytest.skip(f"needs {package}")
@@ -105,7 +105,7 @@ def test_flasks_own_command_is_refused(directory: Path) -> None:
     assert "python -m schlenk flask" in done.stderr
 
 
-def test_conftest_installs_for_pytest(directory: Path) -> None:
+def test_conftest_installs(directory: Path) -> None:
     (directory / "conftest.py").write_text("import schlenk\n\nschlenk.install_under_flask()\n", encoding="utf-8")
     test = "from shop import app\n\ndef test_index():\n    assert app.test_client().get('/').status_code == 200\n"
     (directory / "test_shop.py").write_text(test, encoding="utf-8")

@@ -20,11 +20,11 @@ from tests.support.requirements import needs_flask
         ({"q": ["1", "2"], "none": None}, "q=1&q=2"),
     ],
 )
-def test_url_encode_writes_a_query(pairs: object, query: str) -> None:
+def test_url_encode_makes_query(pairs: object, query: str) -> None:
     assert removed.url_encode(pairs) == query
 
 
-def test_url_encode_sorts_when_told() -> None:
+def test_url_encode_can_sort() -> None:
     assert removed.url_encode({"b": 1, "a": 2}, sort=True, separator=";") == "a=2;b=1"
 
 
@@ -37,7 +37,7 @@ def test_url_decode_returns_given_class() -> None:
     assert removed.url_decode("q=1", cls=dict) == {"q": "1"}
 
 
-def test_url_quote_keeps_what_is_safe() -> None:
+def test_url_quote_keeps_safe() -> None:
     assert removed.url_quote("/a b:ä") == "/a%20b:%C3%A4"
     assert removed.url_quote("/a.b", unsafe="/.") == "%2Fa%2Eb"
 
@@ -81,7 +81,7 @@ def test_parse_rule_refuses(rule: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("passed", ["\xc3\xa4", b"\xc3\xa4"])
-def test_wsgi_to_bytes_reads_latin_1(passed: str | bytes) -> None:
+def test_wsgi_bytes_are_latin_1(passed: str | bytes) -> None:
     assert removed.wsgi_to_bytes(passed) == "ä".encode()
     assert removed.bytes_to_wsgi("ä".encode()) == "\xc3\xa4"
 
@@ -100,7 +100,7 @@ def test_cached_property_can_be_renewed() -> None:
 
 
 @needs_flask
-def test_werkzeug_has_its_names_again() -> None:
+def test_werkzeug_has_its_names() -> None:
     under("""
         import werkzeug
         from werkzeug.http import bytes_to_wsgi, wsgi_to_bytes
@@ -122,7 +122,7 @@ def test_werkzeug_has_its_names_again() -> None:
 
 
 @needs_flask
-def test_flask_has_its_names_again() -> None:
+def test_flask_has_its_names() -> None:
     under("""
         from flask import Markup, escape, signals_available
         from flask.signals import signals_available as again
@@ -134,7 +134,7 @@ def test_flask_has_its_names_again() -> None:
 
 
 @needs_flask
-def test_jinja_has_its_names_again() -> None:
+def test_jinja_has_its_names() -> None:
     under("""
         from jinja2 import Markup, contextfunction, escape, evalcontextfilter
         assert escape("<") == Markup("&lt;")
@@ -165,7 +165,7 @@ def test_private_names_are_there_again() -> None:
 
 
 @needs_flask
-def test_views_are_of_the_view_type() -> None:
+def test_views_have_their_type() -> None:
     under("""
         from flask.views import MethodView, MethodViewType, View
         class Meta(MethodViewType):
@@ -307,7 +307,7 @@ def test_given_encoder_gets_flasks_default() -> None:
 
 
 @needs_flask
-def test_json_is_read_without_its_app() -> None:
+def test_json_needs_no_app() -> None:
     under("""
         provider = Flask("other").json
         gc.collect()

@@ -33,7 +33,7 @@ def wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 
 
 @pytest.mark.parametrize("returned", ["grüße", "grüße".encode(), bytearray("grüße".encode())])
-def test_text_and_bytes_are_html_body(returned: Any) -> None:
+def test_text_and_bytes_are_html(returned: Any) -> None:
     response = answer(returned)
     assert response.status == "200 OK"
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -63,7 +63,7 @@ def test_response_is_returned_unchanged() -> None:
         assert context.app.make_response(response) is response
 
 
-def test_response_subclass_is_kept() -> None:
+def test_response_class_is_kept() -> None:
     class OurResponse(Response):
         pass
 
@@ -151,7 +151,7 @@ def test_tuple_has_body_status_and_headers(
     assert response.data == b"body"
 
 
-def test_tuple_may_start_with_dict() -> None:
+def test_dict_may_be_in_tuple() -> None:
     response = answer(({"made": True}, 201, {"X-Made": "yes"}))
     assert response.status_code == 201
     assert response.get_json() == {"made": True}
@@ -226,7 +226,7 @@ def test_coroutine_names_view_and_remedy(app: Flask) -> None:
         app.test_client().get("/")
 
 
-def test_callable_coroutine_is_called(app: Flask) -> None:
+def test_coroutine_is_called(app: Flask) -> None:
     class Application(Coroutine[Any, Any, Any]):
         def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
             start_response("200 OK", [])
@@ -294,7 +294,7 @@ FUNCTIONS = pytest.mark.parametrize(
 
 
 @FUNCTIONS
-def test_none_of_view_names_function(app: Flask, function: Any, name: str) -> None:
+def test_none_names_the_view(app: Flask, function: Any, name: str) -> None:
     app.add_url_rule("/", "index", function)
     with app.test_request_context(), pytest.raises(TypeError) as refused:
         app.finalize_request(None)
@@ -314,7 +314,7 @@ def test_none_of_unregistered_view_is_named() -> None:
 
 
 @FUNCTIONS
-def test_none_of_hook_names_function(function: Any, name: str) -> None:
+def test_none_names_the_hook(function: Any, name: str) -> None:
     error = refused(lambda app: app.after_request(function))
     assert str(error).startswith(f"The after_request function {name} returned None. It must return a response")
 
@@ -350,7 +350,7 @@ def test_session_after_none_is_not_blamed() -> None:
 
 
 @pytest.mark.parametrize(("value", "word"), [("text", "'str'"), (("text", 200), "'tuple'"), (7, "'int'")])
-def test_after_request_value_is_named(value: Any, word: str) -> None:
+def test_after_request_is_named(value: Any, word: str) -> None:
     error = refused(lambda app: app.after_request(lambda response: value))
     assert type(error) is TypeError
     assert f"returned an object of type {word}. It must return a response" in str(error)
@@ -378,7 +378,7 @@ def test_before_request_value_is_named() -> None:
 
 
 @pytest.mark.parametrize(("key", "url"), [(404, "/nowhere"), (ZeroDivisionError, "/divide"), (Exception, "/divide")])
-def test_error_handler_value_is_named(key: Any, url: str) -> None:
+def test_error_handler_is_named(key: Any, url: str) -> None:
     error = refused(lambda app: app.register_error_handler(key, give_nothing), url)
     assert str(error).startswith(
         f"The error handler {__name__}.give_nothing {where(give_nothing)} returned None instead of a"
@@ -421,7 +421,7 @@ def test_override_of_make_response_names_view() -> None:
         app.test_client().get("/")
 
 
-def test_none_for_unknown_endpoint(app: Flask) -> None:
+def test_none_of_unknown_endpoint(app: Flask) -> None:
     with app.test_request_context("/nowhere"), pytest.raises(TypeError, match=r"^The function returned None"):
         app.finalize_request(None)
 

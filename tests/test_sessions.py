@@ -116,7 +116,7 @@ def test_reading_is_access_only(read: Act) -> None:
 
 
 @pytest.mark.parametrize("change", WRITE.values(), ids=WRITE)
-def test_writing_is_access_and_change(change: Act) -> None:
+def test_writing_sets_both_flags(change: Act) -> None:
     session = SecureCookieSession({"user": "ada"})
     change(session)
     assert session.accessed is True
@@ -139,7 +139,7 @@ def test_methods_keep_their_names() -> None:
     assert SecureCookieSession.keys.__name__ == "keys"
 
 
-def test_nested_change_is_not_noticed() -> None:
+def test_nested_change_is_missed() -> None:
     session = SecureCookieSession({"names": []})
     session.modified = False
     session["names"].append("ada")
@@ -161,7 +161,7 @@ def test_flagless_session_counts_as_accessed() -> None:
 
 
 @pytest.mark.parametrize(("value", "permanent"), [(True, True), (1, True), (False, False), ("", False)])
-def test_permanent_is_stored_as_bool(value: Any, permanent: bool) -> None:
+def test_permanent_is_a_bool(value: Any, permanent: bool) -> None:
     session = SecureCookieSession()
     session.permanent = value
     assert session.permanent == permanent
@@ -176,7 +176,7 @@ def test_permanent_is_false_by_default() -> None:
 
 
 @pytest.mark.parametrize("change", WRITE.values(), ids=WRITE)
-def test_null_session_write_explains(change: Act) -> None:
+def test_null_session_explains(change: Act) -> None:
     with pytest.raises(RuntimeError, match="secret_key"):
         change(NullSession())
 
@@ -190,7 +190,7 @@ def test_null_session_write_explains(change: Act) -> None:
         (lambda session: session.permanent, False),
     ],
 )
-def test_null_session_reads_as_empty(read: Act, found: Any) -> None:
+def test_null_session_is_empty(read: Act, found: Any) -> None:
     assert request_with(application(read, SECRET_KEY=None)).get_json() == {"got": found}
 
 
@@ -201,7 +201,7 @@ def test_null_session_without_secret_key(key: Any) -> None:
         assert type(session._get_current_object()) is NullSession
 
 
-def test_null_session_is_not_saved() -> None:
+def test_null_session_is_unsaved() -> None:
     response = request_with(application(len, SECRET_KEY=None))
     assert {"Set-Cookie", "Vary"}.isdisjoint(response.headers.keys())
 
@@ -236,7 +236,7 @@ VALUES = [
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
-def test_value_types_are_preserved(value: Any) -> None:
+def test_types_are_preserved(value: Any) -> None:
     app = application()
     with app.test_client() as client:
         with client.session_transaction() as kept:
@@ -308,7 +308,7 @@ def test_bad_cookie_is_replaced_on_write() -> None:
 
 
 @pytest.mark.parametrize(("age", "found"), [(3600, {"user": "ada"}), (3601, {})])
-def test_cookie_expires_with_lifetime(monkeypatch: pytest.MonkeyPatch, age: int, found: dict[str, str]) -> None:
+def test_cookie_expires(monkeypatch: pytest.MonkeyPatch, age: int, found: dict[str, str]) -> None:
     app = application(dict, PERMANENT_SESSION_LIFETIME=3600)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now)
@@ -341,7 +341,7 @@ def test_unserializable_value_is_named() -> None:
     [("\ud800", ValueError), (10**5000, ValueError), ([], RecursionError)],
     ids=["half a character", "too long a number", "a list that holds itself"],
 )
-def test_value_is_named_for_any_error(value: Any, error: type[Exception]) -> None:
+def test_any_error_names_value(value: Any, error: type[Exception]) -> None:
     if value == []:
         value.append(value)
     with pytest.raises(error, match=r"session\['thing'\]"):
@@ -465,7 +465,7 @@ def test_cookie_is_deleted_where_it_was_set() -> None:
 # Cookie settings
 
 
-def test_default_cookie_attributes() -> None:
+def test_cookie_has_defaults() -> None:
     morsel = cookie_of(request_with(application(write)))
     assert {key: value for key, value in morsel.items() if value} == {"httponly": True, "path": "/"}
     assert morsel.key == "session"
@@ -536,7 +536,7 @@ def test_domain_is_server_name(server_name: str | None, root: str, domain: str |
     assert app.session_interface.get_cookie_domain(app) == domain
 
 
-def test_domain_is_sent_with_cookie() -> None:
+def test_cookie_has_domain() -> None:
     response = request_with(application(write, SERVER_NAME="shop.example"), base_url="http://shop.example/")
     assert cookie_of(response)["domain"].lstrip(".") == "shop.example"
 
@@ -551,7 +551,7 @@ def test_domain_is_cached(server_name: str | None, kept: Any) -> None:
 
 
 @pytest.mark.parametrize("server_name", ["localhost", "localhost:5000"])
-def test_dotless_server_name_warns(server_name: str) -> None:
+def test_dotless_name_warns(server_name: str) -> None:
     app = application(SERVER_NAME=server_name)
     with pytest.warns(UserWarning, match=r"localhost.*localhost\.localdomain"):
         domain = app.session_interface.get_cookie_domain(app)
@@ -572,7 +572,7 @@ def test_ip_address_domain_warns(root: str) -> None:
         assert app.session_interface.get_cookie_domain(app) == "127.0.0.1"
 
 
-def test_domain_warning_is_given_once() -> None:
+def test_domain_warns_once() -> None:
     app = application(SERVER_NAME="localhost")
     with pytest.warns(UserWarning, match="localhost"):
         first = app.session_interface.get_cookie_domain(app)
@@ -717,7 +717,7 @@ def test_session_store_can_be_replaced() -> None:
     assert app.session_interface.kept == {"0": {"user": "ada"}, "1": {"user": "ada"}}
 
 
-def test_none_becomes_null_session() -> None:
+def test_none_gives_null_session() -> None:
     class Nowhere(SessionInterface):
         def open_session(self, app: Flask, request: Request) -> None:
             return None
@@ -745,7 +745,7 @@ def test_null_session_class_can_be_replaced() -> None:
 
 
 @pytest.mark.parametrize("method", ["open_session", "save_session"])
-def test_interface_must_open_and_save(method: str) -> None:
+def test_interface_is_abstract(method: str) -> None:
     class Unfinished(SessionInterface):
         pass
 

@@ -65,7 +65,7 @@ def test_text_response_equals_werkzeugs(text: str, status: int | None, mimetype:
     assert ours == theirs
 
 
-def test_text_responses_share_nothing() -> None:
+def test_responses_share_nothing() -> None:
     first, second = Response("a"), Response("b")
     first.headers["X-Made"] = "yes"
     first.call_on_close(lambda: pytest.fail("called for another response"))
@@ -134,7 +134,7 @@ def test_later_property_makes_response(name: str, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("name", ["headers", "response", "direct_passthrough", "_status", "_status_code", "_on_close"])
-def test_property_of_class_is_written(name: str) -> None:
+def test_property_is_written(name: str) -> None:
     written: list[Any] = []
 
     def write(response: Any, value: Any) -> None:
@@ -159,7 +159,7 @@ def test_overridden_read_is_sent() -> None:
 
 
 @pytest.mark.parametrize("name", ["__init__", "__call__", "set_data", "get_wsgi_headers"])
-def test_patched_werkzeug_is_called(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_werkzeug_can_be_patched(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[str] = []
     original = getattr(WerkzeugResponse, name)
 
@@ -179,17 +179,17 @@ def test_patched_werkzeug_is_called(name: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 @given(bodies, statuses, st.lists(st.tuples(names, latin), max_size=3), st.sampled_from(["GET", "HEAD", "POST"]))
-def test_wsgi_result_equals_werkzeugs(body: Any, status: int, headers: list[tuple[str, str]], method: str) -> None:
+def test_wsgi_result_is_the_same(body: Any, status: int, headers: list[tuple[str, str]], method: str) -> None:
     assert told(Response(body, status, headers), method) == told(Html(body, status, headers), method)
 
 
 @given(texts)
-def test_wsgi_result_without_headers(text: str) -> None:
+def test_result_without_headers(text: str) -> None:
     assert told(Response(text), "GET") == told(Html(text), "GET")
 
 
 @pytest.mark.parametrize("header", ["content-length", "X-Made"])
-def test_removed_length_is_sent_again(header: str) -> None:
+def test_removed_length_is_sent(header: str) -> None:
     answers = []
     for response in (Response("text"), Html("text")):
         del response.headers["Content-Length"]
@@ -199,7 +199,7 @@ def test_removed_length_is_sent_again(header: str) -> None:
 
 
 @pytest.mark.parametrize("body", ["whole", ["in ", "parts"], iter(["stream"])], ids=["text", "list", "iterator"])
-def test_call_on_close_runs_on_close(body: Any) -> None:
+def test_call_on_close_runs(body: Any) -> None:
     closed: list[str] = []
     response = Response(body)
     response.call_on_close(lambda: closed.append("closed"))
@@ -263,12 +263,12 @@ def page_of(app: Flask, error: HTTPException) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("kind", ERRORS)
 @pytest.mark.parametrize("description", [None, "<b>é</b>\n2"])
-def test_error_page_equals_werkzeugs(kind: Any, description: str | None) -> None:
+def test_error_page_is_the_same(kind: Any, description: str | None) -> None:
     error = kind(description=description)
     assert page_of(Flask("pages"), error) == told(error.get_response(create_environ()), "GET")
 
 
-def test_error_page_is_always_html(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_page_is_html(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Response, "default_mimetype", "text/plain")
     assert ("Content-Type", "text/html; charset=utf-8") in page_of(Flask("pages"), NotFound())[1]
 
@@ -284,7 +284,7 @@ def test_error_page_becomes_response_class() -> None:
         assert type(app.make_response(NotFound())) is Ours
 
 
-def test_error_page_is_no_sequence(app: Flask) -> None:
+def test_error_page_is_iterator(app: Flask) -> None:
     """As after running the error as an application, which functions of ``after_request`` can see."""
     with app.test_request_context():
         page = app.make_response(NotFound())
@@ -364,7 +364,7 @@ def test_current_rule_defaults_are_used(app: Flask) -> None:
     assert body(app, "/user") == "user 2"
 
 
-def test_other_rule_may_get_defaults(app: Flask) -> None:
+def test_rule_may_get_defaults(app: Flask) -> None:
     app.add_url_rule("/first", "user", defaults={"number": 1})
     assert body(app, "/user/7") == "user 7"
     next(rule for rule in app.url_map.iter_rules("user") if rule.rule == "/first").defaults["number"] = 7  # type: ignore[index]
@@ -379,13 +379,13 @@ def test_redirect_defaults_can_be_enabled(app: Flask) -> None:
     assert app.test_client().get("/user/1").status_code == 308
 
 
-def test_rule_may_become_methodless(app: Flask) -> None:
+def test_rule_may_lose_methods(app: Flask) -> None:
     assert body(app, "/page") == "page"
     next(app.url_map.iter_rules("page")).methods = None
     assert body(app, "/page", "BREW") == "page"
 
 
-def test_adapter_may_get_another_map() -> None:
+def test_adapter_may_change_map() -> None:
     class Tenants(Flask):
         def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
             adapter = super().create_url_adapter(request)
@@ -415,7 +415,7 @@ def test_wsgi_request_method_is_matched(app: Flask) -> None:
     assert app.test_client().get("/page", headers={"X-Method": "DELETE"}).text == "page"
 
 
-def test_removed_method_is_refused(app: Flask) -> None:
+def test_method_can_be_removed(app: Flask) -> None:
     assert body(app, "/page") == "page"
     next(app.url_map.iter_rules("page")).methods.remove("GET")  # type: ignore[union-attr]
     assert app.test_client().get("/page").status_code == 405
@@ -484,14 +484,14 @@ def test_maps_have_own_rules(app: Flask) -> None:
     assert body(app, "/page") == "other"
 
 
-def test_subdomains_have_own_rules(app: Flask) -> None:
+def test_subdomain_has_own_rules(app: Flask) -> None:
     app.add_url_rule("/page", "shop", lambda: "shop", subdomain="shop")
     assert body(app, "/page") == "page"
     app.url_map.default_subdomain = "shop"
     assert body(app, "/page") == "shop"
 
 
-def test_websocket_gets_no_http_rule(app: Flask) -> None:
+def test_websocket_is_no_http(app: Flask) -> None:
     assert body(app, "/page") == "page"
     assert app.test_client().get("/page", base_url="ws://localhost").status_code == 400
 
@@ -561,7 +561,7 @@ def test_static_rules_skip_custom_converters(app: Flask) -> None:
 
 
 @caching
-def test_custom_rule_is_not_cached(app: Flask) -> None:
+def test_own_rule_is_not_cached(app: Flask) -> None:
     class OurRule(Rule):
         pass
 
@@ -578,7 +578,7 @@ def test_methodless_rule_is_not_cached(app: Flask) -> None:
     assert remembered(app) == []
 
 
-def test_other_adapter_methods_work(app: Flask) -> None:
+def test_other_methods_work(app: Flask) -> None:
     with app.test_request_context("/page") as context:
         adapter = context.url_adapter
         assert adapter is not None
@@ -614,7 +614,7 @@ def test_replaced_headers_are_searched() -> None:
     assert request.cookies["a"] == "2"
 
 
-def test_mutable_keys_are_not_cached() -> None:
+def test_keys_may_be_mutable() -> None:
     key = bytearray(b"one")
     serializer = shortcuts.signing_serializer((key,), "salt", None, "hmac", sha1)
     assert serializer.loads(serializer.dumps([1])) == [1]
@@ -644,7 +644,7 @@ def called_by(function: Callable[[], Any]) -> set[Any]:
         Signer.derive_key,
     ],
 )
-def test_requests_take_the_shortcuts(app: Flask, bypassed: Any) -> None:
+def test_shortcuts_are_taken(app: Flask, bypassed: Any) -> None:
     app.add_url_rule("/", "index", lambda: session.update(user="ada") or "hello")
 
     def request() -> None:
@@ -670,7 +670,7 @@ def test_serializer_can_be_copied(duplicate: Callable[[Any], Any]) -> None:
         serializer.loads(copied.dumps([1]))
 
 
-def test_shortcuts_can_be_left_out() -> None:
+def test_shortcuts_are_optional() -> None:
     program = """
         from werkzeug import routing, wrappers
         from schlenk import Flask, shortcuts

@@ -49,7 +49,7 @@ def test_signals_have_their_own_namespace(blinker: Any) -> None:
     assert blinker.signal("request-started") is not signals.request_started
 
 
-def test_receiver_gets_only_its_app(blinker: Any) -> None:
+def test_receiver_is_per_app(blinker: Any) -> None:
     app, other, heard = Flask("app"), Flask("other"), []
     with signals.appcontext_pushed.connected_to(heard.append, sender=app):
         for sender in (app, other):
@@ -61,11 +61,11 @@ def test_receiver_gets_only_its_app(blinker: Any) -> None:
 # --- Without blinker
 
 
-def test_availability_without_blinker() -> None:
+def test_blinker_is_unavailable() -> None:
     without("blinker", "from schlenk import signals; assert signals.signals_available is False")
 
 
-def test_silent_signal_can_be_sent() -> None:
+def test_silent_signal_is_sent() -> None:
     without("blinker", "from schlenk import signals; assert signals.request_started.send(signals, answer=42) is None")
 
 

@@ -28,7 +28,7 @@ def test_push_returns_list_from_bottom(stack: LocalStack[Any]) -> None:
     assert stack.push("b") == ["a", "b"]
 
 
-def test_pop_returns_and_removes_top(stack: LocalStack[Any]) -> None:
+def test_pop_removes_top(stack: LocalStack[Any]) -> None:
     stack.push("a")
     stack.push("b")
     assert stack.pop() == "b"
@@ -49,7 +49,7 @@ def test_falsy_object_counts(stack: LocalStack[Any]) -> None:
     assert stack.pop() == 0
 
 
-def test_storage_maps_ident_to_stack(stack: LocalStack[Any]) -> None:
+def test_storage_is_by_ident(stack: LocalStack[Any]) -> None:
     stack.push("a")
     stack.push("b")
     assert stack._local.__storage__ == {get_ident(): {"stack": ["a", "b"]}}
@@ -64,7 +64,7 @@ def test_last_pop_frees_storage(stack: LocalStack[Any]) -> None:
     assert stack._local.__storage__ == {}
 
 
-def test_last_pop_keeps_list_intact(stack: LocalStack[Any]) -> None:
+def test_last_pop_keeps_list(stack: LocalStack[Any]) -> None:
     pushed = stack.push("a")
     stack.pop()
     assert pushed == ["a"]
@@ -85,7 +85,7 @@ def test_list_emptied_by_hand_is_empty_stack(stack: LocalStack[Any]) -> None:
     assert stack._local.__storage__ == {}
 
 
-def test_stack_is_stored_in_its_local(stack: LocalStack[Any]) -> None:
+def test_stack_is_in_its_local(stack: LocalStack[Any]) -> None:
     stack._local.stack = ["a", "b"]
     assert stack.top == "b"
 
@@ -147,7 +147,7 @@ def test_proxy_follows_top(stack: LocalStack[Any]) -> None:
     assert top == ["a"]
 
 
-def test_proxy_attribute_follows_top(stack: LocalStack[Any]) -> None:
+def test_attribute_follows_top(stack: LocalStack[Any]) -> None:
     top = stack()
     stack.push(1)
     stack.push(2)
@@ -156,7 +156,7 @@ def test_proxy_attribute_follows_top(stack: LocalStack[Any]) -> None:
     assert top.real == 1
 
 
-def test_proxy_uses_overridden_top() -> None:
+def test_proxy_uses_own_top() -> None:
     class Fixed(LocalStack[str]):
         @property
         def top(self) -> str:
@@ -191,7 +191,7 @@ def test_custom_ident_can_be_read(stack: LocalStack[Any]) -> None:
     assert stack.__ident_func__ is stack._local.__ident_func__ is threading.get_ident
 
 
-def test_custom_ident_selects_stack(stack: LocalStack[Any]) -> None:
+def test_ident_selects_stack(stack: LocalStack[Any]) -> None:
     owner = ["first"]
     stack.__ident_func__ = lambda: owner[0]
     stack.push("a")
@@ -213,7 +213,7 @@ def test_new_ident_func_keeps_old_stack(stack: LocalStack[Any]) -> None:
     assert stack.top == "a"
 
 
-def test_proxies_share_class_and_name(stack: LocalStack[Any]) -> None:
+def test_proxies_share_a_class(stack: LocalStack[Any]) -> None:
     assert type(stack()) is type(stack()) is not type(LocalStack()())
     assert isinstance(stack(), LocalProxy)
     assert type(stack()).__name__ == "LocalProxy"
@@ -228,13 +228,13 @@ def test_attribute_of_none_raises(stack: LocalStack[Any]) -> None:
         stack().anything  # noqa: B018
 
 
-def test_own_proxy_attribute_is_found(stack: LocalStack[Any]) -> None:
+def test_own_attribute_is_found(stack: LocalStack[Any]) -> None:
     top = stack()
     object.__setattr__(top, "note", "kept")
     assert top.note == "kept"
 
 
-def test_proxy_follows_replaced_local(stack: LocalStack[Any]) -> None:
+def test_proxy_follows_local(stack: LocalStack[Any]) -> None:
     top = stack()
     stack.push(1)
     stack._local = Local()

@@ -63,7 +63,7 @@ def test_thread_end_removes_its_values(by_number: Local) -> None:
     assert by_number.__storage__ == {}
 
 
-def test_thread_end_frees_its_values(by_number: Local) -> None:
+def test_thread_end_frees_values(by_number: Local) -> None:
     def work() -> weakref.ref[Value]:
         by_number.value = Value()
         return weakref.ref(by_number.value)
@@ -72,7 +72,7 @@ def test_thread_end_frees_its_values(by_number: Local) -> None:
 
 
 @pytest.mark.parametrize("keeper", ["earlier", "the storage", "later"])
-def test_finalizer_values_do_not_stay(by_number: Local, keeper: str) -> None:
+def test_finalizer_leaves_nothing(by_number: Local, keeper: str) -> None:
     earlier, later = threading.local(), threading.local()
     stored = []
 
@@ -180,7 +180,7 @@ def test_fork_keeps_forking_threads_values(number: bool) -> None:
     """)
 
 
-def test_fork_forgets_missing_threads(place: Local) -> None:
+def test_fork_forgets_threads(place: Local) -> None:
     """The function that runs in a child process is called here, with threads that still exist."""
     pytest.importorskip("greenlet")
     chosen = Local()
@@ -295,7 +295,7 @@ def test_thread_keeps_values_after_release(by_number: Local) -> None:
     assert values == {"value": 2}
 
 
-def test_released_thread_ends_cleanly(by_number: Local) -> None:
+def test_released_thread_may_end(by_number: Local) -> None:
     def work() -> None:
         by_number.value = 1
         release_local(by_number)
@@ -347,7 +347,7 @@ def test_thread_end_clears_every_local(by_number: Local) -> None:
     assert other.__storage__ == {}
 
 
-def test_thread_end_removes_its_stack() -> None:
+def test_thread_end_removes_stack() -> None:
     stack: LocalStack[int] = LocalStack()
     stack.__ident_func__ = threading.get_ident
     in_thread(lambda: stack.push(1))
@@ -375,7 +375,7 @@ def test_late_ident_func_applies_at_once(place: Local) -> None:
     assert [values for _, values in place] == [{"value": "before"}]
 
 
-def test_dead_threads_leave_nothing() -> None:
+def test_dead_thread_is_removed() -> None:
     without(
         "greenlet",
         """
@@ -399,13 +399,13 @@ def test_dead_threads_leave_nothing() -> None:
 # --- Greenlets, swept some time after they have died
 
 
-def test_dead_greenlets_are_bounded(place: Local) -> None:
+def test_dead_greenlets_are_few(place: Local) -> None:
     for number in range(500):
         in_greenlet(lambda: setattr(place, "value", number))  # noqa: B023
         assert len(place.__storage__) <= 64
 
 
-def test_ended_threads_are_bounded(place: Local) -> None:
+def test_ended_threads_are_few(place: Local) -> None:
     pytest.importorskip("greenlet")
     for number in range(200):
         in_thread(lambda: setattr(place, "value", number))  # noqa: B023
@@ -467,7 +467,7 @@ def test_sweep_frees_values(place: Local) -> None:
     assert kept() is None
 
 
-def test_unkillable_idents_are_kept(place: Local) -> None:
+def test_idents_may_lack_dead(place: Local) -> None:
     for number in range(500):
         store_as(place, number)
     assert len(place.__storage__) == 500
@@ -501,7 +501,7 @@ def test_sweep_cost_is_bounded(place: Local, monkeypatch: pytest.MonkeyPatch) ->
     assert 0 < Owner.asked <= 2 * 5000
 
 
-def test_bound_shrinks_after_deaths(place: Local) -> None:
+def test_bound_can_shrink(place: Local) -> None:
     many = [Owner() for _ in range(1000)]
     for owner in many:
         store_as(place, owner)
@@ -514,7 +514,7 @@ def test_bound_shrinks_after_deaths(place: Local) -> None:
     assert len(place.__storage__) <= 64
 
 
-def test_small_storage_is_not_swept(place: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_storage_is_kept(place: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Owner, "asked", 0)
     for _ in range(64):
         store_as(place, Owner())
@@ -529,7 +529,7 @@ def test_changing_a_value_does_not_sweep(place: Local, monkeypatch: pytest.Monke
     assert Owner.asked == 0
 
 
-def test_release_during_sweep_is_safe(place: Local) -> None:
+def test_release_while_sweeping(place: Local) -> None:
     class Releasing(Owner):
         @property
         def dead(self) -> bool:
@@ -542,7 +542,7 @@ def test_release_during_sweep_is_safe(place: Local) -> None:
     assert place.__storage__ == {"newcomer": {"value": None}}
 
 
-def test_store_from_finalizer_is_safe(place: Local) -> None:
+def test_store_from_finalizer(place: Local) -> None:
     class Last:
         def __del__(self) -> None:
             store_as(place, "heir")

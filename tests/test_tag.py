@@ -99,7 +99,7 @@ def test_bytes_are_deserialized(serializer: TaggedJSONSerializer) -> None:
     assert serializer.loads(b'{" t":[1]}') == (1,)
 
 
-def test_html_object_becomes_markup(serializer: TaggedJSONSerializer) -> None:
+def test_html_becomes_markup(serializer: TaggedJSONSerializer) -> None:
     class Widget:
         def __html__(self) -> str:
             return "<b>"
@@ -120,7 +120,7 @@ def test_aware_datetime_becomes_naive_utc(serializer: TaggedJSONSerializer) -> N
     assert serializer.loads(serializer.dumps(value)) == datetime(2020, 1, 2, 1)
 
 
-def test_invalid_date_becomes_none(serializer: TaggedJSONSerializer) -> None:
+def test_invalid_date_is_none(serializer: TaggedJSONSerializer) -> None:
     assert serializer.loads('{" d":"yesterday"}') is None
 
 
@@ -129,11 +129,11 @@ def test_unsupported_value_raises(serializer: TaggedJSONSerializer) -> None:
         serializer.dumps([object()])
 
 
-def test_unknown_tag_is_left_alone(serializer: TaggedJSONSerializer) -> None:
+def test_unknown_tag_stays(serializer: TaggedJSONSerializer) -> None:
     assert serializer.loads('{" x":[1]}') == {" x": [1]}
 
 
-def test_dict_of_two_keys_is_no_tag(serializer: TaggedJSONSerializer) -> None:
+def test_two_keys_are_no_tag(serializer: TaggedJSONSerializer) -> None:
     assert serializer.loads('{" t":[1]," b":""}') == {" t": [1], " b": ""}
 
 
@@ -142,7 +142,7 @@ def test_untag_accepts_one_dict(serializer: TaggedJSONSerializer) -> None:
     assert serializer.untag({"a": 1}) == {"a": 1}
 
 
-def test_json_settings_of_app_apply(app: Flask, serializer: TaggedJSONSerializer) -> None:
+def test_settings_of_app_apply(app: Flask, serializer: TaggedJSONSerializer) -> None:
     app.config.update(JSON_SORT_KEYS=False, JSON_AS_ASCII=False)
     with app.app_context():
         assert serializer.dumps({"é": 1, "a": 2}) == '{"é":1,"a":2}'
@@ -209,7 +209,7 @@ def test_duplicate_key_is_refused(serializer: TaggedJSONSerializer) -> None:
     assert isinstance(serializer.tags[" t"], TagTuple)
 
 
-def test_duplicate_key_can_be_forced(serializer: TaggedJSONSerializer) -> None:
+def test_key_can_be_forced(serializer: TaggedJSONSerializer) -> None:
     class Reversed(TagTuple):
         def to_python(self, value: Any) -> Any:
             return tuple(reversed(value))
@@ -231,7 +231,7 @@ def test_tag_without_key_is_never_written(serializer: TaggedJSONSerializer) -> N
     assert PassDict in {type(tag) for tag in serializer.order}
 
 
-def test_default_tags_can_be_replaced() -> None:
+def test_tags_can_be_replaced() -> None:
     class Bare(TaggedJSONSerializer):
         default_tags = [PassList]
 
@@ -249,7 +249,7 @@ def test_tag_requires_methods(serializer: TaggedJSONSerializer, method: str) -> 
         getattr(TagNothing(serializer), method)(None)
 
 
-def test_current_settings_are_used(serializer: TaggedJSONSerializer) -> None:
+def test_settings_may_change(serializer: TaggedJSONSerializer) -> None:
     class Upper(schlenk.json.JSONEncoder):
         def default(self, o: Any) -> Any:
             return "SET"

@@ -95,7 +95,7 @@ def test_url_defaults_to_config(app: Flask, settings: dict[str, Any], arguments:
     builder.close()
 
 
-def test_full_url_sets_request_uri(app: Flask) -> None:
+def test_url_sets_request_uri(app: Flask) -> None:
     builder = EnvironBuilder(app, "https://shop.example/page?n=1")
     assert builder.get_environ()["REQUEST_URI"] == "/page?n=1"
     builder.close()
@@ -133,7 +133,7 @@ def test_json_uses_app_encoder(app: Flask) -> None:
         assert request.get_data() == b'{"a": "\\u00e4", "b": [1, 2]}'
 
 
-def test_json_accepts_dumps_options(app: Flask) -> None:
+def test_json_accepts_options(app: Flask) -> None:
     builder = EnvironBuilder(app)
     assert builder.json_dumps({"a": 1}, indent=1) == '{\n "a": 1\n}'
     builder.close()
@@ -181,7 +181,7 @@ def test_client_takes_builder_arguments(app: Flask, args: tuple[str, ...], kwarg
     assert app.test_client().open(*args, **kwargs).get_data(as_text=True) == "GET http://shop.example/page"
 
 
-def test_response_has_response_class(app: Flask) -> None:
+def test_response_class_is_used(app: Flask) -> None:
     class OurResponse(Response):
         pass
 
@@ -189,7 +189,7 @@ def test_response_has_response_class(app: Flask) -> None:
     assert isinstance(app.test_client().get("/"), OurResponse)
 
 
-def test_client_class_can_be_replaced(app: Flask) -> None:
+def test_client_is_replaceable(app: Flask) -> None:
     class OurClient(FlaskClient):
         def __init__(self, *args: Any, user: str, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
@@ -201,7 +201,7 @@ def test_client_class_can_be_replaced(app: Flask) -> None:
     assert client.user == "ada"
 
 
-def test_client_inherits_werkzeugs(app: Flask) -> None:
+def test_client_extends_werkzeugs(app: Flask) -> None:
     assert type(app.test_client()) is FlaskClient
     assert issubclass(FlaskClient, Client)
 
@@ -215,19 +215,19 @@ def test_clients_have_separate_cookies(app: Flask) -> None:
     assert [app.test_client().get("/visits").get_json() for _ in range(2)] == [{"visits": 1}] * 2
 
 
-def test_client_can_ignore_cookies(app: Flask) -> None:
+def test_cookies_can_be_ignored(app: Flask) -> None:
     client = app.test_client(use_cookies=False)
     assert [client.get("/visits").get_json() for _ in range(2)] == [{"visits": 1}] * 2
 
 
-def test_redirects_can_be_followed(app: Flask) -> None:
+def test_redirect_is_followed(app: Flask) -> None:
     app.add_url_rule("/first", "first", lambda: redirect("/second"))
     app.add_url_rule("/second", "second", lambda: redirect("/third"))
     response = app.test_client().get("/first", follow_redirects=True)
     assert response.get_data(as_text=True) == "GET http://localhost/third"
 
 
-def test_redirects_are_not_followed(app: Flask) -> None:
+def test_redirect_is_returned(app: Flask) -> None:
     app.add_url_rule("/first", "first", lambda: redirect("/second"))
     assert app.test_client().get("/first").status_code == 302
 
@@ -235,7 +235,7 @@ def test_redirects_are_not_followed(app: Flask) -> None:
 @pytest.mark.parametrize(
     ("arguments", "at_once"), [({}, False), ({"buffered": False}, False), ({"buffered": True}, True)]
 )
-def test_buffered_response_is_closed(app: Flask, arguments: dict[str, bool], at_once: bool) -> None:
+def test_buffered_is_closed(app: Flask, arguments: dict[str, bool], at_once: bool) -> None:
     closed: list[str] = []
     response = Response("hello")
     response.call_on_close(lambda: closed.append("closed"))
@@ -259,7 +259,7 @@ def asked(client: FlaskClient, *args: Any, **kwargs: Any) -> dict[str, Any]:
         return request.environ
 
 
-def test_remote_address_is_localhost(app: Flask) -> None:
+def test_address_is_localhost(app: Flask) -> None:
     environ = environ_of(app, "/")
     assert environ["REMOTE_ADDR"] == "127.0.0.1"
     assert environ["HTTP_USER_AGENT"] == f"werkzeug/{version('werkzeug')}"
@@ -275,7 +275,7 @@ def test_environ_base_applies_to_requests(app: Flask) -> None:
         assert environ["test.key"] == "yes"
 
 
-def test_environ_base_is_per_client(app: Flask) -> None:
+def test_environ_base_is_own(app: Flask) -> None:
     app.test_client().environ_base["REMOTE_ADDR"] = "10.0.0.1"
     assert app.test_client().environ_base["REMOTE_ADDR"] == "127.0.0.1"
 
@@ -303,7 +303,7 @@ def described(app: Flask, how: str) -> Any:
 
 
 @pytest.mark.parametrize("how", ["environ", "request", "werkzeug", "builder"])
-def test_request_object_can_be_opened(app: Flask, how: str) -> None:
+def test_request_can_be_opened(app: Flask, how: str) -> None:
     bodies: list[bytes] = []
     app.before_request(lambda: bodies.append(request.get_data()))
     environ = asked(app.test_client(), described(app, how))
@@ -455,7 +455,7 @@ def test_two_clients_can_nest(app: Flask, ended: list[str]) -> None:
     assert ended == ["/one", "/other"]
 
 
-def test_clients_of_two_apps_can_nest(app: Flask) -> None:
+def test_clients_of_apps_nest(app: Flask) -> None:
     second = Flask("second")
     with app.test_client() as one, second.test_client() as other:
         one.get("/one")
@@ -503,7 +503,7 @@ def test_transaction_sees_last_session(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("host", ["example.org:8080", "[::1]:8080", "bücher.example"])
-def test_transaction_uses_given_host(app: Flask, host: str) -> None:
+def test_transaction_has_host(app: Flask, host: str) -> None:
     client = app.test_client()
     with client.session_transaction(base_url=f"http://{host}/") as kept:
         kept["visits"] = 41
@@ -518,7 +518,7 @@ def test_transaction_can_remove_values(app: Flask) -> None:
     assert client.get("/visits").get_json() == {"visits": 1}
 
 
-def test_transaction_is_per_client(app: Flask) -> None:
+def test_transaction_is_own(app: Flask) -> None:
     with app.test_client().session_transaction() as kept:
         kept["visits"] = 41
     assert app.test_client().get("/visits").get_json() == {"visits": 1}
@@ -587,12 +587,12 @@ def test_transaction_sets_cookie_of_host(app: Flask) -> None:
     assert visits == [42, 1]
 
 
-def test_transaction_requires_cookies(app: Flask) -> None:
+def test_transaction_needs_cookies(app: Flask) -> None:
     with pytest.raises(RuntimeError, match="use_cookies"), app.test_client(use_cookies=False).session_transaction():
         pass
 
 
-def test_transaction_requires_session(app: Flask) -> None:
+def test_transaction_needs_session(app: Flask) -> None:
     app.secret_key = None
     with pytest.raises(RuntimeError, match="secret key"), app.test_client().session_transaction():
         pass

@@ -148,7 +148,7 @@ def test_each_step_in_order(app: Flask) -> None:
     ]
 
 
-def test_after_this_request_is_a_step(app: Flask) -> None:
+def test_after_this_is_a_step(app: Flask) -> None:
     @app.route("/header")
     def header() -> str:
         @schlenk.after_this_request
@@ -245,7 +245,7 @@ def test_context_without_request_is_recorded(app: Flask) -> None:
     assert way.record["app"] == "shop"
 
 
-def test_custom_contexts_have_names() -> None:
+def test_custom_context_is_named() -> None:
     with trace() as way:
         schlenk._request_ctx_stack.push(object())  # type: ignore[arg-type]
         schlenk._app_ctx_stack.push(object())  # type: ignore[arg-type]
@@ -307,7 +307,7 @@ def test_error_raised_to_caller(app: Flask) -> None:
     assert step(way, kind="request")["result"] is None
 
 
-def test_error_that_leaves_the_block(app: Flask) -> None:
+def test_error_leaves_the_block(app: Flask) -> None:
     app.testing = True
     with pytest.raises(ValueError, match="on purpose"):
         with trace() as way:
@@ -315,7 +315,7 @@ def test_error_that_leaves_the_block(app: Flask) -> None:
     assert step(way, kind="request")["error"] == "ValueError: on purpose"
 
 
-def test_error_reraised_without_name(app: Flask) -> None:
+def test_bare_raise_is_found(app: Flask) -> None:
     class Reraising(Flask):
         def handle_user_exception(self, e: Exception) -> Any:
             raise
@@ -325,7 +325,7 @@ def test_error_reraised_without_name(app: Flask) -> None:
     assert step(way, name="handle_user_exception")["error"] == "ValueError: on purpose"
 
 
-def test_error_that_replaced_another(app: Flask) -> None:
+def test_error_replaces_another(app: Flask) -> None:
     @app.before_request
     def find_user() -> None:
         try:
@@ -367,7 +367,7 @@ def test_error_ignored_by_caller(app: Flask) -> None:
     assert failed == ["wsgi_app", "pop RequestContext", "teardown_request close"]
 
 
-def test_error_handled_during_another(app: Flask) -> None:
+def test_error_during_another(app: Flask) -> None:
     class Replacing(Flask):
         def dispatch_request(self) -> Any:
             try:
@@ -476,13 +476,13 @@ def test_override_is_one_step(app: Flask) -> None:
     assert step(way, name="dispatch_request")["function"].endswith("Shop.dispatch_request")
 
 
-def test_method_patched_on_instance(app: Flask) -> None:
+def test_instance_is_patched(app: Flask) -> None:
     app.make_response = lambda value: Response("patched")  # type: ignore[method-assign]
     way = get(app)
     assert step(way, name="make_response")["function"].endswith("<lambda>")
 
 
-def test_patched_method_finds_hooks(app: Flask) -> None:
+def test_patched_method_has_hooks(app: Flask) -> None:
     @app.before_request
     def load_user() -> None:
         pass
@@ -499,7 +499,7 @@ def test_method_patched_on_class(app: Flask, monkeypatch: pytest.MonkeyPatch) ->
     assert step(get(app), name="dispatch_request")["result"] == "'patched'"
 
 
-def test_methods_with_one_decorator(app: Flask) -> None:
+def test_methods_share_decorator(app: Flask) -> None:
     class Logged(Flask):
         dispatch_request = logged(Flask.dispatch_request)
         make_response = logged(Flask.make_response)
@@ -509,7 +509,7 @@ def test_methods_with_one_decorator(app: Flask) -> None:
     assert len(steps(way, name="dispatch_request")) == len(steps(way, name="make_response")) == 1
 
 
-def test_middleware_is_the_request(app: Flask) -> None:
+def test_middleware_is_a_step(app: Flask) -> None:
     original = app.wsgi_app
 
     def middleware(environ: Any, start_response: Any) -> Any:
@@ -740,7 +740,7 @@ def test_gevent_greenlets_are_told_apart() -> None:
     )
 
 
-def test_killed_greenlet_ends_steps(app: Flask) -> None:
+def test_greenlet_is_killed(app: Flask) -> None:
     greenlet = pytest.importorskip("greenlet")
     app.view_functions["cart"] = lambda: greenlet.getcurrent().parent.switch()
     with trace() as way:
@@ -751,7 +751,7 @@ def test_killed_greenlet_ends_steps(app: Flask) -> None:
     assert steps(way, end=None) == []
 
 
-def test_coroutines_in_another_thread(app: Flask) -> None:
+def test_coroutines_elsewhere(app: Flask) -> None:
     class Asynchronous(Flask):
         def dispatch_request(self) -> Any:
             coroutine = super().dispatch_request()
@@ -847,7 +847,7 @@ def test_nothing_is_recorded_after_block(app: Flask) -> None:
     assert sys.getprofile() is None
 
 
-def test_step_that_is_still_running(app: Flask) -> None:
+def test_step_is_still_running(app: Flask) -> None:
     entered, leave = threading.Event(), threading.Event()
 
     def view() -> str:
@@ -883,7 +883,7 @@ def test_way_can_be_read_in_block(app: Flask) -> None:
 # Other profilers.
 
 
-def test_earlier_profiler_is_called(app: Flask) -> None:
+def test_profiler_is_called_too(app: Flask) -> None:
     seen: set[str] = set()
 
     def profile(frame: Any, event: str, arg: Any) -> None:
@@ -918,7 +918,7 @@ def test_blocks_can_be_nested(app: Flask) -> None:
     assert sys.getprofile() is None
 
 
-def test_profiler_set_in_block_stays(app: Flask) -> None:
+def test_profiler_of_block_stays(app: Flask) -> None:
     def profile(frame: Any, event: str, arg: Any) -> None:
         pass
 
@@ -1010,7 +1010,7 @@ def test_json_is_the_record(app: Flask) -> None:
     assert json.loads(way.to_json()) == way.record
 
 
-def test_pictures_are_of_the_record(app: Flask) -> None:
+def test_pictures_show_record(app: Flask) -> None:
     way = get(app)
     # Read again, it would have the same times, as the block has ended.
     assert way.to_html() == drawing.html(way.record)
@@ -1114,7 +1114,7 @@ def named(steps, *kinds):
 
 
 @needs_flask
-def test_flask_blueprint_and_template() -> None:
+def test_blueprint_and_template() -> None:
     under(
         FLASK
         + """

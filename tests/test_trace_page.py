@@ -148,7 +148,7 @@ def test_page_opens_at_first_step(any_page: Browser) -> None:
     assert any_page.text("h1") == "GET /cart?id=1"
 
 
-def test_down_and_up_draw_each_step(any_page: Browser) -> None:
+def test_arrows_draw_each_step(any_page: Browser) -> None:
     for number in (1, 2, 3, 4, 4):
         any_page.press("ArrowDown")
         assert drawn(any_page) == expected(number)
@@ -214,7 +214,7 @@ def playing(window: Browser, tmp_path: Path) -> Iterator[Browser]:
 TIMER = "tick = null; setInterval = (call) => { tick = call; return 1; }; clearInterval = () => { tick = null; };"
 
 
-def test_play_draws_steps_in_order(playing: Browser) -> None:
+def test_play_draws_in_order(playing: Browser) -> None:
     playing.click("#play")
     for number in (1, 2, 3, 4):
         assert playing.text("#play") == "Pause"
@@ -261,26 +261,26 @@ def test_play_needs_no_help(page: Browser) -> None:
     assert drawn(page) == expected(4)
 
 
-def test_space_presses_focused_button(page: Browser) -> None:
+def test_space_presses_button(page: Browser) -> None:
     page.run("document.querySelector('#next').focus()")
     page.press(" ")
     assert drawn(page) == expected(1)
     assert page.text("#play") == "Play"
 
 
-def test_popped_contexts_are_marked(page: Browser) -> None:
+def test_popped_are_marked(page: Browser) -> None:
     page.click("#step-3 .row")
     assert page.text(".app .popped").split("\n") == ["shop", "popped"]
     assert page.text(".request .popped").split("\n") == ["GET /cart", "popped"]
 
 
-def test_pushed_contexts_are_marked(page: Browser) -> None:
+def test_pushed_are_marked(page: Browser) -> None:
     page.click("#step-1 .row")
     assert page.text(".app .pushed").split("\n") == ["shop", "pushed"]
     assert page.text(".request .pushed").split("\n") == ["GET /cart", "pushed"]
 
 
-def test_details_are_those_of_step(page: Browser) -> None:
+def test_details_are_of_step(page: Browser) -> None:
     page.click("#step-2 .row")
     shown = page.text("#detail").split("\n")
     assert [shown[0], *filter(None, shown[1:])] == [
@@ -355,7 +355,7 @@ def test_screen_reader_finds_list(page: Browser) -> None:
     assert "worker-1" in options[4]["name"]
 
 
-def test_screen_reader_finds_controls(page: Browser) -> None:
+def test_controls_are_named(page: Browser) -> None:
     assert [node["name"] for node in nodes(page, "button")] == ["Back", "Play", "Next"]
     assert [node["name"] for node in nodes(page, "slider")] == ["Step"]
     # Chromium's tree does not have this text.
@@ -364,7 +364,7 @@ def test_screen_reader_finds_controls(page: Browser) -> None:
     assert names == ["Application contexts", "Request contexts"]
 
 
-def test_screen_reader_hears_changes(page: Browser) -> None:
+def test_changes_are_announced(page: Browser) -> None:
     (status,) = nodes(page, "status")
     assert status["live"] == "polite"
     heard = []
@@ -427,13 +427,13 @@ def test_policy_blocks_network(page: Browser) -> None:
     page.complaints.clear()
 
 
-def test_policy_blocks_other_scripts(page: Browser) -> None:
+def test_policy_blocks_scripts(page: Browser) -> None:
     page.run("document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = 1'}))")
     assert page.run("window.ran") is None
     assert "Content Security Policy" in page.next_complaint()
 
 
-def test_recorded_request_is_drawn(window: Browser, tmp_path: Path) -> None:
+def test_recording_is_drawn(window: Browser, tmp_path: Path) -> None:
     app = Flask("shop")
 
     @app.before_request

@@ -28,7 +28,7 @@ def asked(app: Flask | None = None, **arguments: Any) -> Iterator[Flask]:
         yield app
 
 
-def test_classes_inherit_werkzeugs() -> None:
+def test_classes_extend_werkzeugs() -> None:
     assert issubclass(Request, WerkzeugRequest)
     assert issubclass(Response, WerkzeugResponse)
 
@@ -46,7 +46,7 @@ def test_unmatched_request_has_no_rule() -> None:
     ("endpoint", "blueprint"),
     [("index", None), ("shop.index", "shop"), ("shop.cart.index", "shop.cart"), (".index", "")],
 )
-def test_blueprint_is_endpoint_prefix(endpoint: str, blueprint: str | None) -> None:
+def test_blueprint_is_prefix(endpoint: str, blueprint: str | None) -> None:
     new = Request(create_environ())
     new.url_rule = Rule("/", endpoint=endpoint)
     assert new.endpoint == endpoint
@@ -57,7 +57,7 @@ def test_blueprint_is_endpoint_prefix(endpoint: str, blueprint: str | None) -> N
 
 
 @pytest.mark.parametrize(("sent", "name"), [("Basic YWRhOng=", "ada"), ("Basic \x80", None), ("Basic a", None)])
-def test_invalid_credentials_are_none(sent: str, name: str | None) -> None:
+def test_bad_credentials_are_none(sent: str, name: str | None) -> None:
     authorization = Request(create_environ(environ_base={"HTTP_AUTHORIZATION": sent})).authorization
     assert (authorization and authorization.username) == name
 
@@ -67,11 +67,11 @@ class Mutable(Request):
 
 
 @pytest.mark.parametrize("headers", [{}, {"Cookie": "a=b"}])
-def test_cookie_class_can_be_replaced(headers: dict[str, str]) -> None:
+def test_cookie_class_is_used(headers: dict[str, str]) -> None:
     assert type(Mutable(create_environ(headers=headers)).cookies) is MultiDict
 
 
-def test_empty_cookies_are_not_shared() -> None:
+def test_cookies_are_not_shared() -> None:
     assert Request(create_environ()).cookies is not Request(create_environ()).cookies
 
 
@@ -79,7 +79,7 @@ def test_empty_cookies_are_not_shared() -> None:
 
 
 @pytest.mark.parametrize("limit", [None, 7])
-def test_body_limit_comes_from_config(app: Flask, limit: int | None) -> None:
+def test_limit_is_from_config(app: Flask, limit: int | None) -> None:
     app.config["MAX_CONTENT_LENGTH"] = limit
     with asked(app):
         assert request.max_content_length == limit
@@ -134,12 +134,12 @@ def test_invalid_json_without_app_raises() -> None:
     assert "line 1" not in str(raised.value.description)
 
 
-def test_invalid_json_can_be_ignored() -> None:
+def test_silent_json_is_none() -> None:
     with asked(data="{no", content_type="application/json"):
         assert request.get_json(silent=True) is None
 
 
-def test_other_mimetype_gives_none() -> None:
+def test_other_mimetype_is_none() -> None:
     with asked(data="{}", content_type="text/plain"):
         assert request.get_json() is None
         assert request.json is None
@@ -195,7 +195,7 @@ def test_unsent_file_error_hides_from_client(debugged: Flask) -> None:
     assert b"multipart" not in response.data
 
 
-def test_unknown_file_raises_in_debug(debugged: Flask) -> None:
+def test_unknown_file_raises(debugged: Flask) -> None:
     with asked(debugged, **form(photo="me.png")), pytest.raises(BadRequestKeyError):
         request.files["other"]
 
@@ -236,7 +236,7 @@ def test_multipart_without_file_raises(debugged: Flask) -> None:
 # Responses
 
 
-def test_response_defaults_to_html() -> None:
+def test_response_is_html() -> None:
     assert Response("").mimetype == "text/html"
     assert Response("", mimetype="text/plain").mimetype == "text/plain"
 

@@ -105,7 +105,7 @@ def app(app: Flask) -> Flask:
         ("/fails", "GET", b"", 500, None),
     ],
 )
-def test_responses_conform_to_wsgi(
+def test_responses_are_valid(
     app: Flask, path: str, method: str, body: bytes, status: int, answer: bytes | None
 ) -> None:
     served = Served(validator(app), path, method, body)
@@ -114,7 +114,7 @@ def test_responses_conform_to_wsgi(
         assert served.body == answer
 
 
-def test_validator_detects_violations() -> None:
+def test_violations_are_detected() -> None:
     app = Flask("wrong")
     app.wsgi_app = lambda environ, start_response: ["text"]
     assert "AssertionError" in Served(validator(app)).errors.getvalue()
@@ -150,7 +150,7 @@ def test_stream_keeps_contexts_until_close(app: Flask) -> None:
     assert _app_ctx_stack.top is None
 
 
-def test_call_on_close_runs_on_close(app: Flask) -> None:
+def test_call_on_close_runs(app: Flask) -> None:
     closed: list[str] = []
     app.after_request(lambda response: response.call_on_close(lambda: closed.append("closed")) and response)
     environ: dict[str, Any] = {}
@@ -253,7 +253,7 @@ class Authenticated:
         return self.application(environ, start_response)
 
 
-def test_middleware_wraps_wsgi_app(app: Flask) -> None:
+def test_middleware_wraps_app(app: Flask) -> None:
     app.wsgi_app = Prefixed(app.wsgi_app, "/shop")
     assert isinstance(app, Flask)
     assert [Served(validator(app), path).status for path in ("/shop/", "/")] == [200, 404]
@@ -264,7 +264,7 @@ def test_client_uses_middleware(app: Flask) -> None:
     assert [app.test_client().get(path).status_code for path in ("/shop/", "/")] == [200, 404]
 
 
-def test_middleware_prefix_is_in_urls(app: Flask) -> None:
+def test_prefix_is_in_urls(app: Flask) -> None:
     app.add_url_rule("/url", "url", lambda: url_for("index"))
     app.wsgi_app = Prefixed(app.wsgi_app, "/shop")
     assert Served(app, "/shop/url").body == b"/shop/"
@@ -301,7 +301,7 @@ def test_middleware_catches_propagated_error(app: Flask) -> None:
     assert served.body == b"caught"
 
 
-def test_middleware_can_limit_rate(app: Flask) -> None:
+def test_rate_can_be_limited(app: Flask) -> None:
     app.wsgi_app = RateLimit(app.wsgi_app, 2)
     addresses = ["10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.2"]
     answers = [Served(validator(app), REMOTE_ADDR=address) for address in addresses]
@@ -334,7 +334,7 @@ def test_rate_limit_holds_under_concurrency(app: Flask) -> None:
     assert Counter(statuses) == {200: 3, 429: 5}
 
 
-def test_middleware_can_authenticate(app: Flask) -> None:
+def test_middleware_authenticates(app: Flask) -> None:
     app.add_url_rule("/who", "who", lambda: str(request.remote_user))
     app.wsgi_app = Authenticated(app.wsgi_app, {"ada": "lovelace"})
     authorization = "Basic " + b64encode(b"ada:lovelace").decode()
@@ -345,7 +345,7 @@ def test_middleware_can_authenticate(app: Flask) -> None:
     assert ada.body == b"ada"
 
 
-def test_middleware_can_be_stacked(app: Flask) -> None:
+def test_middleware_stacks(app: Flask) -> None:
     app.wsgi_app = RateLimit(Authenticated(app.wsgi_app, {"ada": "lovelace"}), 1)
     assert [Served(validator(app), REMOTE_ADDR="10.0.0.1").status for _ in range(2)] == [401, 429]
 
@@ -375,12 +375,12 @@ def test_app_can_be_mounted_in_another(app: Flask, inner: Flask) -> None:
     ]
 
 
-def test_view_may_return_another_app(app: Flask, inner: Flask) -> None:
+def test_view_may_return_app(app: Flask, inner: Flask) -> None:
     app.add_url_rule("/page", "page", lambda: inner)
     assert Served(validator(app), "/page").body == b"inner /page"
 
 
-def test_view_may_call_another_app(app: Flask, inner: Flask) -> None:
+def test_view_may_call_app(app: Flask, inner: Flask) -> None:
     inner.before_request(lambda: setattr(g, "name", "inner"))
 
     @app.route("/outer")
@@ -405,7 +405,7 @@ def test_failing_inner_app_keeps_outer(app: Flask, inner: Flask) -> None:
     assert Served(app, "/outer").body == b"500 True shop"
 
 
-def test_recursion_shares_app_context(app: Flask) -> None:
+def test_recursion_shares_context(app: Flask) -> None:
     app.add_url_rule(
         "/depth", "depth", lambda: f"{len(_request_ctx_stack._local.stack)} {len(_app_ctx_stack._local.stack)}"
     )

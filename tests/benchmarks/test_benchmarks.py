@@ -38,13 +38,13 @@ def made_up(**times: dict[str, float]) -> dict[str, Any]:
     }
 
 
-def test_every_work_item_is_measured() -> None:
+def test_all_work_is_measured() -> None:
     found = rounds(SCHLENK, 1, TINY)["schlenk"]
     assert tuple(found["times"]) == (*LOCALS, *REQUESTS)
     assert min(found["times"].values()) > 0
 
 
-def test_extra_figures_are_measured() -> None:
+def test_extras_are_measured() -> None:
     pytest.importorskip("greenlet")
     settings = {**TINY, "threads": [1, 2], "requests": 2, "greenlets": [1, 3], "contexts": 2}
     found = rounds(SCHLENK, 1, {**TINY, "only": "nothing"}, settings)["schlenk"]["scale"]
@@ -93,19 +93,19 @@ def test_dictionary_floor_covers_locals() -> None:
         loop(work)(1)
 
 
-def test_wrong_status_is_not_measured() -> None:
+def test_wrong_status_is_refused() -> None:
     hello = flask_calls("schlenk")["hello"]
     with pytest.raises(ValueError, match=r"/elsewhere is 404 .* instead of 200"):
         answer(hello._replace(environ=environ("/elsewhere")))
 
 
-def test_wrong_body_is_not_measured() -> None:
+def test_wrong_body_is_refused() -> None:
     hello = flask_calls("schlenk")["hello"]
     with pytest.raises(ValueError, match="b'Hello, World!' instead of 200 b'hello'"):
         answer(hello._replace(body=b"hello"))
 
 
-def test_loop_repeats_unrolled_work() -> None:
+def test_loop_repeats_work() -> None:
     done: list[int] = []
     loop(Work("done.append(1)", {"done": done}, 3))(5)
     assert len(done) == 15
@@ -127,7 +127,7 @@ def test_instructions_exclude_overhead(tmp_path: Path) -> None:
     assert counts([("hello", 20), ("404", 10)], tmp_path) == {"hello": 100.0, "404": 10.0}
 
 
-def test_table_shows_times_and_ratio() -> None:
+def test_table_shows_ratio() -> None:
     results = made_up(
         schlenk={"hello": 2_000.0, "404": 9.0}, Werkzeug={"hello": 1_000.0}, Flask={"hello": 8_000.4, "404": 10.0}
     )
@@ -145,7 +145,7 @@ def test_empty_table_is_omitted() -> None:
 
 
 @pytest.mark.parametrize(("python", "limit", "met"), [("3.11.7", 0.25, False), ("3.13.0", 0.5, True)])
-def test_goal_limit_depends_on_python(python: str, limit: float, met: bool) -> None:
+def test_goal_depends_on_python(python: str, limit: float, met: bool) -> None:
     (outcome,) = outcomes(made_up(schlenk={"proxy read": 40.0}, Flask={"proxy read": 100.0}), python)
     assert outcome == Outcome("proxy read", "Flask", limit, 0.4)
     assert outcome.met is met
@@ -166,7 +166,7 @@ def test_scaling_and_memory_goals() -> None:
     assert memory == Outcome("bytes of an open context", "Flask", 1.0, 0.9)
 
 
-def test_bar_length_is_proportional() -> None:
+def test_bars_are_proportional() -> None:
     results = made_up(schlenk={"hello": 30.0}, Flask={"hello": 60.0}, Flask_1_1_4={}, Werkzeug={"hello": 15.0})
     drawing = ElementTree.fromstring(report.chart(results))
     lengths = [float(bar.get("width", "")) for bar in drawing.iter(f"{SVG}rect") if bar.get("y") != "18"]
@@ -174,7 +174,7 @@ def test_bar_length_is_proportional() -> None:
     assert {text.text for text in drawing.iter(f"{SVG}text")} >= {"hello", "30 ns", "60 ns", "schlenk", "Flask 3.2"}
 
 
-def test_saved_results_can_be_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_saved_results_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written, drawn = tmp_path / "results.json", tmp_path / "results.svg"
     written.write_text(json.dumps(made_up(schlenk={"hello": 30.0}, Flask={"hello": 60.0})))
     main(["--load", str(written), "--goals", "--plot", str(drawn)])
@@ -188,7 +188,7 @@ def test_saved_results_can_be_shown(tmp_path: Path, capsys: pytest.CaptureFixtur
 PAGE = "".join(f"{minor}\n<!-- measured on Python {minor} -->\nold\n<!-- end -->\n" for minor in ("3.1", "3.11", "3.9"))
 
 
-def test_page_is_updated_per_python() -> None:
+def test_page_is_per_python() -> None:
     assert report.page(PAGE, "3.11.7", "new \\1") == PAGE.replace("3.11 -->\nold", "3.11 -->\nnew \\1")
 
 

@@ -23,7 +23,7 @@ def test_each_has_its_own_g(app: RecordingApp) -> None:
         assert g.user == "ada"
 
 
-def test_builds_urls_for_server_name(app: RecordingApp) -> None:
+def test_builds_urls(app: RecordingApp) -> None:
     app.config["SERVER_NAME"] = "localhost:8000"
     app.add_url_rule("/page", "page")
     with app.app_context():
@@ -59,7 +59,7 @@ def test_teardown_runs_on_exit(app: RecordingApp) -> None:
     assert app.torn == [("app", None)]
 
 
-def test_is_current_during_teardown(app: RecordingApp) -> None:
+def test_teardown_has_context(app: RecordingApp) -> None:
     seen = []
     app.teardown_appcontext(lambda error: seen.append(current_app._get_current_object()))
     with app.app_context():
@@ -67,7 +67,7 @@ def test_is_current_during_teardown(app: RecordingApp) -> None:
     assert seen == [app]
 
 
-def test_teardown_runs_on_last_pop(app: RecordingApp) -> None:
+def test_last_pop_tears_down(app: RecordingApp) -> None:
     context = app.app_context()
     with context:
         with context:
@@ -108,7 +108,7 @@ def test_pop_passes_handled_error(app: RecordingApp, error: Exception) -> None:
     assert app.torn == [("app", error)]
 
 
-def test_exit_ignores_handled_error(app: RecordingApp, error: Exception) -> None:
+def test_exit_ignores_handled(app: RecordingApp, error: Exception) -> None:
     try:
         raise error
     except ValueError:
@@ -124,7 +124,7 @@ def test_pop_passes_given_error(app: RecordingApp, error: Exception) -> None:
     assert app.torn == [("app", error)]
 
 
-def test_failing_teardown_still_pops(app: RecordingApp) -> None:
+def test_failed_teardown_pops(app: RecordingApp) -> None:
     app.teardown_appcontext(fail)
     with pytest.raises(ZeroDivisionError), app.app_context():
         pass
@@ -147,7 +147,7 @@ def test_pop_unpushed_raises(app: RecordingApp) -> None:
     assert app.torn == []
 
 
-def test_pop_in_other_thread_raises(app: RecordingApp) -> None:
+def test_pop_elsewhere_raises(app: RecordingApp) -> None:
     with app.app_context() as context:
         with pytest.raises(AssertionError, match="empty"):
             in_thread(context.pop)
@@ -155,7 +155,7 @@ def test_pop_in_other_thread_raises(app: RecordingApp) -> None:
         assert app.torn == []
 
 
-def test_leak_of_teardown_is_removed(app: RecordingApp) -> None:
+def test_teardown_leak_is_removed(app: RecordingApp) -> None:
     app.teardown_appcontext(lambda error: RecordingApp("left").app_context().push())
     with pytest.raises(AssertionError, match="was not popped"), app.app_context():
         pass
@@ -186,7 +186,7 @@ def test_exit_tears_down_missing_context(app: RecordingApp) -> None:
         assert app.torn == [("app", None)]
 
 
-def test_error_hides_leaked_context(app: RecordingApp, error: Exception) -> None:
+def test_error_hides_leak(app: RecordingApp, error: Exception) -> None:
     with pytest.raises(ValueError, match="an error"), app.app_context():
         fail_after(RecordingApp("left").app_context().push, error)
     assert tops() == NOTHING

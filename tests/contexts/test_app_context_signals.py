@@ -11,7 +11,7 @@ from tests.support.contexts import NOTHING, RecordingApp, fail, tops
 from tests.support.requirements import needs_blinker
 
 
-def test_pushed_is_sent_after_push(app: RecordingApp, record: Any) -> None:
+def test_pushed_is_sent_last(app: RecordingApp, record: Any) -> None:
     sent = record(signals.appcontext_pushed)
     with app.app_context() as context:
         assert sent == [(None, context, {})]
@@ -24,7 +24,7 @@ def test_popped_is_sent_after_pop(app: RecordingApp, record: Any) -> None:
     assert sent == [(None, None, {})]
 
 
-def test_tearing_down_carries_error(app: RecordingApp, record: Any, error: Exception) -> None:
+def test_signal_carries_error(app: RecordingApp, record: Any, error: Exception) -> None:
     sent = record(signals.appcontext_tearing_down)
     with pytest.raises(ValueError, match="an error"), app.app_context() as context:
         raise error
@@ -62,7 +62,7 @@ def test_failing_receiver_leaks_nothing(app: RecordingApp) -> None:
 
 
 @needs_blinker
-def test_failed_push_can_be_repeated(app: RecordingApp) -> None:
+def test_failed_push_may_repeat(app: RecordingApp) -> None:
     context = app.app_context()
     with signals.appcontext_pushed.connected_to(fail), pytest.raises(ZeroDivisionError):
         context.push()

@@ -48,7 +48,7 @@ def test_copy_has_own_flashes_and_functions(app: RecordingApp) -> None:
 
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
-def test_copy_is_current_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
+def test_copy_works_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
     with app.test_request_context("/page") as context:
         session["user"] = "ada"
         work = copy_current_request_context(lambda: (request.path, session["user"], _request_ctx_stack.top))
@@ -58,7 +58,7 @@ def test_copy_is_current_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
     assert inside is not context
 
 
-def test_copy_shares_session_changes(app: RecordingApp) -> None:
+def test_copy_shares_session(app: RecordingApp) -> None:
     with app.test_request_context():
         in_thread(copy_current_request_context(lambda: session.update(user="ada")))
         assert session["user"] == "ada"
@@ -70,13 +70,13 @@ def test_copy_elsewhere_has_new_g(app: RecordingApp) -> None:
         assert in_thread(copy_current_request_context(lambda: "user" in g)) is False
 
 
-def test_copy_in_same_thread_shares_g(app: RecordingApp) -> None:
+def test_copy_may_share_g(app: RecordingApp) -> None:
     with app.test_request_context():
         g.user = "ada"
         assert copy_current_request_context(lambda: g.user)() == "ada"
 
 
-def test_function_receives_arguments(app: RecordingApp) -> None:
+def test_arguments_are_passed(app: RecordingApp) -> None:
     with app.test_request_context():
         assert copy_current_request_context(lambda *args, **kwargs: (args, kwargs))(1, b=2) == ((1,), {"b": 2})
 
@@ -92,7 +92,7 @@ def test_function_keeps_its_name(app: RecordingApp) -> None:
     assert work.__doc__ == "Work hard."
 
 
-def test_copy_is_made_at_decoration(app: RecordingApp) -> None:
+def test_decorating_copies(app: RecordingApp) -> None:
     with app.test_request_context("/then"):
         work = copy_current_request_context(lambda: request.path)
     with app.test_request_context("/now"):
@@ -121,7 +121,7 @@ def test_error_reaches_teardown_and_caller(app: RecordingApp) -> None:
         assert app.torn == [("request", caught.value), ("app", caught.value)]
 
 
-def test_failed_call_can_be_repeated(app: RecordingApp) -> None:
+def test_failed_call_may_repeat(app: RecordingApp) -> None:
     with app.test_request_context():
         work = copy_current_request_context(lambda number: 1 // number)
         with pytest.raises(ZeroDivisionError):
@@ -255,7 +255,7 @@ def test_call_skips_others_preserved_context(app: RecordingApp) -> None:
         in_thread(preserve)
 
 
-def test_copy_outside_request_raises() -> None:
+def test_copy_outside_raises() -> None:
     with pytest.raises(RuntimeError, match="outside of request context"):
         copy_current_request_context(lambda: None)
 

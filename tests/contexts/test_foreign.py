@@ -77,7 +77,7 @@ def test_leaked_mock_is_named(stack: Any, mock: Any) -> None:
     assert stack.top is None
 
 
-def test_app_may_be_named_by_proxy(app: RecordingApp) -> None:
+def test_app_may_be_a_proxy(app: RecordingApp) -> None:
     """A context whose `app` is a proxy is one of the same application."""
     with app.app_context() as outer:
         with ctx.RequestContext(current_app, create_environ("/")):  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ def namespace() -> _AppCtxGlobals:
     return namespace
 
 
-def test_get_returns_value_or_default(namespace: _AppCtxGlobals) -> None:
+def test_get_has_default(namespace: _AppCtxGlobals) -> None:
     assert namespace.get("user") == "ada"
     assert namespace.get("age") is None
     assert namespace.get("age", 36) == 36
@@ -37,11 +37,11 @@ def test_pop_returns_default(namespace: _AppCtxGlobals, default: Any) -> None:
     assert namespace.pop("age", default) is default
 
 
-def test_pop_prefers_value_to_default(namespace: _AppCtxGlobals) -> None:
+def test_pop_has_default(namespace: _AppCtxGlobals) -> None:
     assert namespace.pop("user", None) == "ada"
 
 
-def test_pop_missing_raises_key_error(namespace: _AppCtxGlobals) -> None:
+def test_pop_missing_raises(namespace: _AppCtxGlobals) -> None:
     with pytest.raises(KeyError, match="age"):
         namespace.pop("age")
 
@@ -53,7 +53,7 @@ def test_setdefault_returns_or_sets_value(namespace: _AppCtxGlobals) -> None:
     assert vars(namespace) == {"user": "ada", "age": 36, "place": None}
 
 
-def test_supports_in_and_iteration(namespace: _AppCtxGlobals) -> None:
+def test_in_and_iteration_work(namespace: _AppCtxGlobals) -> None:
     assert "user" in namespace
     assert "age" not in namespace
     assert list(namespace) == ["user"]

@@ -138,7 +138,7 @@ def test_stream_that_goes_on_shares_g(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_second_stream_keeps_its_g(app: RecordingApp) -> None:
+def test_second_stream_has_own_g(app: RecordingApp) -> None:
     streams = []
 
     @app.route("/two")
@@ -175,7 +175,7 @@ def test_second_stream_keeps_its_g_elsewhere(app: RecordingApp, elsewhere: Any) 
     assert tops() == NOTHING
 
 
-def test_stream_puts_contexts_back(app: RecordingApp) -> None:
+def test_stream_puts_back(app: RecordingApp) -> None:
     with app.app_context() as around:
         stream = get(app, "/stream/ada")
         with Flask("above").test_request_context() as above:
@@ -188,14 +188,14 @@ def test_stream_puts_contexts_back(app: RecordingApp) -> None:
         assert _app_ctx_stack.entries() == [around]
 
 
-def test_outer_app_context_is_shared(app: RecordingApp) -> None:
+def test_outer_context_is_shared(app: RecordingApp) -> None:
     with app.app_context():
         stream = get(app, "/stream/ada")
         assert b"".join(get(app, "/user")) == b"ada"
         stream.close()
 
 
-def test_stream_outlives_app_context(app: RecordingApp) -> None:
+def test_stream_outlives_app(app: RecordingApp) -> None:
     def parts() -> Iterator[bool]:
         for _ in range(2):
             yield has_app_context()
@@ -219,7 +219,7 @@ def test_stream_goes_on_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
 
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
-def test_stream_is_closed_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
+def test_stream_ends_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
     elsewhere(lambda: None)
     stream = get(app, "/stream/ada")
     elsewhere(stream.close)
@@ -227,7 +227,7 @@ def test_stream_is_closed_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
     assert tops() == NOTHING
 
 
-def test_stream_outlives_its_thread(app: RecordingApp) -> None:
+def test_stream_outlives_thread(app: RecordingApp) -> None:
     stream = in_thread(lambda: get(app, "/stream/ada"))
     assert list(stream) == [b"ada /stream/ada"] * 3
     stream.close()
@@ -333,7 +333,7 @@ def test_block_is_closed_in_another_thread(app: RecordingApp, hold: Any) -> None
     assert tops() == NOTHING
 
 
-def test_late_block_leaves_push_alone(app: RecordingApp) -> None:
+def test_late_block_leaves_push(app: RecordingApp) -> None:
     block: Any = held(app)
     next(block)
     with Flask("other").app_context():

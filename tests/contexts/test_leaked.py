@@ -22,7 +22,7 @@ def test_leaked_by_teardown_is_removed(app: RecordingApp, what: Any) -> None:
 
 
 @pytest.mark.parametrize("what", [Flask.app_context, Flask.test_request_context])
-def test_leaked_in_block_is_removed(app: RecordingApp, what: Any) -> None:
+def test_leaked_is_removed(app: RecordingApp, what: Any) -> None:
     with pytest.raises(AssertionError, match="was not popped"), app.test_request_context():
         leave(what)()
     assert tops() == NOTHING
@@ -39,13 +39,13 @@ def test_removed_above_second_push_only(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_foreign_object_is_removed(app: RecordingApp) -> None:
+def test_object_is_removed(app: RecordingApp) -> None:
     with pytest.raises(AssertionError, match=r"\[None\] was pushed above it"), app.test_request_context():
         _request_ctx_stack.push(None)  # type: ignore[arg-type]
     assert _request_ctx_stack._local.__storage__ == {}
 
 
-def test_error_hides_leaked_context(app: RecordingApp, error: Exception) -> None:
+def test_error_hides_leak(app: RecordingApp, error: Exception) -> None:
     context = app.test_request_context()
     context.push()
     leave(Flask.test_request_context)()

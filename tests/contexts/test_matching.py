@@ -34,7 +34,7 @@ def test_routing_error_is_stored(app: RecordingApp, path: str, method: str, erro
         assert request.view_args is None
 
 
-def test_match_request_finds_endpoint(app: RecordingApp) -> None:
+def test_match_finds_endpoint(app: RecordingApp) -> None:
     app.add_url_rule("/page", "page")
     context = app.test_request_context("/page")
     assert context.request.url_rule is None
@@ -108,7 +108,7 @@ def test_rejected_value_tries_next_rule(choosy: RecordingApp, path: str, method:
     assert [found(choosy, path, method) for _ in range(2)] == [answer, answer]
 
 
-def test_rejecting_rule_stays_in_map(choosy: RecordingApp) -> None:
+def test_rule_stays_in_map(choosy: RecordingApp) -> None:
     assert found(choosy, "/30")[0] == "large"
     assert found(choosy, "/4")[0] == "small"
     choosy.add_url_rule("/<float(min=50):number>", "float")

@@ -81,7 +81,7 @@ def test_foreign_context_gone_in_teardown() -> None:
 
 
 @pytest.mark.parametrize("take", TAKING.values(), ids=TAKING)
-def test_missing_in_block_is_reported(app: RecordingApp, take: Any) -> None:
+def test_missing_is_reported(app: RecordingApp, take: Any) -> None:
     with pytest.raises(AssertionError, match="removed from the stack while it was in use"), app.test_request_context():
         take()
     assert tops() == NOTHING
@@ -97,7 +97,7 @@ def test_error_is_cause_of_missing_context(app: RecordingApp, take: Any, error: 
 
 
 @pytest.mark.parametrize("take", [_app_ctx_stack.pop, lambda: _app_ctx_stack.top.pop()])  # type: ignore[union-attr]
-def test_missing_belongs_to_last_push(app: RecordingApp, take: Any) -> None:
+def test_missing_is_of_last_push(app: RecordingApp, take: Any) -> None:
     with app.app_context(), app.test_request_context() as context, RecordingApp("between").app_context():
         context.push()
         take()

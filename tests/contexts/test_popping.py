@@ -82,7 +82,7 @@ async def cross(make: Callable[[], Any]) -> None:
 
 
 @pytest.mark.parametrize("make", [Flask.app_context, Flask.test_request_context])
-def test_refusal_names_asyncio_tasks(app: RecordingApp, make: Any) -> None:
+def test_refusal_names_tasks(app: RecordingApp, make: Any) -> None:
     with pytest.raises(AssertionError, match=r"asyncio tasks .* `_request_ctx_stack.__ident_func__ = .*context_ident`"):
         asyncio.run(cross(lambda: make(app)))
     _request_ctx_stack.__release_local__()
@@ -248,7 +248,7 @@ def test_environ_releases_request(app: RecordingApp) -> None:
     assert context.request.environ["werkzeug.request"] is None
 
 
-def test_failing_teardown_still_pops(app: RecordingApp) -> None:
+def test_failed_teardown_pops(app: RecordingApp) -> None:
     app.teardown_request(fail)
     with pytest.raises(ZeroDivisionError), app.test_request_context():
         pass
@@ -272,7 +272,7 @@ def test_pop_unpushed_raises(app: RecordingApp) -> None:
     assert app.torn == []
 
 
-def test_pop_once_too_often_raises(app: RecordingApp) -> None:
+def test_extra_pop_raises(app: RecordingApp) -> None:
     with app.test_request_context() as outer:
         context = app.test_request_context()
         with context:
@@ -292,13 +292,13 @@ def test_pop_below_request_context_raises(app: RecordingApp) -> None:
     assert app.torn == [("request", None), ("request", None), ("app", None)]
 
 
-def test_refusal_names_other_context(app: RecordingApp) -> None:
+def test_refusal_names_the_top(app: RecordingApp) -> None:
     with app.test_request_context("/a") as below, app.test_request_context("/b"):
         with pytest.raises(AssertionError, match=r"on top is <RequestContext .*/b"):
             below.pop()
 
 
-def test_pop_below_app_context_raises(app: RecordingApp) -> None:
+def test_pop_below_app_raises(app: RecordingApp) -> None:
     with app.test_request_context() as below, RecordingApp("other").app_context() as above:
         with pytest.raises(AssertionError, match="wrong context"):
             below.pop()
@@ -306,7 +306,7 @@ def test_pop_below_app_context_raises(app: RecordingApp) -> None:
         assert app.torn == []
 
 
-def test_pop_in_other_thread_raises(app: RecordingApp) -> None:
+def test_pop_elsewhere_raises(app: RecordingApp) -> None:
     with app.test_request_context() as context:
         with pytest.raises(AssertionError, match="empty"):
             in_thread(context.pop)

@@ -21,7 +21,7 @@ def test_preserved_for_client_in_block(app: RecordingApp, preserving: RequestCon
     assert app.torn == [("request", None), ("app", None)]
 
 
-def test_leaked_above_it_is_removed(preserving: RequestContext) -> None:
+def test_leaked_above_is_removed(preserving: RequestContext) -> None:
     preserving.push()
     leave(Flask.test_request_context)()
     with pytest.raises(AssertionError, match="was not popped"):
@@ -127,7 +127,7 @@ def test_teardown_receives_stored_error(app: RecordingApp, preserving: RequestCo
         assert app.torn == [("request", error), ("app", error)]
 
 
-def test_popped_context_forgets_error(preserving: RequestContext, error: Exception) -> None:
+def test_pop_forgets_error(preserving: RequestContext, error: Exception) -> None:
     with pytest.raises(ValueError, match="an error"), preserving:
         raise error
     preserving.pop(None)
@@ -250,7 +250,7 @@ def test_interrupted_pop_at_end_of_client(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_refused_pop_at_end_of_client(app: RecordingApp) -> None:
+def test_refused_at_end_of_client(app: RecordingApp) -> None:
     client = app.test_client()
     client.__enter__()
     client.get("/")

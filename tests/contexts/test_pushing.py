@@ -72,7 +72,7 @@ def test_other_apps_context_is_not_reused(app: RecordingApp) -> None:
         assert tops() == (None, below)
 
 
-def test_equal_apps_have_own_contexts() -> None:
+def test_equal_apps_are_apart() -> None:
     class Equal(RecordingApp):
         def __eq__(self, other: object) -> bool:
             return True
@@ -97,7 +97,7 @@ def test_nested_requests_share_g(app: RecordingApp) -> None:
         assert g.user == "ada"
 
 
-def test_teardown_runs_on_last_pop(app: RecordingApp) -> None:
+def test_last_pop_tears_down(app: RecordingApp) -> None:
     context = app.test_request_context()
     with context:
         with context:

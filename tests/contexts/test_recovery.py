@@ -25,7 +25,7 @@ from tests.support.contexts import NOTHING, Interrupting, RecordingApp, fail, to
 from tests.support.execution import in_thread
 
 
-def test_failed_push_pops_app_context(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_push_pops_app(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_request_ctx_stack, "push", fail)
     with pytest.raises(ZeroDivisionError):
         app.test_request_context().push()
@@ -58,7 +58,7 @@ def failing_app(preserve: bool) -> Flask:
     return app
 
 
-def test_failed_end_leaves_no_context() -> None:
+def test_failed_end_leaves_none() -> None:
     with pytest.raises(ZeroDivisionError):
         failing_app(preserve=False).test_client().get("/")
     assert tops() == NOTHING
@@ -129,7 +129,7 @@ def test_delegating_context_is_served(app: RecordingApp) -> None:
 
 
 @pytest.mark.parametrize("use", [stream_with_context, copy_current_request_context])
-def test_own_context_class_is_kept(app: RecordingApp, use: Any) -> None:
+def test_own_class_is_kept(app: RecordingApp, use: Any) -> None:
     app.add_url_rule("/", "index")
     with OwnContext(app, create_environ("/")):
         parts = use(lambda: iter(["part"]))
@@ -138,7 +138,7 @@ def test_own_context_class_is_kept(app: RecordingApp, use: Any) -> None:
     assert tops() == NOTHING
 
 
-def test_own_context_class_is_served(app: RecordingApp) -> None:
+def test_own_class_is_served(app: RecordingApp) -> None:
     app.request_context = lambda environ: OwnContext(app, environ)  # type: ignore
     app.session_interface = PlainSessions()
     app.add_url_rule("/", "index", lambda: g.get("user", "nobody"))
@@ -191,7 +191,7 @@ def test_stream_shares_outer_app_context(app: RecordingApp) -> None:
     assert [what for what, _ in app.torn] == ["request", "app"]
 
 
-def test_stream_brings_what_it_pushed(app: RecordingApp) -> None:
+def test_stream_brings_pushes(app: RecordingApp) -> None:
     def parts() -> Any:
         with Flask("inner").app_context():
             yield current_app.name
@@ -206,7 +206,7 @@ def test_stream_brings_what_it_pushed(app: RecordingApp) -> None:
         assert _app_ctx_stack.entries() == [below, outer]
 
 
-def test_stream_survives_lost_context(app: RecordingApp) -> None:
+def test_stream_survives_loss(app: RecordingApp) -> None:
     def parts() -> Any:
         with Flask("inner").test_request_context():
             yield request.path
@@ -238,7 +238,7 @@ def test_stream_survives_emptied_stack(app: RecordingApp) -> None:
 
 
 @pytest.mark.parametrize("pushes", [0, 1, 2])
-def test_abandon_keeps_earlier_pushes(app: RecordingApp, pushes: int) -> None:
+def test_abandon_keeps_earlier(app: RecordingApp, pushes: int) -> None:
     context = app.test_request_context()
     for _ in range(3):
         context.push()
@@ -249,7 +249,7 @@ def test_abandon_keeps_earlier_pushes(app: RecordingApp, pushes: int) -> None:
     assert _app_ctx_stack.top is None
 
 
-def test_abandon_removes_bare_context() -> None:
+def test_abandon_removes_bare() -> None:
     context: Any = object()
     _request_ctx_stack.push(context)
     recovery.abandon(context, 0, 0)
@@ -272,7 +272,7 @@ def test_interrupted_stream_keeps_blocks(app: RecordingApp, blocks: int) -> None
     assert tops() == NOTHING
 
 
-def test_stream_uses_own_app_context(app: RecordingApp) -> None:
+def test_stream_keeps_app_context(app: RecordingApp) -> None:
     """Only Flask's own class counts its pushes."""
     own: Any = SimpleNamespace(app=app, g=app.app_ctx_globals_class(), url_adapter=None)
     _app_ctx_stack.push(own)

@@ -49,7 +49,7 @@ def test_given_session_is_not_reopened(app: RecordingApp) -> None:
         assert session._get_current_object() is given
 
 
-def test_session_is_opened_on_push(app: RecordingApp) -> None:
+def test_push_opens_session(app: RecordingApp) -> None:
     context = app.test_request_context()
     assert context.session is None
     with context:
@@ -63,7 +63,7 @@ def test_session_is_opened_once(app: RecordingApp) -> None:
             assert session["user"] == "ada"
 
 
-def test_session_is_null_without_key(app: RecordingApp) -> None:
+def test_keyless_session_is_null(app: RecordingApp) -> None:
     app.secret_key = None
     with app.test_request_context() as context:
         assert type(context.session) is NullSession

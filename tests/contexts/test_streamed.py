@@ -14,7 +14,7 @@ from schlenk.local import release_local
 from tests.support.contexts import NOTHING, RecordingApp, leave, tops
 
 
-def test_streamed_context_gives_way(app: RecordingApp) -> None:
+def test_streamed_gives_way(app: RecordingApp) -> None:
     other = RecordingApp("other")
     with app.test_request_context():
         with other.test_request_context("/streamed"):
@@ -30,7 +30,7 @@ def test_streamed_context_gives_way(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_streamed_contexts_keep_order(app: RecordingApp) -> None:
+def test_streamed_keep_order(app: RecordingApp) -> None:
     with app.test_request_context():
         streams = []
         for path in ("/first", "/second"):
@@ -58,7 +58,7 @@ def test_leaked_among_streamed_is_removed(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_used_context_stays_on_top(app: RecordingApp) -> None:
+def test_used_stays_on_top(app: RecordingApp) -> None:
     with Flask("below").test_request_context("/below"), app.test_request_context("/used") as context:
         with context:
             stream = stream_with_context(iter([]))
@@ -106,7 +106,7 @@ def paths() -> list[str]:
 
 
 @pytest.mark.usefixtures("by_context")
-def test_stream_ends_in_its_context(app: RecordingApp) -> None:
+def test_stream_ends_in_context(app: RecordingApp) -> None:
     with app.test_request_context("/streamed"):
         stream = stream_with_context(request.path for _ in range(2))
     assert list(stream) == ["/streamed"] * 2
@@ -126,7 +126,7 @@ def test_stream_gives_way_in_its_context(app: RecordingApp) -> None:
 
 
 @pytest.mark.usefixtures("by_context")
-def test_stream_keeps_copied_contexts(app: RecordingApp) -> None:
+def test_stream_keeps_copies(app: RecordingApp) -> None:
     with app.test_request_context("/streamed"):
         stream = stream_with_context(request.path for _ in range(2))
     with app.test_request_context("/other"):
@@ -147,7 +147,7 @@ def in_greenlet(work: Callable[[], Any]) -> Any:
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet, Context().run])
 @pytest.mark.usefixtures("by_context")
-def test_stream_runs_without_a_copy(app: RecordingApp, elsewhere: Callable[..., Any]) -> None:
+def test_stream_needs_no_copy(app: RecordingApp, elsewhere: Callable[..., Any]) -> None:
     with app.test_request_context("/streamed"):
         stream = stream_with_context((*paths(), current_app.name) for _ in range(3))
     with app.test_request_context("/other"):
@@ -160,7 +160,7 @@ def test_stream_runs_without_a_copy(app: RecordingApp, elsewhere: Callable[..., 
 
 
 @pytest.mark.usefixtures("by_context")
-def test_stream_outlives_its_context(app: RecordingApp) -> None:
+def test_stream_outlives_context(app: RecordingApp) -> None:
     def begin() -> Iterator[str]:
         with app.test_request_context("/streamed"):
             return stream_with_context(request.path for _ in range(2))
@@ -172,7 +172,7 @@ def test_stream_outlives_its_context(app: RecordingApp) -> None:
 
 
 @pytest.mark.usefixtures("by_context")
-def test_stream_takes_what_it_pushed(app: RecordingApp) -> None:
+def test_stream_takes_its_pushes(app: RecordingApp) -> None:
     def parts() -> Iterator[str]:
         for _ in range(2):
             with RecordingApp("inner").app_context():

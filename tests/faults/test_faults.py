@@ -62,7 +62,7 @@ def test_fault_during_push_surfaces_cleanly(cell: Cell) -> None:
 @pytest.mark.parametrize(
     "cell", named([cell for cell in CELLS if cell.point in TEARDOWN and cell.mode == "kept by a client"])
 )
-def test_fault_in_preserved_teardown(cell: Cell) -> None:
+def test_fault_while_preserved(cell: Cell) -> None:
     """Flask 1.1.4 raised another error instead."""
     answer, torn, depths = FLASK[f"{cell.point}, {cell.mode}", cell.fault][1].split("; ")
     assert answer in {"IndexError", "RuntimeError"}
@@ -71,7 +71,7 @@ def test_fault_in_preserved_teardown(cell: Cell) -> None:
 
 @needs_blinker
 @pytest.mark.parametrize("point", POINTS)
-def test_fault_occurs_at_each_point(point: str) -> None:
+def test_each_point_can_fail(point: str) -> None:
     """The other tests rely on this."""
     assert [line for line in outcome_of(Cell(point, "Timeout", "plain")) if "the-fault" in line]
 
@@ -113,7 +113,7 @@ def test_dropped_greenlet_is_torn_down(app: Flask) -> None:
     assert depths() == (0, 0)
 
 
-def test_killed_stream_is_torn_down(app: Flask) -> None:
+def test_killed_stream_ends(app: Flask) -> None:
     greenlet = pytest.importorskip("greenlet")
 
     def stream() -> Any:
@@ -131,7 +131,7 @@ def test_killed_stream_is_torn_down(app: Flask) -> None:
     assert depths() == (0, 0)
 
 
-def test_gevent_timeout_tears_down(app: Flask) -> None:
+def test_timeout_tears_down(app: Flask) -> None:
     gevent = pytest.importorskip("gevent")
 
     def wait() -> str:

@@ -47,7 +47,7 @@ def test_recorded_traces_run_to_the_end() -> None:
     assert len(ended) < len(RECORD) / 6
 
 
-def test_traces_agree_until_departure() -> None:
+def test_traces_agree_at_first() -> None:
     assert agree([["a"], [DEPARTED]], [["a"], ["b"]])
 
 
@@ -71,6 +71,6 @@ def test_difference_is_reduced() -> None:
     assert shown == {"apps": [{"views": [{"body": [{"do": "g"}]}]}], "steps": [{"do": "request"}]}
 
 
-def test_reduced_programs_still_run() -> None:
+def test_reduced_program_runs() -> None:
     assert trace({}) == [["storage of [0, 0] left", {"apps": [], "has": [False, False], "requests": []}]]
     assert trace({"apps": [{}], "steps": [{}]})[0][0] == "step 0 sees"

@@ -157,14 +157,14 @@ def expected(operation: str, cell: str) -> str:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_proxy_answers_as_expected(operation: str) -> None:
+def test_answers_are_expected(operation: str) -> None:
     answers = row(local, operation).through_proxy
     wanted = {cell: expected(operation, cell) for cell in answers}
     differing = [cell for cell in answers if answers[cell] != wanted[cell]]
     assert folded({cell: answers[cell] for cell in differing}) == folded({cell: wanted[cell] for cell in differing})
 
 
-def test_listed_operations_do_differ() -> None:
+def test_listed_do_differ() -> None:
     differing = {
         operation
         for operation in OPERATIONS
@@ -174,5 +174,5 @@ def test_listed_operations_do_differ() -> None:
     assert differing == (FORWARDED | DIRECT | GONE | OTHERWISE.keys()) & set(OPERATIONS)
 
 
-def test_record_has_every_operation() -> None:
+def test_record_is_complete() -> None:
     assert RECORDED.keys() == {*OPERATIONS, *USERS}

@@ -326,5 +326,5 @@ def test_departures_match_their_module() -> None:
     assert departing == DEPARTURES.keys()
 
 
-def test_record_has_every_scenario() -> None:
+def test_record_is_complete() -> None:
     assert RECORD.keys() == SCENARIOS.keys()

@@ -41,12 +41,12 @@ def result(request: pytest.FixtureRequest) -> Result:
     return run(request.param)
 
 
-def test_responses_are_never_mixed_up(result: Result) -> None:
+def test_responses_never_mix(result: Result) -> None:
     assert result.load.wrong == []
     assert result.load.answered >= REQUESTS
 
 
-def test_server_breaks_no_connection(result: Result) -> None:
+def test_no_connection_breaks(result: Result) -> None:
     assert result.load.broken == []
 
 
@@ -63,11 +63,11 @@ def test_storages_are_empty_at_the_end(result: Result) -> None:
     assert result.owners == 0
 
 
-def test_requests_ran_concurrently(result: Result) -> None:
+def test_requests_are_concurrent(result: Result) -> None:
     assert (result.most > 1) == result.server.concurrent
 
 
-def test_clients_disconnected_midway(result: Result) -> None:
+def test_clients_left_midway(result: Result) -> None:
     did = result.load.did
     assert did["leave the request"]
     assert did["leave the stream"]

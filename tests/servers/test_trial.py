@@ -50,19 +50,19 @@ def test_old_session_is_wrong(client: Client) -> None:
     assert len(client.wrong) == 1
 
 
-def test_foreign_stream_line_is_wrong(client: Client) -> None:
+def test_foreign_line_is_wrong(client: Client) -> None:
     seen = expected_lines("token", "ada", visits=1)
     seen[3] = expected_lines("another's", "ada", visits=1)[3]
     client.judge("token", "stream", as_lines(seen))
     assert len(client.wrong) == 1
 
 
-def test_missing_first_line_is_wrong(client: Client) -> None:
+def test_no_first_line_is_wrong(client: Client) -> None:
     client.judge("token", "stream", as_lines(expected_lines("token", "ada", visits=1)[1:]))
     assert len(client.wrong) == 1
 
 
-def test_missing_last_line_is_broken(client: Client) -> None:
+def test_no_last_line_is_broken(client: Client) -> None:
     with pytest.raises(http.client.IncompleteRead):
         client.judge("token", "stream", as_lines(expected_lines("token", "ada", visits=1)[:-1]))
 
@@ -90,7 +90,7 @@ def only(record: Record) -> Process:
     return process
 
 
-def test_begun_and_ended_is_at_rest(journal: Journal, record: Record) -> None:
+def test_ended_is_at_rest(journal: Journal, record: Record) -> None:
     journal.begin("request", "context")
     journal.end("context")
     journal.rest()
@@ -105,7 +105,7 @@ def test_unended_is_not_at_rest(journal: Journal, record: Record) -> None:
     assert only(record).in_flight == 1
 
 
-def test_ended_twice_is_not_at_rest(journal: Journal, record: Record) -> None:
+def test_ended_twice_is_wrong(journal: Journal, record: Record) -> None:
     journal.begin("request", "context")
     journal.end("context")
     journal.end("context")
@@ -121,7 +121,7 @@ def test_nonempty_storage_is_not_at_rest(journal: Journal, record: Record, stack
     assert not only(record).is_at_rest
 
 
-def test_peak_concurrency_is_recorded(journal: Journal, record: Record) -> None:
+def test_peak_is_recorded(journal: Journal, record: Record) -> None:
     for context in "first", "second":
         journal.begin("request", context)
     journal.end("first")
@@ -174,7 +174,7 @@ def test_leftover_contexts_are_a_problem() -> None:
     assert len(result(finished(), unfinished()).problems()) == 2
 
 
-def test_stopped_worker_must_finish() -> None:
+def test_stopped_must_finish() -> None:
     assert len(result(unfinished(), finished(), killed=SIGTERM).problems()) == 2
 
 
@@ -193,6 +193,6 @@ def test_broken_connections_are_a_problem() -> None:
     assert killed.problems() == []
 
 
-def test_memory_growth_is_a_problem() -> None:
+def test_growth_is_a_problem() -> None:
     assert result(grown_by(TOLERANCE)).problems() == []
     assert len(result(grown_by(TOLERANCE + 1)).problems()) == 1
