@@ -41,8 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Flask", "current_app", "g", "request", "session"]
 
-# Also matches names with letters outside ASCII. No URL can be built with such a host, but the request is harmless.
-_unusual_host = re.compile(r"[\w.-]+(:\d+)?")
+# Also matches names with underscores or letters outside ASCII, and an empty port. Werkzeug builds URLs without such a
+# host, but the request is harmless.
+_unusual_host = re.compile(r"[\w.-]+(:\d*)?")
 
 
 class FormDataRoutingRedirect(AssertionError):
