@@ -305,7 +305,7 @@ class Stream:
         try:
             self.context.__exit__(*error)
         finally:
-            self.apps.release()
+            self.apps.release(still_used=bool(_streams(self.context)))
         if not getattr(self.apps.first, "_refcnt", True):
             # If the stream ended in a copied `contextvars` context, the original still has the context.
             self.apps.first.shareable = False
@@ -417,14 +417,16 @@ class _Span:
         start = None if end is None else _position(entries[: end + 1], self.first)
         return range(0) if start is None or end is None else range(start, end + 1)
 
-    def release(self) -> None:
-        """Remove the additional entry of a shared context, or move back a context that another stream still uses.
+    def release(self, still_used: bool) -> None:
+        """Remove the additional entry of a shared context, or move back a context that is still used.
 
         Called when the stream has ended.
+
+        :param still_used: whether another stream uses the context.
         """
         if self.shared and (self.carried or self.home is not None):
             remove(self.stack, self.first)
-        elif self.home is not None and _contains(self.stack.entries(), self.first):
+        elif still_used and self.home is not None and _contains(self.stack.entries(), self.first):
             self.lower()
 
 
