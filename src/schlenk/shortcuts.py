@@ -94,8 +94,7 @@ class Response(wrappers.Response):
     """Creates and sends a response of one string without going through Werkzeug's general case.
 
     The shortcut is not taken for a class that overrides one of the methods in ``_creating`` or ``_calling``, at any
-    time, or has a property called ``headers`` or ``response``; nor for an instance, or headers, with additional
-    attributes.
+    time, or has a property called ``headers`` or ``response``; nor for an instance with additional attributes.
     """
 
     _is_plain = _is_known
@@ -161,7 +160,6 @@ class Response(wrappers.Response):
                 and len(body) == 1
                 and type(body[0]) is bytes
                 and type(given) is Headers
-                and len(vars(given)) == 1
                 and not self.direct_passthrough
                 and code >= 200
                 and code not in _without_body
