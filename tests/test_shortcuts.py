@@ -188,7 +188,7 @@ def test_result_without_headers(text: str) -> None:
     assert told(Response(text), "GET") == told(Html(text), "GET")
 
 
-@pytest.mark.parametrize("header", ["content-length", "X-Made"])
+@pytest.mark.parametrize("header", ["content-length", "Allow", "X-Made"])
 def test_removed_length_is_sent(header: str) -> None:
     answers = []
     for response in (Response("text"), Html("text")):
@@ -233,6 +233,17 @@ def test_overridden_method_calls_server() -> None:
     assert told(Doubled("made"), "GET")[-1] == b"mademade"
 
 
+def test_method_of_instance_is_called() -> None:
+    response = Response("made")
+    vars(response)["get_wsgi_headers"] = lambda environ: Headers({"X-Made": "by instance"})
+    assert told(response, "GET")[1] == [("X-Made", "by instance")]
+
+
+def test_parts_of_two_types_are_encoded() -> None:
+    body, headers = [b"a", "b"], [("Content-Length", "2")]
+    assert told(Response(body, headers=headers), "GET") == told(Html(body, headers=headers), "GET")  # type: ignore[arg-type]
+
+
 # Error pages
 
 
@@ -253,7 +264,12 @@ class Bytes(NotFound):
         return b"bytes"
 
 
-ERRORS = [*default_exceptions.values(), Teapot, Answering, Bytes]
+class Untyped(NotFound):
+    def get_headers(self, *arguments: Any) -> list[tuple[str, str]]:
+        return [("Allow", "GET")]
+
+
+ERRORS = [*default_exceptions.values(), Teapot, Answering, Bytes, Untyped]
 
 
 def page_of(app: Flask, error: HTTPException) -> tuple[Any, ...]:
@@ -614,6 +630,12 @@ def test_replaced_headers_are_searched() -> None:
     assert request.cookies["a"] == "2"
 
 
+def test_patched_headers_are_searched() -> None:
+    request = Request(create_environ(headers={"Cookie": "a=1"}))
+    vars(request.headers)["getlist"] = lambda name: ["a=2"]
+    assert request.cookies["a"] == "2"
+
+
 def test_keys_may_be_mutable() -> None:
     key = bytearray(b"one")
     serializer = shortcuts.signing_serializer((key,), "salt", None, "hmac", sha1)
@@ -639,6 +661,7 @@ def called_by(function: Callable[[], Any]) -> set[Any]:
         WerkzeugResponse.__init__,
         WerkzeugResponse.__call__,
         WerkzeugRequest.close,
+        WerkzeugRequest.cookies.fget,  # type: ignore[attr-defined]
         MapAdapter.match,
         Map.bind_to_environ,
         Signer.derive_key,
