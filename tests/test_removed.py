@@ -183,6 +183,22 @@ def test_views_have_their_type() -> None:
 
 
 @needs_flask
+def test_traceback_is_shown_from_a_frame() -> None:
+    under("""
+        from werkzeug.debug.tbtools import get_current_traceback
+        def fail():
+            [][0]
+        try:
+            fail()
+        except IndexError:
+            whole, inner = get_current_traceback(), get_current_traceback(skip=1)
+        assert "in <module>" in whole.plaintext and "in <module>" not in inner.plaintext
+        assert "^" not in whole.plaintext
+        assert "IndexError" in inner.render_full()
+    """)
+
+
+@needs_flask
 def test_errors_propagate_as_configured() -> None:
     under("""
         assert app.propagate_exceptions is False

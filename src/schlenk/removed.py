@@ -53,6 +53,7 @@ def put_back(flask: Any) -> None:
         _endpoint_from_view_func=scaffold._endpoint_from_view_func,
     )
     _add_view_type(import_module("flask.views"))
+    _add_current_traceback(import_module("werkzeug.debug.tbtools"))
     modules.setdefault("flask._compat", compatibility())
     _add(flask.Request, charset="utf-8")
     _add(flask.Response, charset="utf-8")
@@ -268,6 +269,27 @@ def compatibility() -> ModuleType:
     module: Any = ModuleType("flask._compat")
     module.text_type = str
     return module  # type: ignore[no-any-return]
+
+
+def _add_current_traceback(tbtools: Any) -> None:
+    """Add ``get_current_traceback()``, which returned what the debugger shows of the exception being handled."""
+
+    class Traceback(tbtools.DebugTraceback):  # type: ignore[misc]
+        """The traceback of the exception that is being handled, without its first ``skip`` frames."""
+
+        def __init__(self, skip: int = 0) -> None:
+            super().__init__(sys.exc_info()[1], skip=skip)
+
+        @property
+        def plaintext(self) -> str:
+            """The traceback as text, with two lines for each frame."""
+            return re.sub(r"^ *[~^]+\n", "", self.render_traceback_text(), flags=re.MULTILINE)
+
+        def render_full(self) -> str:
+            """Return the page of the debugger, without its console."""
+            return self.render_debugger_html(evalex=False, secret="", evalex_trusted=False)  # type: ignore[no-any-return]
+
+    _add(tbtools, get_current_traceback=Traceback)
 
 
 def propagate_exceptions(app: Any) -> bool:
