@@ -28,7 +28,7 @@ TESTS = {
     "test_globals.py contexts",
     "sessions": "test_sessions.py test_security.py test_bad_input.py fidelity/test_cookies.py",
     "app": "test_app.py test_lifecycle.py test_responses.py test_errors.py test_routing.py test_wsgi.py "
-    "test_environ.py test_security.py test_helpers.py test_shortcuts.py",
+    "test_environ.py test_security.py test_helpers.py test_async.py test_bad_input.py contexts test_shortcuts.py",
     "responses": "test_responses.py test_app.py test_errors.py",
     "scaffold": "test_app.py test_errors.py test_routing.py test_lifecycle.py test_logging.py test_config.py "
     "test_helpers.py test_sessions.py",
