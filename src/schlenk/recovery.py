@@ -470,6 +470,22 @@ def _holder(entry: Any) -> Any:
     return entry if _is_held(entry) else None
 
 
+def _is_being_changed(context: object) -> bool:
+    """Return whether a function of this package that runs now pushes or pops the context.
+
+    A generator can end during that: in a hook or a teardown function, in a finalizer, or in a signal handler.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__") in ("schlenk.app", "schlenk.ctx"):
+            variables = frame.f_locals
+            # `app_context` is pushed or popped with `self`.
+            if _contains((variables.get(name) for name in ("self", "context", "app_context")), context):
+                return True
+        frame = frame.f_back
+    return False
+
+
 def _is_in_generator(frame: FrameType | None) -> bool:
     """Return whether the block that ends is in a generator or a coroutine.
 
@@ -545,8 +561,8 @@ def _first_app_context(context: object) -> Any:
 
 
 def _is_held(context: object) -> bool:
-    """Return whether a block, a stream or a served request will pop the context."""
-    return _stored(context, "blocks", 0) > 0
+    """Return whether a block, a stream or a served request will pop the context, or is pushing or popping it now."""
+    return _stored(context, "blocks", 0) > 0 or _is_being_changed(context)
 
 
 def _is_waiting(context: object) -> bool:

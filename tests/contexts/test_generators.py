@@ -333,6 +333,19 @@ def test_block_is_closed_in_another_thread(app: RecordingApp, hold: Any) -> None
     assert tops() == NOTHING
 
 
+@pytest.mark.parametrize("hook", ["teardown_request", "teardown_appcontext"])
+def test_late_block_leaves_teardown(app: RecordingApp, hook: str) -> None:
+    block: Any = held(Flask("other"))
+    next(block)
+    names: list[str] = []
+    # The functions run in reverse order.
+    getattr(app, hook)(lambda error: names.append(current_app.name))
+    getattr(app, hook)(lambda error: block.close())
+    assert app.test_client().get("/user").text == "nobody"
+    assert names == [app.name]
+    assert tops() == NOTHING
+
+
 def test_late_block_leaves_push(app: RecordingApp) -> None:
     block: Any = held(app)
     next(block)
