@@ -26,6 +26,7 @@ from .signals import message_flashed
 
 if TYPE_CHECKING:
     from .app import Flask
+    from .ctx import RequestContext
     from .wrappers import Response
 
 __all__ = [
@@ -244,35 +245,37 @@ def stream_with_context(generator_or_function: Any) -> Any:
             "stream_with_context() in the view, before it returns."
         )
 
-    def stream() -> Generator[Any, None, None]:
-        pushed = Stream(context)
-        try:
-            with pushed:
-                try:
-                    pushed.wait()
-                    yield
-                    pushed.resume()
-                    # Not `yield from`, which would close the iterator as well.
-                    for part in iterator:
-                        pushed.wait()
-                        yield part
-                        pushed.resume()
-                finally:
-                    if pushed.waiting:
-                        # The server or the garbage collector has closed the stream.
-                        pushed.resume()
-                    close = getattr(iterator, "close", None)
-                    if close is not None:
-                        close()
-        except BaseException:
-            # A signal handler may have raised an exception while the `with` statement began or ended.
-            pushed.abandon()
-            raise
-
-    running = stream()
-    # Run the generator up to its first yield, so that it holds the context even if the request ends first.
+    running = _stream(context, iterator)
+    # The generator pushes the context now, because the request may end before the server asks for the first part.
     next(running)
     return running
+
+
+def _stream(context: RequestContext, iterator: Iterator[T]) -> Generator[Any, None, None]:
+    """Yield ``None`` once the context is pushed, and then the parts, each of which is created in the context."""
+    pushed = Stream(context)
+    try:
+        with pushed:
+            try:
+                pushed.wait()
+                yield
+                pushed.resume()
+                # Not `yield from`, which would close the iterator as well.
+                for part in iterator:
+                    pushed.wait()
+                    yield part
+                    pushed.resume()
+            finally:
+                if pushed.waiting:
+                    # The server or the garbage collector has closed the stream.
+                    pushed.resume()
+                close = getattr(iterator, "close", None)
+                if close is not None:
+                    close()
+    except BaseException:
+        # A signal handler may have raised an exception while the `with` statement began or ended.
+        pushed.abandon()
+        raise
 
 
 def get_env() -> str:
