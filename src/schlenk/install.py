@@ -127,22 +127,17 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
     """
     changes = removed.changes(as_in_flask_1)
     flask = sys.modules.get("flask")
-    if flask is not None:
-        if isinstance(getattr(sys.modules.get("flask.globals"), "_cv_app", None), Variable):
-            # The first call may have been that of `python -m schlenk flask` or of the pytest plugin.
-            for change in changes:
-                change()
-            return
-        if getattr(flask, "__spec__", None) is None or flask.__name__ != "flask":
-            raise RuntimeError(
-                "install_under_flask() can't be used after install_as_flask(): `flask` is schlenk itself."
-                " Call only one of the two."
-            )
-        raise RuntimeError(
-            "install_under_flask() was called after flask had been imported, so its modules already hold the names that"
-            " it replaces. Call it before the first `import flask`, which may be in an extension. Instead of the"
-            " `flask` command, which imports Flask before the application, run `python -m schlenk flask`."
-        )
+    if flask is None:
+        _import_flask()
+    elif not isinstance(getattr(sys.modules.get("flask.globals"), "_cv_app", None), Variable):
+        raise RuntimeError(_already_imported(flask))
+    # Otherwise, the first call may have been that of `python -m schlenk flask` or of the pytest plugin.
+    for change in changes:
+        change()
+
+
+def _import_flask() -> None:
+    """Import Flask with its contexts on the stacks, and put removed names back."""
     version = _flask_version()
     stacks = (own_globals._app_ctx_stack, own_globals._request_ctx_stack)
     if any(stack._local.__storage__ for stack in stacks):
@@ -166,8 +161,19 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
     finally:
         sys.meta_path.remove(finder)
     removed.put_back(flask)
-    for change in changes:
-        change()
+
+
+def _already_imported(flask: ModuleType) -> str:
+    if getattr(flask, "__spec__", None) is None or flask.__name__ != "flask":
+        return (
+            "install_under_flask() can't be used after install_as_flask(): `flask` is schlenk itself."
+            " Call only one of the two."
+        )
+    return (
+        "install_under_flask() was called after flask had been imported, so its modules already hold the names that it"
+        " replaces. Call it before the first `import flask`, which may be in an extension. Instead of the `flask`"
+        " command, which imports Flask before the application, run `python -m schlenk flask`."
+    )
 
 
 def _flask_version() -> str:
@@ -251,6 +257,17 @@ def _use_stacks(module: ModuleType) -> None:
         names["request_ctx"] = _proxy(request_stack, None, no_request)
     names["request"] = _proxy(stack_with_request, "request", no_request)
     names["session"] = _proxy(stack_with_request, "session", no_request)
+    names.update(_app_ctx_stack=app_stack, _request_ctx_stack=request_stack, **_lookups(no_app, no_request))
+
+
+def _lookups(no_app: str, no_request: str) -> dict[str, Any]:
+    """Return the functions of Flask 1 that look up the contexts.
+
+    :param no_app: the error message if there is no application context.
+    :param no_request: the error message if there is no request context.
+    """
+    app_stack: Any = own_globals._app_ctx_stack
+    request_stack: Any = own_globals._request_ctx_stack
 
     def _lookup_req_object(name: str) -> Any:
         """Return the attribute ``name`` of the request context on top, or raise ``RuntimeError``."""
@@ -270,13 +287,7 @@ def _use_stacks(module: ModuleType) -> None:
         """Return the application whose context is on top, or raise ``RuntimeError``."""
         return _lookup_app_object("app")
 
-    names.update(
-        _app_ctx_stack=app_stack,
-        _request_ctx_stack=request_stack,
-        _lookup_req_object=_lookup_req_object,
-        _lookup_app_object=_lookup_app_object,
-        _find_app=_find_app,
-    )
+    return {f.__name__: f for f in (_lookup_req_object, _lookup_app_object, _find_app)}
 
 
 def _proxy(stack: LocalStack[Any], name: str | None, unbound: str) -> Any:
