@@ -280,11 +280,11 @@ class Flask(Scaffold, MissingAttributes):
         subdomain = None if self.subdomain_matching else self.url_map.default_subdomain or None
         adapter = self.url_map.bind_to_environ(environ, server_name=server_name, subdomain=subdomain)
         if server_name is not None:
-            # Werkzeug warns of each host that is not SERVER_NAME, and Python remembers each of these warnings.
+            # Werkzeug warns of each host that is not SERVER_NAME. Python stores each warning, so that it is shown once.
             for module in (globals(), vars(shortcuts)):
-                warnings = module.get("__warningregistry__", {})
-                if len(warnings) > 100:
-                    warnings.clear()
+                stored_warnings = module.get("__warningregistry__", {})
+                if len(stored_warnings) > 100:
+                    stored_warnings.clear()
         elif not adapter.server_name:
             # Werkzeug reads no name from a malformed header, and none from some that are only unusual.
             _check_host(environ)
@@ -549,7 +549,7 @@ class Flask(Scaffold, MissingAttributes):
         except (AttributeError, TypeError) as error:
             if callable(response):
                 raise
-            # The function or the session interface that failed was passed an invalid return value.
+            # The function or session interface that failed had received the invalid return value of another function.
             error_class = TypeError if isinstance(error, TypeError) else AttributeError
             raise error_class(responses.invalid_response(context, response)) from error
         return response

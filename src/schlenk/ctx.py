@@ -144,19 +144,20 @@ def copy_current_request_context(f: F) -> F:
             "in a view, or in a `with app.test_request_context():` block."
         )
     first = top.copy()
-    # Contains `first` unless a call uses it.
+    # The copy that the next call can use. Empty while a call uses `first`.
     free = [first]
     # By id, because contexts may be equal. Other threads may change it at any moment, so it is copied to iterate it.
     used: dict[int, RequestContext] = {}
 
     def in_context(*args: Any, **kwargs: Any) -> Any:
         here = _request_ctx_stack.entries()
+        # A call inside another one, in the same thread or greenlet, uses the context of that call.
         for context in list(used.values()):
             if any(entry is context for entry in here):
                 with context:
                     return f(*args, **kwargs)
         try:
-            # Another thread may take it at any moment: checking before popping would not be safe.
+            # Not `if free`: another thread could take the copy between the check and pop().
             context = free.pop()
         except IndexError:
             context = first.copy()

@@ -124,7 +124,7 @@ def refuse_coroutine(kind: str, function: Callable[..., Any], returned: Any) -> 
 
 
 def _returned() -> str:
-    """Name the view, hook or error handler that returned a value, or ``make_response()`` if it was called with it."""
+    """Begin a message about an invalid value with its origin: a view, a hook, an error handler, or make_response()."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and (frame.f_globals is globals() or frame.f_code.co_name == "make_response"):
         frame = frame.f_back
@@ -140,7 +140,7 @@ def _returned() -> str:
 
 
 def _responder(context: Any, default: str) -> str:
-    """Name the hook or error handler that returned last."""
+    """Return the kind and name of the hook or error handler that returned last, or ``default``."""
     responder = getattr(context, "responder", None)
     if not isinstance(responder, tuple):
         return default

@@ -84,7 +84,7 @@ _page_headers = [("Content-Type", "text/html; charset=utf-8")]
 
 @lru_cache(maxsize=64)
 def _blank(mimetype: str, status: int) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Return what all responses with this type and status share: attributes, and headers."""
+    """Return the attributes and the headers that all responses with this type and status share."""
     attributes = vars(wrappers.Response(status=status, mimetype=mimetype))
     del attributes["response"]
     return attributes, attributes.pop("headers").to_wsgi_list()
@@ -136,7 +136,7 @@ class Response(wrappers.Response):
                 vars(made)["_list"] = [*defaults, ("Content-Length", str(len(data)))]
                 self.headers = made
                 self.response = body = [data]
-                # If they differ, properties with these names were added to the class after it had been created.
+                # False if properties with these names were added to the class after it had been created.
                 if self.headers is made and self.response is body:
                     return
         super().__init__(response, status, headers, mimetype, content_type, direct_passthrough)
@@ -251,7 +251,7 @@ class Map(routing.Map):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # The rule, its endpoint and strict_slashes when it matched, and the values.
+        # By URL: the rule, the endpoint and strict_slashes that it had when it matched, and the values.
         self.cache: dict[Any, tuple[routing.Rule, Any, bool | None, dict[str, Any]]] = {}
         self.has_plain_converters = True
         super().__init__(*args, **kwargs)
@@ -367,19 +367,22 @@ class _Signer(TimestampSigner):
 
 
 class _Serializer(URLSafeTimedSerializer):
-    """A copy of a cached serializer that uses the signer of the original. It does not repeat the original's setup."""
+    """A copy of a cached serializer, which reads attributes from the original and uses its signer.
+
+    The copy needs no setup, and can be changed without changing the original.
+    """
 
     def __init__(self, original: URLSafeTimedSerializer, signer: Signer) -> None:
         self.original = original
         self.original_signer = signer
 
     def __getattr__(self, name: str) -> Any:
-        # Without this, copy() would look for the methods of pickle on an instance that has no original yet.
+        # copy() looks for the methods of pickle on an instance that has no original yet.
         if name.startswith("__"):
             raise AttributeError(name)
         value = getattr(self.original, name)
         if isinstance(value, (list, dict)):
-            # The caller may change the copy, but must not change the original.
+            # The caller may change the list or dictionary, so it gets one of its own.
             value = vars(self)[name] = value.copy()
         return value
 
@@ -389,7 +392,7 @@ class _Serializer(URLSafeTimedSerializer):
         return super().make_signer(salt)
 
 
-# The attributes that a serializer makes its signer from.
+# The attributes from which a serializer makes its signer.
 _signing = frozenset(("salt", "secret_keys", "signer", "signer_kwargs"))
 
 
