@@ -233,6 +233,15 @@ def test_overridden_method_calls_server() -> None:
     assert told(Doubled("made"), "GET")[-1] == b"mademade"
 
 
+@pytest.mark.parametrize("name", ["Location", "Content-Location"])
+def test_location_is_quoted(name: str) -> None:
+    answers = []
+    for response in (Response("moved"), Html("moved")):
+        response.headers[name] = "/\xe9"
+        answers.append(told(response, "GET"))
+    assert answers[0] == answers[1]
+
+
 def test_method_of_instance_is_called() -> None:
     response = Response("made")
     vars(response)["get_wsgi_headers"] = lambda environ: Headers({"X-Made": "by instance"})
