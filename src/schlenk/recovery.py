@@ -110,6 +110,7 @@ def is_shareable(app_context: AppContext) -> bool:
     if stream.apps.first is not app_context:
         # Only the stream uses the application contexts that it has pushed above its first.
         return False
+    # Other work uses the first as well if that work pushed it, or if the request of the stream has not ended.
     return stream.apps.shared or not _is_waiting(stream.context)
 
 
@@ -255,8 +256,9 @@ def _unused_entries(requests: list[Any]) -> list[Any]:
     """Return the entries of both stacks that are preserved or that only waiting streams hold."""
     unused = [entry for entry in requests if _is_waiting(entry) or getattr(entry, "preserved", False)]
     unused += [app_context for entry in unused for app_context in _pushed_with(entry)]
-    for stream in [stream for entry in requests for stream in _streams(entry) if stream.waiting]:
-        unused += stream.requests.above() + stream.apps.above()
+    for stream in (stream for entry in requests for stream in _streams(entry)):
+        if stream.waiting:
+            unused += stream.requests.above() + stream.apps.above()
     return unused
 
 
@@ -271,8 +273,8 @@ class Stream:
     def __init__(self, context: RequestContext) -> None:
         self.context = context
         self.waiting = self.ended = False
-        # The extent that the context has without the stream. None after the stream has begun and until it ends, because
-        # other work that has pushed the context may end in the meantime.
+        # The result of _extent() without the push of the stream. None while the stream exists, because other work that
+        # has pushed the context may end in the meantime.
         self.others: tuple[int, int] | None = _extent(context)
 
     def __enter__(self) -> Stream:
@@ -319,8 +321,8 @@ class Stream:
             abandon(self.context, *others)
 
     def _count_others(self) -> tuple[int, int]:
-        # Both are 0 if other code has popped the context.
         pushes, entries = _extent(self.context)
+        # If other code has popped the context, they are 0.
         return max(pushes - 1, 0), max(entries - 1, 0)
 
     def _leave(self) -> None:
@@ -396,6 +398,7 @@ class _Span:
         if _contains(self.entries, self.first):
             self.last = self.entries[-1]
         if self.carried:
+            # The running context may be destroyed while the stream waits.
             self.entries = [self.first, *remove(self.stack, self.first)]
             self.carried = False
         if self.home is not None:
@@ -460,7 +463,7 @@ def _remove_leaked(stack: LocalStack[Any], context: object, in_generator: bool) 
 
 
 def _holder(entry: Any) -> Any:
-    """Return the context that keeps an entry on its stack, or ``None`` if the entry was leaked.
+    """Return the context because of which an entry stays on its stack, or ``None`` if the entry was leaked.
 
     It is the request context that the entry was pushed with, or else the entry itself.
     """
@@ -548,7 +551,7 @@ def _pushed_with(context: object) -> list[Any]:
 
 
 def _extent(context: object) -> tuple[int, int]:
-    """Return the extent of a context: how often it is pushed, and how often it is on the running owner's stack."""
+    """Return how often a context is pushed, and how often it is on the stack of the running greenlet or thread."""
     return len(_pushed_with(context)), _count(_request_ctx_stack.entries(), context)
 
 
