@@ -343,19 +343,33 @@ def _add_json(flask_class: Any, json_module: Any, provider: Any) -> None:
     class JSONDecoder(json.JSONDecoder):
         """The default decoder. It adds nothing to :class:`json.JSONDecoder`."""
 
+    JSONEncoder.__module__ = JSONDecoder.__module__ = json_module.__name__
+    _add(json_module, JSONEncoder=JSONEncoder, JSONDecoder=JSONDecoder)
+    _add(flask_class, json_encoder=JSONEncoder, json_decoder=JSONDecoder)
+    flask_class.json_provider_class = _provider_class(provider, JSONEncoder, JSONDecoder)
+    configuration = {"JSONIFY_PRETTYPRINT_REGULAR": False, **flask_class.default_config}
+    flask_class.default_config = type(flask_class.default_config)(configuration)
+
+
+def _provider_class(provider: Any, default_encoder: type, default_decoder: type) -> type:
+    """Return a JSON provider that uses ``app.json_encoder`` and ``app.json_decoder`` if they have been set.
+
+    :param provider: Flask's own provider.
+    """
+
     class Provider(provider):  # type: ignore[misc]
-        """Flask's own provider, which uses ``app.json_encoder`` and ``app.json_decoder`` if they have been set."""
+        """Flask's own provider, with the encoder and decoder of the application."""
 
         def dumps(self, obj: Any, **kwargs: Any) -> str:
             encoder = kwargs.pop("cls", None)
-            if encoder is not None and not issubclass(encoder, JSONEncoder):
+            if encoder is not None and not issubclass(encoder, default_encoder):
                 return super().dumps(obj, cls=encoder, **kwargs)  # type: ignore[no-any-return]
             try:
                 encoder = encoder or self._app.json_encoder
             except ReferenceError:
                 # The provider has a weak reference to its application, and also works without it.
-                encoder = JSONEncoder
-            if encoder is JSONEncoder:
+                encoder = default_encoder
+            if encoder is default_encoder:
                 return super().dumps(obj, **kwargs)  # type: ignore[no-any-return]
             if encoder.default is json.JSONEncoder.default:
                 return super().dumps(obj, cls=encoder, **kwargs)  # type: ignore[no-any-return]
@@ -368,8 +382,8 @@ def _add_json(flask_class: Any, json_module: Any, provider: Any) -> None:
             try:
                 decoder = self._app.json_decoder
             except ReferenceError:
-                decoder = JSONDecoder
-            if decoder is not JSONDecoder:
+                decoder = default_decoder
+            if decoder is not default_decoder:
                 kwargs.setdefault("cls", decoder)
             return super().loads(s, **kwargs)
 
@@ -379,12 +393,7 @@ def _add_json(flask_class: Any, json_module: Any, provider: Any) -> None:
             obj = self._prepare_response_obj(args, kwargs)
             return self._app.response_class(f"{self.dumps(obj, indent=2)}\n", mimetype=self.mimetype)
 
-    JSONEncoder.__module__ = JSONDecoder.__module__ = json_module.__name__
-    _add(json_module, JSONEncoder=JSONEncoder, JSONDecoder=JSONDecoder)
-    _add(flask_class, json_encoder=JSONEncoder, json_decoder=JSONDecoder)
-    flask_class.json_provider_class = Provider
-    configuration = {"JSONIFY_PRETTYPRINT_REGULAR": False, **flask_class.default_config}
-    flask_class.default_config = type(flask_class.default_config)(configuration)
+    return Provider
 
 
 def _add_before_first_request(flask_class: Any, blueprint_class: Any) -> None:
