@@ -309,6 +309,24 @@ def test_error_page_becomes_response_class() -> None:
         assert type(app.make_response(NotFound())) is Ours
 
 
+@pytest.mark.parametrize(("code", "method"), [(103, "GET"), (204, "GET"), (304, "GET"), (404, "HEAD")])
+def test_error_page_may_be_empty(code: int, method: str) -> None:
+    app, error = Flask("pages"), HTTPException()
+    error.code = code
+    with app.test_request_context(method=method):
+        assert app.make_response(error).get_data() == b""
+
+
+def test_patched_method_sends_error_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[Any] = []
+    original = WerkzeugResponse.get_wsgi_headers
+    monkeypatch.setattr(
+        WerkzeugResponse, "get_wsgi_headers", lambda *arguments: called.append(arguments) or original(*arguments)
+    )
+    page_of(Flask("pages"), NotFound())
+    assert len(called) == 2
+
+
 def test_error_page_is_iterator(app: Flask) -> None:
     """As after running the error as an application, which functions of ``after_request`` can see."""
     with app.test_request_context():
@@ -357,6 +375,7 @@ def values(app: Flask, path: str) -> Any:
 @pytest.mark.parametrize(("path", "answer"), [("/page", "page"), ("/user/7", "user 7")])
 def test_rule_is_matched_once(app: Flask, path: str, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert body(app, path) == answer
+    body(app, "/user/8")
     monkeypatch.setattr(StateMachineMatcher, "match", lambda *arguments: pytest.fail("looked for again"))
     assert body(app, path) == answer
 
@@ -370,7 +389,7 @@ def test_view_args_are_not_shared(app: Flask, path: str, found: dict[str, Any]) 
 
 
 @caching
-@pytest.mark.parametrize(("length", "most"), [(200, 1), (201, 0)])
+@pytest.mark.parametrize(("length", "most"), [(8, 1), (200, 1), (201, 0)])
 def test_long_host_is_not_cached(app: Flask, length: int, most: int) -> None:
     shortcuts._server_name.cache_clear()
     assert app.test_client().get("/page", headers={"Host": ("h." * length)[:length]}).text == "page"
