@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schlenk.local import Local, LocalProxy, LocalStack, get_ident
+from schlenk.local import Local, LocalProxy, LocalStack, get_ident, storage_of
 from tests.support.execution import in_greenlet, in_thread
 from tests.support.programs import without
 
@@ -40,6 +40,21 @@ def test_pop_removes_top(stack: LocalStack[Any]) -> None:
 def test_empty_stack_returns_none(stack: LocalStack[Any]) -> None:
     assert stack.pop() is None
     assert stack.top is None
+
+
+def test_push_while_stack_is_emptied(stack: LocalStack[Any]) -> None:
+    """A finalizer or a signal handler pops the last object while another one is pushed."""
+
+    class Emptied(dict[Any, Any]):
+        def get(self, *arguments: Any) -> Any:
+            values = super().get(*arguments)
+            self.clear()
+            return values
+
+    stack.push("a")
+    storage_of(stack._local).values = Emptied(stack._local.__storage__)
+    stack.push("b")
+    assert stack.top == "b"
 
 
 def test_falsy_object_counts(stack: LocalStack[Any]) -> None:

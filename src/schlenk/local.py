@@ -304,8 +304,12 @@ class LocalStack(Generic[T]):
             stack = [obj]
             storage.add(ident, {"stack": stack})
         else:
-            stack = values.setdefault("stack", [])
-            stack.append(obj)
+            try:
+                # Read again, in one step with the append: a signal handler or a finalizer may have emptied the stack.
+                (stack := storage.values[ident]["stack"]).append(obj)
+            except KeyError:
+                stack = [obj]
+                storage.add(ident, {**storage.values.get(ident, {}), "stack": stack})
         return stack
 
     def pop(self) -> T | None:
