@@ -637,6 +637,18 @@ def test_subclass_takes_arguments() -> None:
     assert Tagged.tags == ["user"]
 
 
+def test_annotations_are_read_from_object() -> None:
+    class UserProxy(LocalProxy[Any]):
+        pass
+
+    def greet(name: int) -> str:
+        raise AssertionError
+
+    for kind in (LocalProxy, UserProxy):
+        assert kind(lambda: greet).__annotations__ == greet.__annotations__
+        assert not hasattr(kind(lambda: 1), "__annotations__")
+
+
 # --- Attributes
 
 

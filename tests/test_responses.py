@@ -216,10 +216,16 @@ def test_invalid_value_names_view_and_type(returned: Any, words: list[str]) -> N
     assert [word for word in ["'index'", *words] if word not in message] == []
 
 
-def test_coroutine_names_view_and_remedy(app: Flask) -> None:
-    async def view() -> str:
-        return "never"
+async def coroutine() -> str:
+    return "never"
 
+
+async def asynchronous_generator() -> Any:
+    yield "never"
+
+
+@pytest.mark.parametrize("view", [coroutine, asynchronous_generator])
+def test_coroutine_names_view_and_remedy(app: Flask, view: Any) -> None:
     app.testing = True
     app.add_url_rule("/", "later", view)
     with pytest.raises(TypeError, match=r"'later'.*`async def`.*asyncio\.run"):

@@ -289,7 +289,7 @@ class LocalProxy(Generic[T]):
             vars(), ("__name__", "_LocalProxy__find", "_LocalProxy__place", "_LocalProxy__resolve")
         )
         - _FORWARDED_BY_NAME
-        - {"__qualname__"}
+        - {"__annotations__", "__qualname__"}
     )
 
     if not TYPE_CHECKING:

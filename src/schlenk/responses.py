@@ -71,6 +71,8 @@ def from_object(app: Flask, returned: Any) -> Response:
         if isinstance(returned, Coroutine):
             returned.close()
             raise TypeError(f"{_returned()} a coroutine. {_NO_COROUTINES}")
+        if isinstance(returned, AsyncGenerator):
+            raise TypeError(f"{_returned()} an asynchronous generator. {_NO_COROUTINES}")
         raise TypeError(
             f"{_returned()} an object of type {type(returned).__name__!r}, which cannot be turned into a response."
             " Return a str, bytes, a dict, a response such as jsonify(a list) or Response(a generator), a WSGI"
