@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
+import json
 import os
+import signal
 import subprocess
 import sys
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import dedent
 
+ROOT = Path(__file__).parents[2]
+SECONDS = 60
 UNDER = "import schlenk; schlenk.install_under_flask()\n"
 AS = "import schlenk; schlenk.install_as_flask()\n"
 APP = """
@@ -20,7 +29,7 @@ app.secret_key = "key"
 def start(parts: tuple[str, ...], warnings: str, **environ: str) -> subprocess.CompletedProcess[str]:
     program = "\n".join(map(dedent, parts))
     command = [sys.executable, "-W", warnings, "-c", program]
-    return subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True, timeout=SECONDS)
 
 
 def run(*parts: str, warnings: str = "error", **environ: str) -> str:
@@ -35,9 +44,48 @@ def run(*parts: str, warnings: str = "error", **environ: str) -> str:
     return done.stderr
 
 
+def serve() -> None:
+    """Run the beginning of the programs of `under`. Then run the rest of each program in a fork of this process."""
+    names = vars(sys.modules["__main__"])
+    exec(UNDER + APP, names)
+    gc.freeze()  # Otherwise, each fork would spend most of its time on collecting these objects when it exits.
+    for line in sys.stdin:
+        program, output = json.loads(line)
+        child = os.fork()
+        if not child:
+            signal.alarm(SECONDS)
+            with open(output, "w") as file:
+                for descriptor in (1, 2):
+                    os.dup2(file.fileno(), descriptor)
+            exec(compile(program, "<string>", "exec"), names)
+            return
+        print(os.waitpid(child, 0)[1], flush=True)
+
+
+@cache
+def server() -> subprocess.Popen[str]:
+    command = [sys.executable, "-W", "error", "-c", "from tests.support.programs import serve; serve()"]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # The process exits when its input ends.
+    atexit.register(process.communicate)
+    return process
+
+
 def under(program: str) -> None:
-    """Run a program with an application ``app``, with schlenk under Flask."""
-    run(UNDER, APP, program)
+    """Run a program with an application ``app``, with schlenk under Flask.
+
+    These programs are many and short, and importing Flask would take most of their time.
+    """
+    if not hasattr(os, "fork"):
+        run(UNDER, APP, program)
+        return
+    with TemporaryDirectory() as directory:
+        output = Path(directory, "output")
+        process = server()
+        process.stdin.write(json.dumps([dedent(program), str(output)]) + "\n")
+        process.stdin.flush()
+        status = process.stdout.readline()
+        assert status == "0\n", output.read_text()
 
 
 def without(module: str, program: str) -> None:
