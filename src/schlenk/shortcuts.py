@@ -366,43 +366,48 @@ class _Signer(TimestampSigner):
         return key
 
 
-class _Serializer(URLSafeTimedSerializer):
-    """A copy of a cached serializer, which reads attributes from the original and uses its signer.
-
-    The copy needs no setup, and can be changed without changing the original.
-    """
-
-    def __init__(self, original: URLSafeTimedSerializer, signer: Signer) -> None:
-        self.original = original
-        self.original_signer = signer
-
-    def __getattr__(self, name: str) -> Any:
-        # copy() looks for the methods of pickle on an instance that has no original yet.
-        if name.startswith("__"):
-            raise AttributeError(name)
-        value = getattr(self.original, name)
-        if isinstance(value, (list, dict)):
-            # The caller may change the list or dictionary, so it gets one of its own.
-            value = vars(self)[name] = value.copy()
-        return value
-
-    def make_signer(self, salt: str | bytes | None = None) -> Signer:
-        if salt in (None, self.original.salt) and _signing.isdisjoint(vars(self)):
-            return self.original_signer
-        return super().make_signer(salt)
-
-
 # The attributes from which a serializer makes its signer.
 _signing = frozenset(("salt", "secret_keys", "signer", "signer_kwargs"))
 
 
+class _Serializer(URLSafeTimedSerializer):
+    """Base of the classes whose instances are new serializers that need no setup: all attributes are the class's."""
+
+    original_signer: Signer
+
+    def __init__(self) -> None:
+        """Set nothing."""
+
+    def make_signer(self, salt: str | bytes | None = None) -> Signer:
+        if salt in (None, self.salt) and _signing.isdisjoint(vars(self)):
+            return self.original_signer
+        return super().make_signer(salt)
+
+
+class _Copy:
+    """An attribute of a class of which each instance has a copy, made when it is first read."""
+
+    def __init__(self, name: str, original: Any) -> None:
+        self.name = name
+        self.original = original
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        copied = vars(instance)[self.name] = self.original.copy()
+        return copied
+
+
 @lru_cache(maxsize=64)
-def _cached_serializer(
+def _serializer_class(
     secret_keys: tuple[Any, ...], salt: Any, serializer: Any, key_derivation: Any, digest_method: Any
-) -> tuple[URLSafeTimedSerializer, Signer]:
+) -> type[_Serializer]:
     options = {"key_derivation": key_derivation, "digest_method": digest_method}
-    made = URLSafeTimedSerializer([*secret_keys], salt, serializer, signer=_Signer, signer_kwargs=options)
-    return made, made.make_signer()
+    original = URLSafeTimedSerializer([*secret_keys], salt, serializer, signer=_Signer, signer_kwargs=options)
+    attributes = {
+        # A caller may change the lists and dictionaries of its serializer.
+        name: _Copy(name, value) if isinstance(value, (list, dict)) else value
+        for name, value in vars(original).items()
+    }
+    return type("_Serializer", (_Serializer,), {**attributes, "original_signer": original.make_signer()})
 
 
 def signing_serializer(
@@ -423,7 +428,7 @@ def signing_serializer(
     """
     if ENABLED:
         try:
-            return _Serializer(*_cached_serializer(secret_keys, salt, serializer, key_derivation, digest_method))
+            return _serializer_class(secret_keys, salt, serializer, key_derivation, digest_method)()
         except TypeError:
             # An argument is not hashable or is invalid. If it is invalid, itsdangerous raises the error below.
             pass
