@@ -107,11 +107,9 @@ def is_shareable(app_context: AppContext) -> bool:
     stream = next((stream for stream in streams if stream.waiting and stream.apps.last is app_context), None)
     if stream is None:
         return True
-    if stream.apps.first is not app_context:
-        # Only the stream uses the application contexts that it has pushed above its first.
-        return False
-    # Other work uses the first as well if that work pushed it, or if the request of the stream has not ended.
-    return stream.apps.shared or not _is_waiting(stream.context)
+    # Only the stream uses the application contexts that it has pushed above its first. Other work uses the first as
+    # well if that work pushed it, or if the request of the stream has not ended.
+    return stream.apps.first is app_context and (stream.apps.shared or not _is_waiting(stream.context))
 
 
 def pop(stack: LocalStack[Any], context: object) -> list[Any]:
@@ -256,9 +254,9 @@ def _unused_entries(requests: list[Any]) -> list[Any]:
     """Return the entries of both stacks that are preserved or that only waiting streams hold."""
     unused = [entry for entry in requests if _is_waiting(entry) or getattr(entry, "preserved", False)]
     unused += [app_context for entry in unused for app_context in _pushed_with(entry)]
-    for stream in (stream for entry in requests for stream in _streams(entry)):
-        if stream.waiting:
-            unused += stream.requests.above() + stream.apps.above()
+    waiting = [stream for entry in requests for stream in _streams(entry) if stream.waiting]
+    for stream in waiting:
+        unused += stream.requests.above() + stream.apps.above()
     return unused
 
 
