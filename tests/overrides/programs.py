@@ -272,7 +272,9 @@ class Program:
         try:
             if callable(value):
                 found = getattr_static(type(instance), name, None)
-                if not callable(found) or hasattr(type(found), "__set__") or name.startswith("__"):
+                # With a shortcut, the classes that a serializer uses are attributes of its class.
+                is_method = callable(found) and not isinstance(found, type)
+                if not is_method or hasattr(type(found), "__set__") or name.startswith("__"):
                     return
                 value = self.wrapped(
                     f"{kind} instance {name}", getattr(instance, name), self.random.choice(ACTIONS[:3])
