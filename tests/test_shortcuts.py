@@ -335,6 +335,15 @@ def test_error_page_is_iterator(app: Flask) -> None:
     assert page.is_streamed
 
 
+def test_sending_error_page_sets_nothing(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    with app.test_request_context() as context:
+        page = app.make_response(NotFound())
+    attributes: list[str] = []
+    monkeypatch.setattr(Response, "__setattr__", lambda page, name, value: attributes.append(name), raising=False)
+    page(context.request.environ, lambda *arguments: None)  # type: ignore[arg-type,return-value]
+    assert attributes == []
+
+
 def test_custom_error_response_is_called() -> None:
     class Calling(NotFound):
         def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:

@@ -142,7 +142,7 @@ class Response(wrappers.Response):
         super().__init__(response, status, headers, mimetype, content_type, direct_passthrough)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        own = vars(self)
+        own: Any = vars(self)
         if (
             self._is_plain
             and len(own) == len(_attributes)
@@ -151,10 +151,10 @@ class Response(wrappers.Response):
         ):
             body: Any = self.response
             code, given = own["_status_code"], self.headers
-            if type(body) is _ListIterator:
+            if own.get("response") is body and type(body) is _ListIterator:
                 # The page of an error; see force_type(). The response gets a new iterator, which is unread.
                 body = [*body]
-                self.response = cast(Any, iter(body))
+                own["response"] = iter(body)
             if (
                 type(body) is list
                 and len(body) == 1
