@@ -157,6 +157,7 @@ def test_second_stream_has_own_g(app: RecordingApp) -> None:
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
 def test_second_stream_keeps_its_g_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
+    elsewhere(lambda: None)
     streams: list[Any] = []
 
     @app.route("/two")
