@@ -78,7 +78,7 @@ def _add_trace(commands: Any) -> argparse.ArgumentParser:
 
 
 def _trace(options: argparse.Namespace, output: TextIO, refuse: Callable[[str], NoReturn]) -> int:
-    """Make the request, write its way, and return the exit code.
+    """Make the requests, write their steps, and return the exit code.
 
     :param refuse: called with a message if the options are wrong. It exits.
     """

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Flask", "current_app", "g", "request", "session"]
 
-# Also matches names with underscores or letters outside ASCII, and an empty port. Werkzeug builds URLs without such a
-# host, but the request is harmless.
+# Names with underscores or letters outside ASCII, and an empty port, match as well. Werkzeug builds URLs without such
+# a host, but the request is harmless.
 _unusual_host = re.compile(r"[\w.-]+(:\d*)?")
 
 

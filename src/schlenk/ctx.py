@@ -146,7 +146,8 @@ def copy_current_request_context(f: F) -> F:
     first = top.copy()
     # The copy that the next call can use. Empty while a call uses `first`.
     free = [first]
-    # By id, because contexts may be equal. Other threads may change it at any moment, so it is copied to iterate it.
+    # The contexts of running calls, by id, because contexts may be equal. Other threads may change the dictionary at
+    # any moment, so its values are copied before they are iterated.
     used: dict[int, RequestContext] = {}
 
     def in_context(*args: Any, **kwargs: Any) -> Any:

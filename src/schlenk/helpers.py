@@ -1,6 +1,7 @@
 """Functions for views: URLs, responses, flashed messages and streams.
 
-Also the functions that read Flask's environment variables, and those that describe a function in an error message.
+It also has the functions that read Flask's environment variables, and those that describe a function in an error
+message.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Variable:
         self.stack = stack
         self.contexts = contexts_of(stack)
         self.version = self.contexts.version
-        # If a check for leaks runs, the attribute `push`, which records pushes.
+        # While a check for leaks runs, they include `push`, which records pushes.
         self.stack_attributes = vars(stack)
 
     def get(self, default: Any = _MISSING) -> Any:

@@ -408,7 +408,7 @@ class LocalStack(Generic[T]):
     def current(self, entries: list[T]) -> list[T]:
         """Return the list that has replaced ``entries``, an earlier list of this stack, or ``entries`` itself.
 
-        Only with :func:`context_ident` is the list replaced, at each change.
+        The list is replaced only with :func:`context_ident`, at each change.
         """
         return entries if self.__storage.contexts is None else self.entries()
 

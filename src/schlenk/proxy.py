@@ -329,7 +329,7 @@ class LocalProxy(Generic[T]):
 
 
 class _Forwarding:
-    """A base class of subclasses with a ``__getattr__``. It has the one that they can call with ``super()``.
+    """A base class of each subclass that defines ``__getattr__``, which can call this one with ``super()``.
 
     As a method of LocalProxy itself, it would slow down each read of an attribute by 20 to 30 ns.
     """

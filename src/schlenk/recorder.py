@@ -196,7 +196,7 @@ class Recorder:
         self.observe(None, frame, event, arg)
 
     def observe(self, previous: Any, frame: FrameType, event: str, arg: Any) -> None:
-        """Handle an event of the interpreter. The three last parameters are those of every profile function.
+        """Handle an event of the interpreter. The last three parameters are those of every profile function.
 
         :param previous: the profile function to call first: the one that was installed before, if any.
         """
@@ -236,7 +236,7 @@ class Recorder:
         return owner
 
     def begin(self, frame: FrameType) -> None:
-        """Recognize the step that a new call is, if it is one, and record it."""
+        """Record a call that begins, if it is a step."""
         if frame in self.calls:
             # A coroutine is resumed.
             return

@@ -271,8 +271,8 @@ class Stream:
     def __init__(self, context: RequestContext) -> None:
         self.context = context
         self.waiting = self.ended = False
-        # The result of _extent() without the push of the stream. None while the stream exists, because other work that
-        # has pushed the context may end in the meantime.
+        # The result of _extent() without the push of the stream. It is None while the stream exists, because other work
+        # that has pushed the context may end in the meantime.
         self.others: tuple[int, int] | None = _extent(context)
 
     def __enter__(self) -> Stream:
@@ -474,7 +474,7 @@ def _holder(entry: Any) -> Any:
 def _is_being_changed(context: object) -> bool:
     """Return whether a function of this package that runs now pushes or pops the context.
 
-    A generator can end during that: in a hook or a teardown function, in a finalizer, or in a signal handler.
+    A generator can end meanwhile: in a hook or a teardown function, in a finalizer, or in a signal handler.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:

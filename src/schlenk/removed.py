@@ -272,7 +272,7 @@ def compatibility() -> ModuleType:
 
 
 def _add_current_traceback(tbtools: Any) -> None:
-    """Add ``get_current_traceback()``, which returned what the debugger shows of the exception being handled."""
+    """Add ``get_current_traceback()``, which returns the traceback of the exception that is being handled."""
 
     class Traceback(tbtools.DebugTraceback):  # type: ignore[misc]
         """The traceback of the exception that is being handled, without its first ``skip`` frames."""

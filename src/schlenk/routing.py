@@ -58,7 +58,7 @@ def _without(adapter: MapAdapter, rule: Rule) -> MapAdapter | None:
 
 
 # The matcher is a tree of states. A state has the rules that match a URL that ends there, and the state that follows
-# for each part with which a URL may go on: `static` parts by their text, `dynamic` ones with their pattern.
+# for each part with which a URL may continue: `static` parts by their text, `dynamic` ones with their pattern.
 
 
 def _has_rule(state: Any, rule: Rule) -> bool:

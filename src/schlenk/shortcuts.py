@@ -251,7 +251,7 @@ class Map(routing.Map):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # By URL: the rule, the endpoint and strict_slashes that it had when it matched, and the values.
+        # Maps each URL to its rule, the endpoint and strict_slashes that the rule had when it matched, and the values.
         self.cache: dict[Any, tuple[routing.Rule, Any, bool | None, dict[str, Any]]] = {}
         self.has_plain_converters = True
         super().__init__(*args, **kwargs)
@@ -371,12 +371,12 @@ _signing = frozenset(("salt", "secret_keys", "signer", "signer_kwargs"))
 
 
 class _Serializer(URLSafeTimedSerializer):
-    """Base of the classes whose instances are new serializers that need no setup: all attributes are the class's."""
+    """The base of cached classes. Each has the attributes of a serializer, so creating an instance needs no setup."""
 
     original_signer: Signer
 
     def __init__(self) -> None:
-        """Set nothing."""
+        """Set no attributes: the class has them."""
 
     def make_signer(self, salt: str | bytes | None = None) -> Signer:
         if salt in (None, self.salt) and _signing.isdisjoint(vars(self)):
@@ -385,7 +385,7 @@ class _Serializer(URLSafeTimedSerializer):
 
 
 class _Copy:
-    """An attribute of a class of which each instance has a copy, made when it is first read."""
+    """An attribute of a class that each instance copies when it is first read."""
 
     def __init__(self, name: str, original: Any) -> None:
         self.name = name

@@ -7,8 +7,8 @@ and ``LocalStack`` read and write the dictionary directly; this module decides w
 With :func:`context_ident`, the owners are contexts of :mod:`contextvars`, and a :class:`ContextValues` takes the place
 of the dictionary.
 
-Nothing here knows about proxies or HTTP. One thing is known about stacks, because a context copies the list of a stack
-before it changes: the list is stored under the name ``stack``.
+Nothing here knows about proxies or HTTP. One thing is known about stacks: their list is stored under the name
+``stack``. A context needs its own copy of the list before the list is changed.
 """
 
 from __future__ import annotations
