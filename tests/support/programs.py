@@ -11,7 +11,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile
 from textwrap import dedent
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,8 @@ def serve() -> None:
     """Run the beginning of the programs of `under`. Then run the rest of each program in a fork of this process."""
     names = vars(sys.modules["__main__"])
     exec(UNDER + APP, names)
-    gc.freeze()  # Otherwise, each fork would spend most of its time on collecting these objects when it exits.
+    # Otherwise, each fork would spend most of its time on collecting these objects when it exits.
+    gc.freeze()
     for line in sys.stdin:
         program, output = json.loads(line)
         child = os.fork()
@@ -57,7 +58,8 @@ def serve() -> None:
             with open(output, "w") as file:
                 for descriptor in (1, 2):
                     os.dup2(file.fileno(), descriptor)
-            exec(compile(program, "<string>", "exec"), names)
+            # Without `dont_inherit`, the program would be compiled with this module's `annotations`.
+            exec(compile(program, "<string>", "exec", dont_inherit=True), names)
             return
         print(os.waitpid(child, 0)[1], flush=True)
 
@@ -79,13 +81,11 @@ def under(program: str) -> None:
     if not hasattr(os, "fork"):
         run(UNDER, APP, program)
         return
-    with TemporaryDirectory() as directory:
-        output = Path(directory, "output")
+    with NamedTemporaryFile("r") as output:
         process = server()
-        process.stdin.write(json.dumps([dedent(program), str(output)]) + "\n")
+        process.stdin.write(json.dumps([dedent(program), output.name]) + "\n")
         process.stdin.flush()
-        status = process.stdout.readline()
-        assert status == "0\n", output.read_text()
+        assert process.stdout.readline() == "0\n", output.read()
 
 
 def without(module: str, program: str) -> None:
