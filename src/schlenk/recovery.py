@@ -466,7 +466,7 @@ def _holder(entry: Any) -> Any:
     It is the request context that the entry was pushed with, or else the entry itself.
     """
     for context in _request_ctx_stack.entries():
-        if _is_held(context) and _contains(_pushed_with(context), entry):
+        if _contains(_pushed_with(context), entry) and _is_held(context):
             return context
     return entry if _is_held(entry) else None
 
