@@ -519,7 +519,7 @@ def test_run_sets_debug(
 
 
 @pytest.mark.usefixtures("run_simple")
-def test_run_ignores_environment(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_may_ignore_environment(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASK_ENV", "development")
     monkeypatch.setenv("FLASK_DEBUG", "1")
     app.run(load_dotenv=False)

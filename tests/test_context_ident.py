@@ -84,7 +84,7 @@ def test_popping_nothing_stores_nothing(stack: LocalStack[Any]) -> None:
     assert not stack._local.__storage__
 
 
-def test_discard_takes_the_top(stack: LocalStack[Any]) -> None:
+def test_discard_takes_only_the_top(stack: LocalStack[Any]) -> None:
     stack.push(1)
     assert not stack.discard(2)
     assert stack.discard(1)

@@ -41,7 +41,7 @@ def test_forbidden_wsgi_value_is_named(app: Flask, key: str, value: Any) -> None
 
 
 @pytest.mark.parametrize("name", ["root", ".other.example"])
-def test_script_name_is_named(app: Flask, name: str) -> None:
+def test_bad_script_name_is_named(app: Flask, name: str) -> None:
     app.add_url_rule("/url", "url", lambda: request.url)
     status, body = ask(app, PATH_INFO="/url", HTTP_HOST="plain.example:8080", SCRIPT_NAME=name)
     assert status == "400 BAD REQUEST"

@@ -297,7 +297,7 @@ def test_listing_keeps_time_of_own_context() -> None:
 
 
 @needs_flask
-def test_slots_are_listed() -> None:
+def test_context_with_slots_is_listed() -> None:
     under("""
         class Context:
             __slots__ = ()
@@ -781,7 +781,7 @@ def test_standing_in_is_refused_after_import() -> None:
         "import flask; flask.Flask('shop').test_cli_runner",
     ],
 )
-def test_missing_name_is_advised(statement: str) -> None:
+def test_missing_name_gives_advice(statement: str) -> None:
     refused("Call schlenk.install_under_flask()", AS, statement)
 
 
@@ -823,7 +823,7 @@ def test_property_error_is_kept() -> None:
     )
 
 
-def test_request_is_a_proxy() -> None:
+def test_request_is_a_werkzeug_proxy() -> None:
     run("""
         import schlenk, werkzeug.local
         assert isinstance(schlenk.request, werkzeug.local.LocalProxy)

@@ -128,7 +128,7 @@ def test_page_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     assert "view cart" in page.read_text(encoding="utf-8")
 
 
-def test_page_cannot_be_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_unwritable_page_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     err = refused(capsys, "shop:app", "/cart", "--html", str(tmp_path))
     assert "the page can't be written: " in err.splitlines()[-1]
 
@@ -269,7 +269,7 @@ def test_flask_alone_is_refused(tmp_path: Path) -> None:
     assert done.stderr.endswith("bakery:app is an application of Flask: add --under-flask\n")
 
 
-def test_flask_is_not_installed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_flask_is_refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise RuntimeError("Flask is not installed.")
 

@@ -20,19 +20,19 @@ NAMES = pytest.mark.parametrize(
 
 
 @NAMES
-def test_import_of_missing_name_is_advised(module: str, name: str) -> None:
+def test_import_of_missing_name_gives_advice(module: str, name: str) -> None:
     message = f"cannot import name '{name}' from '{module}': schlenk has .* Call schlenk.install_under_flask"
     with pytest.raises(ImportError, match=message):
         exec(f"from {module} import {name}", {})
 
 
 @NAMES
-def test_attribute_is_advised(module: str, name: str) -> None:
+def test_missing_attribute_gives_advice(module: str, name: str) -> None:
     message = f"module '{module}' has no attribute '{name}': schlenk has .* Call schlenk.install_under_flask"
     with pytest.raises(AttributeError, match=message):
         getattr(importlib.import_module(module), name)
 
 
 @NAMES
-def test_dunder_is_not_advised(module: str, name: str) -> None:
+def test_dunder_gives_no_advice(module: str, name: str) -> None:
     assert not hasattr(importlib.import_module(module), f"__{name}__")

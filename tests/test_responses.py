@@ -232,7 +232,7 @@ def test_coroutine_names_view_and_remedy(app: Flask, view: Any) -> None:
         app.test_client().get("/")
 
 
-def test_coroutine_is_called(app: Flask) -> None:
+def test_callable_coroutine_is_called(app: Flask) -> None:
     class Application(Coroutine[Any, Any, Any]):
         def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
             start_response("200 OK", [])

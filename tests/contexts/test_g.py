@@ -37,7 +37,7 @@ def test_pop_returns_default(namespace: _AppCtxGlobals, default: Any) -> None:
     assert namespace.pop("age", default) is default
 
 
-def test_pop_has_default(namespace: _AppCtxGlobals) -> None:
+def test_pop_prefers_value(namespace: _AppCtxGlobals) -> None:
     assert namespace.pop("user", None) == "ada"
 
 

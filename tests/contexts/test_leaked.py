@@ -39,7 +39,7 @@ def test_removed_above_second_push_only(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_object_is_removed(app: RecordingApp) -> None:
+def test_foreign_object_is_removed(app: RecordingApp) -> None:
     with pytest.raises(AssertionError, match=r"\[None\] was pushed above it"), app.test_request_context():
         _request_ctx_stack.push(None)  # type: ignore[arg-type]
     assert _request_ctx_stack._local.__storage__ == {}
