@@ -866,6 +866,13 @@ def test_failed_request_is_freed(leaving: Flask) -> None:
 
 
 @pytest.mark.usefixtures("no_collections")
+def test_failed_request_with_leak_is_freed(leaving: Flask) -> None:
+    leaving.view_functions["failed"] = lambda: [Flask("other").app_context().push(), 1 // 0]
+    context, _ = begin(leaving, "/failed", "GET")
+    assert context() is None
+
+
+@pytest.mark.usefixtures("no_collections")
 def test_failed_teardown_is_freed(leaving: Flask) -> None:
     leaving.teardown_request(lambda error: 1 // 0)
     context, answers = begin(leaving, "/failed", "GET")

@@ -442,8 +442,9 @@ def _remove_leaked(stack: LocalStack[Any], context: object, in_generator: bool) 
     leaked: list[Any] = []
     stay: list[Any] = []
     above = entries[place + 1 :]
+    changing = _changing()
     for number, entry in enumerate(above):
-        holder = _holder(entry)
+        holder = _holder(entry, changing)
         if holder is None:
             leaked.append(entry)
         elif in_generator and not _is_waiting(holder):
@@ -460,31 +461,34 @@ def _remove_leaked(stack: LocalStack[Any], context: object, in_generator: bool) 
     return leaked
 
 
-def _holder(entry: Any) -> Any:
+def _holder(entry: Any, changing: list[Any]) -> Any:
     """Return the context because of which an entry stays on its stack, or ``None`` if the entry was leaked.
 
     It is the request context that the entry was pushed with, or else the entry itself.
+
+    :param changing: the result of :func:`_changing`.
     """
     for context in _request_ctx_stack.entries():
-        if _contains(_pushed_with(context), entry) and _is_held(context):
+        if _contains(_pushed_with(context), entry) and _is_held(context, changing):
             return context
-    return entry if _is_held(entry) else None
+    return entry if _is_held(entry, changing) else None
 
 
-def _is_being_changed(context: object) -> bool:
-    """Return whether a function of this package that runs now pushes or pops the context.
+def _changing() -> list[Any]:
+    """Return the contexts that running functions of this package push or pop.
 
     A generator can end meanwhile: in a hook or a teardown function, in a finalizer, or in a signal handler.
     """
+    found = []
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if frame.f_globals.get("__name__") in ("schlenk.app", "schlenk.ctx"):
+        # Not wsgi_app(): up to Python 3.12, reading its variables would keep its error, and so the request, alive.
+        if frame.f_globals.get("__name__") == "schlenk.ctx" or frame.f_code.co_name == "_end_request":
             variables = frame.f_locals
             # `app_context` is pushed or popped with `self`.
-            if _contains((variables.get(name) for name in ("self", "context", "app_context")), context):
-                return True
+            found += [variables.get(name) for name in ("self", "context", "app_context")]
         frame = frame.f_back
-    return False
+    return found
 
 
 def _is_in_generator(frame: FrameType | None) -> bool:
@@ -561,9 +565,9 @@ def _first_app_context(context: object) -> Any:
     return next((app_context for app_context in _pushed_with(context) if app_context is not None), None)
 
 
-def _is_held(context: object) -> bool:
+def _is_held(context: object, changing: list[Any]) -> bool:
     """Return whether a block, a stream or a served request will pop the context, or is pushing or popping it now."""
-    return _stored(context, "blocks", 0) > 0 or _is_being_changed(context)
+    return _stored(context, "blocks", 0) > 0 or _contains(changing, context)
 
 
 def _is_waiting(context: object) -> bool:
