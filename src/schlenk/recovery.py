@@ -300,12 +300,12 @@ class Stream:
             self.apps.lift()
 
     def __exit__(self, *error: Any) -> None:
-        self.others = self._count_others()
+        self.others = pushes, _ = self._count_others()
         self._leave()
         try:
             self.context.__exit__(*error)
         finally:
-            self.apps.release(still_used=bool(_streams(self.context)))
+            self.apps.release(still_used=_contains(_pushed_with(self.context)[:pushes], self.apps.first))
         if not getattr(self.apps.first, "_refcnt", True):
             # If the stream ended in a copied `contextvars` context, the original still has the context.
             self.apps.first.shareable = False
@@ -423,11 +423,13 @@ class _Span:
 
         Called when the stream has ended.
 
-        :param still_used: whether another stream uses the context.
+        :param still_used: whether the request or another stream uses the context.
         """
-        if self.shared and (self.carried or self.home is not None):
+        if not self.carried and self.home is None:
+            return
+        if self.shared:
             remove(self.stack, self.first)
-        elif still_used and self.home is not None and _contains(self.stack.entries(), self.first):
+        elif still_used and _contains(self.stack.entries(), self.first):
             self.lower()
 
 

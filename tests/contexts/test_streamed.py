@@ -147,6 +147,16 @@ def in_greenlet(work: Callable[[], Any]) -> Any:
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet, Context().run])
 @pytest.mark.usefixtures("by_context")
+def test_second_stream_leaves_no_context(app: RecordingApp, elsewhere: Callable[..., Any]) -> None:
+    with app.test_request_context("/streamed"):
+        streams = [stream_with_context(current_app.name for _ in range(2)) for _ in range(2)]
+    for stream in streams:
+        assert elsewhere(lambda: (list(stream), tops())) == ([app.name] * 2, NOTHING)  # noqa: B023
+    assert [what for what, _ in app.torn] == ["request", "app"]
+
+
+@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet, Context().run])
+@pytest.mark.usefixtures("by_context")
 def test_stream_needs_no_copy(app: RecordingApp, elsewhere: Callable[..., Any]) -> None:
     with app.test_request_context("/streamed"):
         stream = stream_with_context((*paths(), current_app.name) for _ in range(3))
