@@ -199,6 +199,23 @@ def test_traceback_is_shown_from_a_frame() -> None:
 
 
 @needs_flask
+def test_traceback_of_exit_is_refused() -> None:
+    under("""
+        from werkzeug.debug.tbtools import get_current_traceback
+        try:
+            try:
+                raise SystemExit
+            except SystemExit:
+                assert "SystemExit" in get_current_traceback().plaintext
+                get_current_traceback(True)
+        except SystemExit:
+            pass
+        else:
+            raise AssertionError
+    """)
+
+
+@needs_flask
 def test_errors_propagate_as_configured() -> None:
     under("""
         assert app.propagate_exceptions is False

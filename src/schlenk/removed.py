@@ -277,8 +277,13 @@ def _add_current_traceback(tbtools: Any) -> None:
     class Traceback(tbtools.DebugTraceback):  # type: ignore[misc]
         """The traceback of the exception that is being handled, without its first ``skip`` frames."""
 
-        def __init__(self, skip: int = 0) -> None:
-            super().__init__(sys.exc_info()[1], skip=skip)
+        def __init__(
+            self, ignore_system_exceptions: bool = False, show_hidden_frames: bool = False, skip: int = 0
+        ) -> None:
+            error = sys.exc_info()[1]
+            if ignore_system_exceptions and isinstance(error, (SystemExit, KeyboardInterrupt, GeneratorExit)):
+                raise
+            super().__init__(error, skip=skip, hide=not show_hidden_frames)
 
         @property
         def plaintext(self) -> str:
