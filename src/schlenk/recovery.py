@@ -103,13 +103,14 @@ def is_shareable(app_context: AppContext) -> bool:
     """Return whether a request may use the application context on top. It may not if only a waiting generator does."""
     if not _stored(app_context, "shareable", True):
         return False
-    streams = (stream for context in _request_ctx_stack.entries() for stream in _streams(context))
-    stream = next((stream for stream in streams if stream.waiting and stream.apps.last is app_context), None)
-    if stream is None:
-        return True
-    # Only the stream uses the application contexts that it has pushed above its first. Other work uses the first as
-    # well if that work pushed it, or if the request of the stream has not ended.
-    return stream.apps.first is app_context and (stream.apps.shared or not _is_waiting(stream.context))
+    # Loops, because two generators would take 0.7 µs more at each push onto an application context.
+    for context in _request_ctx_stack.entries():
+        for stream in _streams(context):
+            if stream.waiting and stream.apps.last is app_context:
+                # Only the stream uses the application contexts that it has pushed above its first. Other work uses the
+                # first as well if that work pushed it, or if the request of the stream has not ended.
+                return stream.apps.first is app_context and (stream.apps.shared or not _is_waiting(context))
+    return True
 
 
 def pop(stack: LocalStack[Any], context: object) -> list[Any]:
