@@ -157,6 +157,7 @@ def test_second_stream_has_own_g(app: RecordingApp) -> None:
 
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
 def test_request_outlives_stream(app: RecordingApp, elsewhere: Any) -> None:
+    elsewhere(lambda: None)
     with app.test_request_context():
         elsewhere(stream_with_context(iter([])).close)
         assert current_app.name == app.name
