@@ -148,6 +148,7 @@ def in_greenlet(work: Callable[[], Any]) -> Any:
 @pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet, Context().run])
 @pytest.mark.usefixtures("by_context")
 def test_second_stream_leaves_no_context(app: RecordingApp, elsewhere: Callable[..., Any]) -> None:
+    elsewhere(lambda: None)
     with app.test_request_context("/streamed"):
         streams = [stream_with_context(current_app.name for _ in range(2)) for _ in range(2)]
     for stream in streams:
