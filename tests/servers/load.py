@@ -225,6 +225,8 @@ class Load:
         self.lock = threading.Lock()
         self.half = threading.Event()
         """Set after half of the responses."""
+        self.goes_on = False
+        """Whether to send requests even after the last response. Set while a test chooses the worker to kill."""
         self.threads = [threading.Thread(target=self._run, args=(client,)) for client in self.clients]
 
     def start(self) -> None:
@@ -257,7 +259,7 @@ class Load:
 
     def _wants_more(self) -> bool:
         given_up = time.monotonic() > self.deadline or len(self.broken) > self.requests
-        return self.answered < self.requests and not given_up
+        return (self.goes_on or self.answered < self.requests) and not given_up
 
     @property
     def did(self) -> Counter[str]:

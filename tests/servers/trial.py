@@ -120,12 +120,16 @@ def under_load(
     with tempfile.TemporaryDirectory() as directory:
         with Running(server, Path(directory), python, **environment) as running:
             load = Load([running.port], requests, clients, seconds, greenlets, server.under_flask)
+            load.goes_on = kill is not None
             load.start()
             killed = None
             if kill is not None:
                 load.half.wait(seconds)
-                killed = Killed(*running.busiest(), kill)
-                os.kill(killed.number, kill)
+                try:
+                    killed = Killed(*running.busiest(), kill)
+                    os.kill(killed.number, kill)
+                finally:
+                    load.goes_on = False
             load.join()
             result = Result(server, load, {}, killed)
             result.processes = running.come_to_rest(without=result.lost)
