@@ -257,7 +257,9 @@ class Recorder:
         elif name in _COPIES and "f" in code.co_freevars:
             function = frame.f_locals["f"]
             self.call(frame, "copy", f"in a copied context: {_name(function)}", function)
-        elif any(getattr(body(), "gi_frame", None) is frame for body in self.streams):
+        elif code.co_flags & inspect.CO_GENERATOR and any(
+            getattr(body(), "gi_frame", None) is frame for body in self.streams
+        ):
             self.begin_stream(frame)
         elif code.co_flags & inspect.CO_COROUTINE and not caller:
             # Flask runs asynchronous views and hooks in another thread, which has nothing else to record.
