@@ -485,8 +485,9 @@ def _changing() -> list[Any]:
     found = []
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
+        module = frame.f_globals.get("__name__")
         # Not wsgi_app(): up to Python 3.12, reading its variables would keep its error, and so the request, alive.
-        if frame.f_globals.get("__name__") == "schlenk.ctx" or frame.f_code.co_name == "_end_request":
+        if module == "schlenk.ctx" or (module == "schlenk.app" and frame.f_code.co_name == "_end_request"):
             variables = frame.f_locals
             # `app_context` is pushed or popped with `self`.
             found += [variables.get(name) for name in ("self", "context", "app_context")]
