@@ -384,16 +384,9 @@ class _Serializer(URLSafeTimedSerializer):
         return super().make_signer(salt)
 
 
-class _Copy:
-    """An attribute of a class that each instance copies when it is first read."""
-
-    def __init__(self, name: str, original: Any) -> None:
-        self.name = name
-        self.original = original
-
-    def __get__(self, instance: Any, owner: type) -> Any:
-        copied = vars(instance)[self.name] = self.original.copy()
-        return copied
+def _copied(name: str, original: Any) -> cached_property[Any]:
+    """Return an attribute of a class of which each instance has a copy, made when it is first read."""
+    return cached_property(lambda instance: original.copy(), name)
 
 
 @lru_cache(maxsize=64)
@@ -404,7 +397,7 @@ def _serializer_class(
     original = URLSafeTimedSerializer([*secret_keys], salt, serializer, signer=_Signer, signer_kwargs=options)
     attributes = {
         # A caller may change the lists and dictionaries of its serializer.
-        name: _Copy(name, value) if isinstance(value, (list, dict)) else value
+        name: _copied(name, value) if isinstance(value, (list, dict)) else value
         for name, value in vars(original).items()
     }
     return type("_Serializer", (_Serializer,), {**attributes, "original_signer": original.make_signer()})
