@@ -14,7 +14,7 @@ from werkzeug.test import create_environ
 from schlenk import _request_ctx_stack, after_this_request, copy_current_request_context, g, request, session
 from schlenk.ctx import RequestContext
 from tests.support.contexts import NOTHING, RecordingApp, fail, tops
-from tests.support.execution import in_greenlet, in_thread
+from tests.support.execution import ELSEWHERE, in_thread
 
 # --- Copies
 
@@ -47,7 +47,7 @@ def test_copy_has_own_flashes_and_functions(app: RecordingApp) -> None:
 # --- copy_current_request_context
 
 
-@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
 def test_copy_works_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
     with app.test_request_context("/page") as context:
         session["user"] = "ada"

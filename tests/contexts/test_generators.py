@@ -26,7 +26,7 @@ from schlenk import (
 )
 from schlenk.ctx import AppContext, RequestContext
 from tests.support.contexts import NOTHING, RecordingApp, leave, tops
-from tests.support.execution import in_greenlet, in_thread
+from tests.support.execution import ELSEWHERE, in_greenlet, in_thread
 
 
 def ignore(*arguments: Any) -> Any:
@@ -155,18 +155,16 @@ def test_second_stream_has_own_g(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
 def test_request_outlives_stream(app: RecordingApp, elsewhere: Any) -> None:
-    elsewhere(lambda: None)
     with app.test_request_context():
         elsewhere(stream_with_context(iter([])).close)
         assert current_app.name == app.name
     assert tops() == NOTHING
 
 
-@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
 def test_second_stream_keeps_its_g_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
-    elsewhere(lambda: None)
     streams: list[Any] = []
 
     @app.route("/two")
@@ -218,9 +216,8 @@ def test_stream_outlives_app(app: RecordingApp) -> None:
     stream.close()
 
 
-@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
 def test_stream_goes_on_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
-    elsewhere(lambda: None)
     stream = get(app, "/stream/ada")
     parts = iter(stream)
     assert [elsewhere(lambda: next(parts)), next(parts)] == [b"ada /stream/ada"] * 2
@@ -228,9 +225,8 @@ def test_stream_goes_on_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
     assert tops() == NOTHING
 
 
-@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet])
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
 def test_stream_ends_elsewhere(app: RecordingApp, elsewhere: Any) -> None:
-    elsewhere(lambda: None)
     stream = get(app, "/stream/ada")
     elsewhere(stream.close)
     assert [what for what, _ in app.torn] == ["request", "app"]

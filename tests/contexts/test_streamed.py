@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, copy_context
 from typing import Any, Callable
 
@@ -12,6 +11,7 @@ import pytest
 from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, current_app, g, request, stream_with_context
 from schlenk.local import release_local
 from tests.support.contexts import NOTHING, RecordingApp, leave, tops
+from tests.support.execution import ELSEWHERE
 
 
 def test_streamed_gives_way(app: RecordingApp) -> None:
@@ -136,19 +136,9 @@ def test_stream_keeps_copies(app: RecordingApp) -> None:
     assert copied.run(paths) == ["/streamed", "/other"]
 
 
-def in_thread(work: Callable[[], Any]) -> Any:
-    with ThreadPoolExecutor() as threads:
-        return threads.submit(work).result()
-
-
-def in_greenlet(work: Callable[[], Any]) -> Any:
-    return pytest.importorskip("greenlet").greenlet(work).switch()
-
-
-@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet, Context().run])
+@pytest.mark.parametrize("elsewhere", [*ELSEWHERE, Context().run])
 @pytest.mark.usefixtures("by_context")
 def test_second_stream_leaves_no_context(app: RecordingApp, elsewhere: Callable[..., Any]) -> None:
-    elsewhere(lambda: None)
     with app.test_request_context("/streamed"):
         streams = [stream_with_context(current_app.name for _ in range(2)) for _ in range(2)]
     for stream in streams:
@@ -156,7 +146,7 @@ def test_second_stream_leaves_no_context(app: RecordingApp, elsewhere: Callable[
     assert [what for what, _ in app.torn] == ["request", "app"]
 
 
-@pytest.mark.parametrize("elsewhere", [in_thread, in_greenlet, Context().run])
+@pytest.mark.parametrize("elsewhere", [*ELSEWHERE, Context().run])
 @pytest.mark.usefixtures("by_context")
 def test_stream_needs_no_copy(app: RecordingApp, elsewhere: Callable[..., Any]) -> None:
     with app.test_request_context("/streamed"):

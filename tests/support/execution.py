@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from typing import Callable, TypeVar
 
 import pytest
@@ -19,3 +20,12 @@ def in_thread(function: Callable[[], T]) -> T:
 def in_greenlet(function: Callable[[], T]) -> T:
     """Return what ``function``, in a new greenlet, first switches back with, or else returns."""
     return pytest.importorskip("greenlet").greenlet(function).switch()
+
+
+# The values of a parameter. Without greenlet, a test is skipped before it begins: it would leave its streams open.
+ELSEWHERE = [
+    in_thread,
+    pytest.param(
+        in_greenlet, marks=pytest.mark.skipif(find_spec("greenlet") is None, reason="greenlet is not installed")
+    ),
+]
