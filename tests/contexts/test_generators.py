@@ -17,6 +17,7 @@ from schlenk import (
     Flask,
     _app_ctx_stack,
     _request_ctx_stack,
+    appcontext_pushed,
     current_app,
     g,
     has_app_context,
@@ -25,8 +26,10 @@ from schlenk import (
     stream_with_context,
 )
 from schlenk.ctx import AppContext, RequestContext
+from schlenk.sessions import SessionInterface
 from tests.support.contexts import NOTHING, RecordingApp, leave, tops
 from tests.support.execution import ELSEWHERE, in_greenlet, in_thread
+from tests.support.requirements import needs_blinker
 
 
 def ignore(*arguments: Any) -> Any:
@@ -361,6 +364,100 @@ def test_late_block_leaves_push(app: RecordingApp) -> None:
         block.close()
         assert _app_ctx_stack.top is bare
         bare.pop()
+    assert tops() == NOTHING
+
+
+def held_request(app: Flask) -> Iterator[None]:
+    with app.test_request_context("/held"):
+        yield
+
+
+@pytest.fixture(params=[held, held_request])
+def late(request: Any) -> Any:
+    """Return a generator that holds the contexts at the bottom, and has begun."""
+    block = request.param(Flask("other"))
+    next(block)
+    return block
+
+
+# In these tests no `with` block holds the context: it stays only because a running function pushes or pops it.
+
+
+@needs_blinker
+def test_late_block_leaves_app_push(app: RecordingApp, late: Any) -> None:
+    def close(sender: Any) -> None:
+        late.close()
+
+    context = app.app_context()
+    with appcontext_pushed.connected_to(close, app):
+        context.push()
+    assert _app_ctx_stack.top is context
+    context.pop()
+    assert tops() == NOTHING
+
+
+def test_late_block_leaves_app_pop(app: RecordingApp, late: Any) -> None:
+    names: list[str] = []
+    # The functions run in reverse order.
+    app.teardown_appcontext(lambda error: names.append(current_app.name))
+    app.teardown_appcontext(lambda error: late.close())
+    context = app.app_context()
+    context.push()
+    context.pop()
+    assert names == [app.name]
+    assert tops() == NOTHING
+
+
+def test_late_block_leaves_request_push(app: RecordingApp, late: Any) -> None:
+    class Interface(SessionInterface):
+        def open_session(self, app: Flask, request: Any) -> Any:
+            late.close()
+
+    app.session_interface = Interface()
+    context = app.test_request_context("/new")
+    context.push()
+    assert (_request_ctx_stack.top, current_app.name) == (context, app.name)
+    context.pop()
+    assert tops() == NOTHING
+
+
+def test_late_block_leaves_overridden_push(app: RecordingApp, late: Any) -> None:
+    class Closing(AppContext):
+        def push(self) -> None:
+            super().push()
+            late.close()
+
+    app.app_context = lambda: Closing(app)  # type: ignore[method-assign]
+    context = app.test_request_context("/new")
+    context.push()
+    assert (_request_ctx_stack.top, current_app.name) == (context, app.name)
+    context.pop()
+    assert tops() == NOTHING
+
+
+def test_late_block_leaves_request_pop(app: RecordingApp, late: Any) -> None:
+    seen: list[tuple[str, str]] = []
+    app.teardown_request(lambda error: seen.append((request.path, current_app.name)))
+    app.teardown_request(lambda error: late.close())
+    context = app.test_request_context("/new")
+    context.push()
+    context.pop()
+    assert seen == [("/new", app.name)]
+    assert tops() == NOTHING
+
+
+def test_late_block_leaves_end_of_request(app: RecordingApp, late: Any) -> None:
+    seen: list[tuple[str, str]] = []
+
+    class Closing(RequestContext):
+        def auto_pop(self, exc: BaseException | None) -> None:
+            late.close()
+            seen.append((request.path, current_app.name))
+            super().auto_pop(exc)
+
+    app.request_context = lambda environ: Closing(app, environ)  # type: ignore[method-assign]
+    assert app.test_client().get("/user").text == "nobody"
+    assert seen == [("/user", app.name)]
     assert tops() == NOTHING
 
 
