@@ -11,6 +11,7 @@ import threading
 import types
 import weakref
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from time import monotonic
 from typing import Any, Callable
@@ -213,6 +214,14 @@ def test_oldest_request_is_first(requests: Callable[[str, int], None]) -> None:
     for number in 1, 2, 3:
         requests(f"/wait/{number}", 1)
     assert re.findall(r"/wait/\d", flight.report()) == ["/wait/1", "/wait/2", "/wait/3"]
+
+
+def test_ages_are_measured_at_once(monkeypatch: pytest.MonkeyPatch, requests: Callable[[str, int], None]) -> None:
+    requests("/wait/1", 1)
+    requests("/wait/2", 1)
+    times = count(start=monotonic() + 60, step=60)
+    monkeypatch.setattr(flight, "monotonic", lambda: next(times))
+    assert re.findall(r"/wait/\d", flight.report()) == ["/wait/1", "/wait/2"]
 
 
 def test_most_requests_are_counted(app: Flask, requests: Callable[[str, int], None]) -> None:

@@ -89,12 +89,15 @@ class Pushed(NamedTuple):
     """The path of the request, or ``None`` for an application context."""
 
     @classmethod
-    def from_context(cls, context: Any, stack: LocalStack[Any]) -> Pushed:
-        """Describe ``context``, an entry of ``stack``. Contexts of Flask and of other classes are understood too."""
+    def from_context(cls, context: Any, stack: LocalStack[Any], now: float) -> Pushed:
+        """Describe ``context``, an entry of ``stack``. Contexts of Flask and of other classes are understood too.
+
+        :param now: the seconds of :func:`time.monotonic` at which its age is measured.
+        """
         request = getattr(context, "request", None) if stack is _request_ctx_stack else None
         pushed_at = getattr(context, "pushed_at", None)
         # A mock returns a mock for each attribute.
-        age = monotonic() - pushed_at if isinstance(pushed_at, float) else None
+        age = now - pushed_at if isinstance(pushed_at, float) else None
         return cls(context, age, getattr(request, "method", None), getattr(request, "path", None))
 
     @property
@@ -422,10 +425,12 @@ def _owners() -> list[_Owner]:
     # The stacks may contain None, which a session transaction of the test client pushes.
     applications: dict[Any, list[Any]] = _app_ctx_stack.snapshot_by_owner()
     requests: dict[Any, list[Any]] = _request_ctx_stack.snapshot_by_owner()
+    # One time for all: if garbage were collected in between, contexts described later would seem older.
+    now = monotonic()
     owners = []
     for ident in {**applications, **requests}:
-        below = [Pushed.from_context(c, _app_ctx_stack) for c in applications.get(ident, ()) if c is not None]
-        above = [Pushed.from_context(c, _request_ctx_stack) for c in requests.get(ident, ()) if c is not None]
+        below = [Pushed.from_context(c, _app_ctx_stack, now) for c in applications.get(ident, ()) if c is not None]
+        above = [Pushed.from_context(c, _request_ctx_stack, now) for c in requests.get(ident, ()) if c is not None]
         if below or above:
             owners.append(_Owner(ident, below, above))
     return owners

@@ -10,6 +10,7 @@ import _thread
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from traceback import FrameSummary
 from typing import Any, Callable
 
@@ -154,7 +155,8 @@ def _remove_left(allowed: Entries) -> list[str]:
     for (stack, ident), contexts in _entries().items():
         extra = _without(contexts, allowed.get((stack, ident), []))
         for context in extra:
-            left.append(_describe(Pushed.from_context(context, stack), _recorder.locations.get((stack, id(context)))))
+            pushed = Pushed.from_context(context, stack, monotonic())
+            left.append(_describe(pushed, _recorder.locations.get((stack, id(context)))))
         if extra and ident in (stack.__ident_func__(), get_ident()):
             _remove(stack, extra)
         elif extra and getattr(ident, "dead", False):
