@@ -556,6 +556,22 @@ def test_schlenks_app_works_beside_flask() -> None:
 
 # --- Refusals
 
+REFUSAL = """
+import sys, schlenk
+def state():
+    modules = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "flask"}
+    stacks = (schlenk._app_ctx_stack, schlenk._request_ctx_stack)
+    return modules, sys.meta_path.copy(), [stack.__ident_func__ for stack in stacks]
+def refusal(install, error=RuntimeError):
+    before = state()
+    try:
+        install()
+    except error as refused:
+        assert state() == before
+        return str(refused)
+    raise SystemExit("not refused")
+"""
+
 
 @needs_flask
 def test_second_call_does_nothing() -> None:
@@ -733,6 +749,33 @@ def test_refused_while_a_context_is_pushed() -> None:
 
 def test_refused_after_install_as_flask() -> None:
     refused("after install_as_flask()", AS, UNDER)
+
+
+@pytest.mark.parametrize("module", ["None", "types.ModuleType('flask')", "schlenk", "unittest.mock.MagicMock()"])
+def test_substitute_for_flask_is_named(module: str) -> None:
+    run(
+        REFUSAL,
+        f"""
+        import types, unittest.mock
+        sys.modules["flask"] = {module}
+        assert f"sys.modules['flask'] is {{sys.modules['flask']!r}}." in refusal(schlenk.install_under_flask)
+        """,
+    )
+
+
+@needs_flask
+@pytest.mark.parametrize("source", ["", "import schlenk; schlenk.install_under_flask()"])
+def test_own_flask_py_is_named(tmp_path: Path, source: str) -> None:
+    (tmp_path / "flask.py").write_text(source)
+    run(
+        REFUSAL,
+        f"""
+        sys.path.insert(0, {str(tmp_path)!r})
+        message = refusal(schlenk.install_under_flask)
+        assert "If this is a file of your own, rename it." in message
+        assert repr({str(tmp_path / "flask.py")!r}) in message
+        """,
+    )
 
 
 def test_unknown_name_is_refused() -> None:

@@ -119,18 +119,17 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
     :param as_in_flask_1: the features that behave as in Flask 1.1 again, any of ``"request.json"`` (``None`` if the
         request is not JSON), ``"location"`` (absolute) and ``"authorization"`` (a dictionary; ``None`` if the scheme is
         neither Basic nor Digest).
-    :raises RuntimeError: flask has already been imported, is not installed, or its version is not supported. In these
-        cases nothing is changed.
+    :raises RuntimeError: flask has already been imported, is not installed, its version is not supported, or another
+        module has its name. In these cases nothing is changed.
     :raises ValueError: ``as_in_flask_1`` contains any other name.
 
     Flask has no such function.
     """
     changes = removed.changes(as_in_flask_1)
-    flask = sys.modules.get("flask")
-    if flask is None:
+    if "flask" not in sys.modules:
         _import_flask()
     elif not isinstance(getattr(sys.modules.get("flask.globals"), "_cv_app", None), Variable):
-        raise RuntimeError(_already_imported(flask))
+        raise RuntimeError(_already_imported(sys.modules["flask"]))
     # Otherwise, the first call may have been that of `python -m schlenk flask` or of the pytest plugin.
     for change in changes:
         change()
@@ -150,6 +149,8 @@ def _import_flask() -> None:
         for stack in stacks:
             stack.__ident_func__ = context_ident
         flask = importlib.import_module("flask")
+        if "flask.globals" not in sys.modules:
+            raise RuntimeError(_not_flask(flask))
         for name in ("_app_ctx_stack", "_request_ctx_stack"):
             setattr(flask, name, getattr(sys.modules["flask.globals"], name))
     except BaseException:
@@ -163,16 +164,25 @@ def _import_flask() -> None:
     removed.put_back(flask)
 
 
-def _already_imported(flask: ModuleType) -> str:
-    if getattr(flask, "__spec__", None) is None or flask.__name__ != "flask":
+def _already_imported(flask: ModuleType | None) -> str:
+    if isinstance(flask, _StandIn):
         return (
             "install_under_flask() can't be used after install_as_flask(): `flask` is schlenk itself."
             " Call only one of the two."
         )
+    if "flask.globals" not in sys.modules:
+        return _not_flask(flask)
     return (
         "install_under_flask() was called after flask had been imported, so its modules already hold the names that it"
         " replaces. Call it before the first `import flask`, which may be in an extension. Instead of the `flask`"
         " command, which imports Flask before the application, run `python -m schlenk flask`."
+    )
+
+
+def _not_flask(module: ModuleType | None) -> str:
+    return (
+        f"install_under_flask() can't import Flask: sys.modules['flask'] is {module!r}."
+        " If this is a file of your own, rename it. If a program has put it there, remove it first."
     )
 
 
