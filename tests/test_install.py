@@ -809,7 +809,14 @@ def test_standing_in_twice_does_nothing() -> None:
 
 @needs_flask
 def test_standing_in_is_refused_after_import() -> None:
-    refused("after flask had been imported", "import flask", AS)
+    message = "call install_under_flask() there instead."
+    run(REFUSAL, f"import flask; assert refusal(schlenk.install_as_flask).endswith({message!r})")
+
+
+@needs_flask
+def test_refused_after_install_under_flask() -> None:
+    message = "can't be used after install_under_flask()"
+    run(UNDER, REFUSAL, f"assert {message!r} in refusal(schlenk.install_as_flask)")
 
 
 @pytest.mark.parametrize(

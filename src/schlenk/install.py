@@ -128,11 +128,15 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
     changes = removed.changes(as_in_flask_1)
     if "flask" not in sys.modules:
         _import_flask()
-    elif not isinstance(getattr(sys.modules.get("flask.globals"), "_cv_app", None), Variable):
+    elif not _is_under_flask():
         raise RuntimeError(_already_imported(sys.modules["flask"]))
     # Otherwise, the first call may have been that of `python -m schlenk flask` or of the pytest plugin.
     for change in changes:
         change()
+
+
+def _is_under_flask() -> bool:
+    return isinstance(getattr(sys.modules.get("flask.globals"), "_cv_app", None), Variable)
 
 
 def _import_flask() -> None:
@@ -388,10 +392,16 @@ def install_as_flask() -> None:
     """
     if isinstance(sys.modules.get("flask"), _StandIn):
         return
+    if _is_under_flask():
+        raise RuntimeError(
+            "install_as_flask() can't be used after install_under_flask(): `flask` is the installed Flask."
+            " Call only one of the two."
+        )
     if "flask" in sys.modules:
         raise RuntimeError(
             "install_as_flask() was called after flask had been imported. Call it before the first `import flask`,"
-            " which may be in an extension. To use the installed Flask on these contexts, call install_under_flask()."
+            " which may be in an extension. To use the installed Flask on these contexts, call install_under_flask()"
+            " there instead."
         )
     modules = {name: importlib.import_module(f"{__package__}.{name}") for name in _MODULES}
     for name, module in modules.items():
