@@ -597,6 +597,21 @@ def test_refused_when_flask_was_imported() -> None:
     """)
 
 
+@needs_flask
+@pytest.mark.parametrize("first", ["", UNDER])
+@pytest.mark.parametrize("name", ["install_under_flask", "install_as_flask"])
+def test_refused_with_part_of_flask(first: str, name: str) -> None:
+    run(
+        first,
+        REFUSAL,
+        f"""
+        import flask
+        del sys.modules["flask"]
+        assert "{name}() was called after flask.globals had been imported" in refusal(schlenk.{name})
+        """,
+    )
+
+
 def test_refused_without_flask() -> None:
     refused(
         "needs Flask, which is not installed",

@@ -126,17 +126,23 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
     Flask has no such function.
     """
     changes = removed.changes(as_in_flask_1)
-    if "flask" not in sys.modules:
+    imported = _imported()
+    if imported is None:
         _import_flask()
     elif not _is_under_flask():
-        raise RuntimeError(_already_imported(sys.modules["flask"]))
+        raise RuntimeError(_already_imported(imported))
     # Otherwise, the first call may have been that of `python -m schlenk flask` or of the pytest plugin.
     for change in changes:
         change()
 
 
+def _imported() -> str | None:
+    """Return the name of the module that shows that flask has been imported. ``flask`` alone may have been removed."""
+    return next((name for name in ("flask", "flask.globals") if name in sys.modules), None)
+
+
 def _is_under_flask() -> bool:
-    return isinstance(getattr(sys.modules.get("flask.globals"), "_cv_app", None), Variable)
+    return "flask" in sys.modules and isinstance(getattr(sys.modules.get("flask.globals"), "_cv_app", None), Variable)
 
 
 def _import_flask() -> None:
@@ -168,18 +174,19 @@ def _import_flask() -> None:
     removed.put_back(flask)
 
 
-def _already_imported(flask: ModuleType | None) -> str:
-    if isinstance(flask, _StandIn):
+def _already_imported(name: str) -> str:
+    module = sys.modules[name]
+    if isinstance(module, _StandIn):
         return (
             "install_under_flask() can't be used after install_as_flask(): `flask` is schlenk itself."
             " Call only one of the two."
         )
     if "flask.globals" not in sys.modules:
-        return _not_flask(flask)
+        return _not_flask(module)
     return (
-        "install_under_flask() was called after flask had been imported, so its modules already hold the names that it"
-        " replaces. Call it before the first `import flask`, which may be in an extension. Instead of the `flask`"
-        " command, which imports Flask before the application, run `python -m schlenk flask`."
+        f"install_under_flask() was called after {name} had been imported, so Flask's modules already hold the names"
+        " that it replaces. Call it before the first `import flask`, which may be in an extension. Instead of the"
+        " `flask` command, which imports Flask before the application, run `python -m schlenk flask`."
     )
 
 
@@ -397,11 +404,12 @@ def install_as_flask() -> None:
             "install_as_flask() can't be used after install_under_flask(): `flask` is the installed Flask."
             " Call only one of the two."
         )
-    if "flask" in sys.modules:
+    imported = _imported()
+    if imported is not None:
         raise RuntimeError(
-            "install_as_flask() was called after flask had been imported. Call it before the first `import flask`,"
-            " which may be in an extension. To use the installed Flask on these contexts, call install_under_flask()"
-            " there instead."
+            f"install_as_flask() was called after {imported} had been imported. Call it before the first"
+            " `import flask`, which may be in an extension. To use the installed Flask on these contexts, call"
+            " install_under_flask() there instead."
         )
     modules = {name: importlib.import_module(f"{__package__}.{name}") for name in _MODULES}
     for name, module in modules.items():
