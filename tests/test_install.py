@@ -668,6 +668,34 @@ def test_refused_with_unknown_variables(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("ident_func", ["threading.get_ident", "schlenk.local.context_ident"])
+def test_failed_import_restores_all(tmp_path: Path, ident_func: str) -> None:
+    run(
+        package(tmp_path, "raise OSError"),
+        REFUSAL,
+        f"""
+        import threading, types
+        schlenk._app_ctx_stack.__ident_func__ = {ident_func}
+        sys.modules["flask._compat"] = types.ModuleType("flask._compat")
+        refusal(schlenk.install_under_flask, OSError)
+        """,
+    )
+
+
+def test_failure_after_import_restores_all(tmp_path: Path) -> None:
+    run(
+        package(tmp_path, MERGED),
+        REFUSAL,
+        """
+        from schlenk import removed
+        def put_back(flask):
+            raise OSError
+        removed.put_back = put_back
+        refusal(schlenk.install_under_flask, OSError)
+        """,
+    )
+
+
 MERGED = """
 from contextvars import ContextVar
 _no_app_msg, _no_req_msg = "no application", "no request"

@@ -22,7 +22,7 @@ from werkzeug.local import LocalProxy as WerkzeugProxy
 
 from . import globals as own_globals
 from . import removed
-from .local import LocalStack, contexts_of, get_ident
+from .local import LocalStack, contexts_of, storage_of
 from .missing import ADVICE, missing_from
 from .storage import Version, context_ident
 
@@ -154,6 +154,8 @@ def _import_flask() -> None:
             "install_under_flask() was called while a context of schlenk is pushed. Call it when the program starts."
         )
     finder = _Finder(version)
+    modules_before = set(sys.modules)
+    idents_before = [(stack, stack.__ident_func__) for stack in stacks if storage_of(stack._local).contexts is None]
     sys.meta_path.insert(0, finder)
     try:
         for stack in stacks:
@@ -163,15 +165,16 @@ def _import_flask() -> None:
             raise RuntimeError(_not_flask(flask))
         for name in ("_app_ctx_stack", "_request_ctx_stack"):
             setattr(flask, name, getattr(sys.modules["flask.globals"], name))
+        removed.put_back(flask)
     except BaseException:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "flask"]:
-            del sys.modules[name]
-        for stack in stacks:
-            stack.__ident_func__ = get_ident
+        for name in set(sys.modules) - modules_before:
+            if name.partition(".")[0] == "flask":
+                del sys.modules[name]
+        for stack, ident_func in idents_before:
+            stack.__ident_func__ = ident_func
         raise
     finally:
         sys.meta_path.remove(finder)
-    removed.put_back(flask)
 
 
 def _already_imported(name: str) -> str:
