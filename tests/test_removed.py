@@ -524,3 +524,22 @@ def test_second_call_adds_changes(names: list[str]) -> None:
             assert request.authorization == {"username": "ada", "password": "key"}
         """,
     )
+
+
+@needs_flask
+def test_reimported_flask_is_changed_again() -> None:
+    names = ["location", "authorization"]
+    run(
+        f"""
+        import sys, schlenk
+        schlenk.install_under_flask({names})
+        for name in [name for name in sys.modules if name.partition(".")[0] == "flask"]:
+            del sys.modules[name]
+        """,
+        ASKED.format(names),
+        """
+        assert client.get("/move").location == "http://localhost/json"
+        with app.test_request_context("/", auth=("ada", "key")):
+            assert request.authorization == {"username": "ada", "password": "key"}
+        """,
+    )

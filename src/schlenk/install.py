@@ -133,7 +133,7 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
         raise RuntimeError(_already_imported(imported))
     # Otherwise, the first call may have been that of `python -m schlenk flask` or of the pytest plugin.
     for change in changes:
-        change()
+        change(sys.modules["flask"])
 
 
 def _imported() -> str | None:

@@ -94,8 +94,8 @@ def put_back_into_werkzeug() -> None:
     _add(werkzeug.wrappers, BaseResponse=werkzeug.wrappers.Response)
 
 
-def changes(names: Iterable[str]) -> list[Callable[[], None]]:
-    """Return the functions that restore the named behavior of Flask 1.
+def changes(names: Iterable[str]) -> list[Callable[[Any], None]]:
+    """Return the functions that restore the named behavior of Flask 1. Their parameter is the package ``flask``.
 
     :param names: keys of ``_CHANGES``.
     :raises ValueError: a name is unknown.
@@ -447,7 +447,7 @@ def _add_before_first_request(flask_class: Any, blueprint_class: Any) -> None:
     blueprint_class.before_app_first_request = before_app_first_request
 
 
-# --- Behavior of Flask 1 that must be requested. Each change is cached, because it may be requested twice.
+# --- Behavior of Flask 1 that must be requested. Each change is cached, as it may be requested twice for a package.
 
 
 class Credentials(dict):  # type: ignore[type-arg]
@@ -465,8 +465,8 @@ class Credentials(dict):  # type: ignore[type-arg]
 
 
 @cache
-def _json_or_none() -> None:
-    request_class: Any = sys.modules["flask"].Request
+def _json_or_none(flask: Any) -> None:
+    request_class = flask.Request
     refuse = request_class.on_json_loading_failed
 
     def on_json_loading_failed(request: Any, e: ValueError | None) -> Any:
@@ -476,13 +476,13 @@ def _json_or_none() -> None:
 
 
 @cache
-def _absolute_location() -> None:
-    sys.modules["flask"].Response.autocorrect_location_header = True
+def _absolute_location(flask: Any) -> None:
+    flask.Response.autocorrect_location_header = True
 
 
 @cache
-def _authorization_as_dict() -> None:
-    request_class: Any = sys.modules["flask"].Request
+def _authorization_as_dict(flask: Any) -> None:
+    request_class = flask.Request
     read = request_class.authorization
 
     def authorization(request: Any) -> Credentials | None:
@@ -494,7 +494,7 @@ def _authorization_as_dict() -> None:
     request_class.authorization = property(authorization)
 
 
-_CHANGES: dict[str, Callable[[], None]] = {
+_CHANGES: dict[str, Callable[[Any], None]] = {
     "request.json": _json_or_none,
     "location": _absolute_location,
     "authorization": _authorization_as_dict,
