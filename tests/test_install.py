@@ -237,6 +237,23 @@ def test_token_is_used_only_once() -> None:
 
 
 @needs_flask
+def test_errors_for_tokens_name_variables() -> None:
+    under("""
+        from flask.globals import _cv_app, _cv_request
+        def error(variable, token):
+            try:
+                variable.reset(token)
+            except (RuntimeError, ValueError) as error:
+                return str(error)
+        app_token, request_token = _cv_app.set("app"), _cv_request.set("request")
+        assert "name='flask.app_ctx'" in error(_cv_request, app_token)
+        assert "name='flask.app_ctx'" in contextvars.copy_context().run(error, _cv_app, app_token)
+        _cv_request.reset(request_token)
+        assert "name='flask.request_ctx'" in error(_cv_request, request_token)
+    """)
+
+
+@needs_flask
 def test_stack_pops_its_top() -> None:
     under("""
         assert _app_ctx_stack.pop() is None

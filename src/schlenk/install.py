@@ -29,6 +29,7 @@ from .storage import Version, context_ident
 __all__ = ["install_as_flask", "install_under_flask"]
 
 SUPPORTED = ("2.3", "3.0", "3.1", "3.2")
+_APP_VARIABLE, _REQUEST_VARIABLE = "flask.app_ctx", "flask.request_ctx"
 _MISSING: Any = object()
 
 
@@ -148,7 +149,7 @@ def _is_under_flask() -> bool:
 def _import_flask() -> None:
     """Import Flask with its contexts on the stacks, and put removed names back."""
     version = _flask_version()
-    stacks = (own_globals._app_ctx_stack, own_globals._request_ctx_stack)
+    stacks: tuple[LocalStack[Any], ...] = (own_globals._app_ctx_stack, own_globals._request_ctx_stack)
     if any(stack._local.__storage__ for stack in stacks):
         raise RuntimeError(
             "install_under_flask() was called while a context of schlenk is pushed. Call it when the program starts."
@@ -158,8 +159,8 @@ def _import_flask() -> None:
     idents_before = [(stack, stack.__ident_func__) for stack in stacks if storage_of(stack._local).contexts is None]
     sys.meta_path.insert(0, finder)
     try:
-        for stack in stacks:
-            stack.__ident_func__ = context_ident
+        for stack, name in zip(stacks, (_APP_VARIABLE, _REQUEST_VARIABLE)):
+            storage_of(stack._local).use(context_ident, name)
         flask = importlib.import_module("flask")
         if "flask.globals" not in sys.modules:
             raise RuntimeError(_not_flask(flask))
@@ -266,11 +267,11 @@ def _use_stacks(module: ModuleType) -> None:
     request_stack: Any = own_globals._request_ctx_stack
     names = vars(module)
     merged = "_cv_request" not in names
-    request_variable = Variable("flask.request_ctx", request_stack)
+    request_variable = Variable(_REQUEST_VARIABLE, request_stack)
     if merged:
-        names["_cv_app"] = _MergedVariable("flask.app_ctx", app_stack, request_variable)
+        names["_cv_app"] = _MergedVariable(_APP_VARIABLE, app_stack, request_variable)
     else:
-        names["_cv_app"] = Variable("flask.app_ctx", app_stack)
+        names["_cv_app"] = Variable(_APP_VARIABLE, app_stack)
         names["_cv_request"] = request_variable
     no_app, no_request = names["_no_app_msg"], names["_no_req_msg"]
     stack_with_request = app_stack if merged else request_stack

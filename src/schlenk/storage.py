@@ -140,8 +140,11 @@ class Storage:
         # Maps each ident to the native id of the last thread that stored a value under it.
         self.native_ids: dict[int, int] = {}
 
-    def use(self, ident_func: IdentFunction) -> None:
-        """Use ``ident_func`` from now on. Values stored earlier keep their idents."""
+    def use(self, ident_func: IdentFunction, name: str = "schlenk.version") -> None:
+        """Use ``ident_func`` from now on. Values stored earlier keep their idents.
+
+        :param name: the name of the ``ContextVar``, if ``ident_func`` is :func:`context_ident`.
+        """
         if type(self.thread) is not threading.local:
             # gevent has patched `threading` in the meantime. Its `local` stores values by greenlet, as its `get_ident`
             # identifies greenlets.
@@ -150,7 +153,7 @@ class Storage:
             self.contexts = None
             self.use_idents(self.values_by_ident, ident_func)
         elif self.contexts is None:
-            self.contexts = ContextValues()
+            self.contexts = ContextValues(name)
             self.use_idents(self.contexts, self.contexts.version.get)
             self.changing_ident, self.stacking_ident = self.contexts.fork, self.contexts.fork_stack
             self.public_ident = self.contexts.ident
@@ -295,15 +298,17 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
     that it is one. So a version is never changed once its context may have been copied: each change makes a new version
     in the running context. The storage refers to versions weakly, so they are destroyed with their contexts, even if a
     value refers to its own context.
+
+    :param name: the name of the ``ContextVar``, which the errors for its tokens contain.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         # References to all versions. At `limit` of them, those to destroyed versions are removed.
         self.known: set[ref[Version]] = set()
         self.limit = 64
         self.empty = Version()
         self.empty.values, self.empty.below, self.empty.top = {}, None, None
-        self.version: ContextVar[Version] = ContextVar("schlenk.version", default=self.empty)
+        self.version: ContextVar[Version] = ContextVar(name, default=self.empty)
 
     def __del__(self) -> None:
         # The contexts may exist longer than the local.
