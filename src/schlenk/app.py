@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Flask", "current_app", "g", "request", "session"]
 
-# Names with underscores or letters outside ASCII, and an empty port, match as well. Werkzeug builds URLs without such
-# a host, but the request is harmless.
-_unusual_host = re.compile(r"[\w.-]+(:\d*)?")
+# Names with underscores, `~`, percent escapes or letters outside ASCII, an IPv6 address with a zone, and an empty port
+# match as well. Werkzeug builds URLs without such a host, but the request is harmless.
+_unusual_host = re.compile(r"([\w.~%-]+|\[[\da-f.:]+%[\w.~%-]+\])(:\d*)?", re.IGNORECASE)
 
 
 class FormDataRoutingRedirect(AssertionError):
