@@ -867,6 +867,20 @@ def test_standing_in_twice_does_nothing() -> None:
     """)  # fmt: skip
 
 
+def test_failed_standing_in_changes_nothing() -> None:
+    run(
+        REFUSAL,
+        """
+        from importlib.metadata import PackageNotFoundError
+        from schlenk import removed
+        def version(name):
+            raise PackageNotFoundError(name)
+        removed.version = version
+        refusal(schlenk.install_as_flask, PackageNotFoundError)
+        """,
+    )
+
+
 @needs_flask
 def test_standing_in_is_refused_after_import() -> None:
     message = "call install_under_flask() there instead."

@@ -415,6 +415,8 @@ def install_as_flask() -> None:
             " `import flask`, which may be in an extension. To use the installed Flask on these contexts, call"
             " install_under_flask() there instead."
         )
+    # First, because it may fail, for example if the metadata of Werkzeug is not installed.
+    removed.put_back_into_werkzeug()
     modules = {name: importlib.import_module(f"{__package__}.{name}") for name in _MODULES}
     for name, module in modules.items():
         vars(module)["__getattr__"] = missing_from(f"flask.{name}")
@@ -426,7 +428,6 @@ def install_as_flask() -> None:
     modules["_compat"] = removed.compatibility()
     sys.modules.update({"flask": flask}, **{f"flask.{name}": module for name, module in modules.items()})
     sys.meta_path.insert(0, _MissingModules())
-    removed.put_back_into_werkzeug()
 
 
 class _StandIn(ModuleType):
