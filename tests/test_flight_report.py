@@ -127,11 +127,32 @@ def test_long_path_is_shortened(app: Flask) -> None:
         assert "GET /" + 199 * "a" + "... of shop" in flight.report()
 
 
-def test_finished_greenlet_has_no_lines(app: Flask) -> None:
+def test_ended_greenlet_is_reported(app: Flask) -> None:
     in_greenlet(lambda: app.app_context().push())
     text = flight.report()
     _app_ctx_stack._local.__storage__.clear()
-    assert "    (its stack is not known)\n" in text
+    assert "    (its thread or greenlet has ended)\n" in text
+
+
+def test_ended_thread_is_not_another_one(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    greenlets = []
+
+    def work() -> None:
+        app.app_context().push()
+        greenlets.extend(_app_ctx_stack._local.__storage__)
+
+    pytest.importorskip("greenlet")
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    # The main greenlet of a thread ends shortly after the thread.
+    while not greenlets[0].dead:
+        pass
+    # A thread that is started later may be given the same number.
+    monkeypatch.setitem(vars(threading)["_active"], thread.ident, threading.current_thread())
+    text = flight.report()
+    _app_ctx_stack._local.__storage__.clear()
+    assert f"application context of shop, thread {thread.ident}\n    (its thread or greenlet has ended)\n" in text
 
 
 def test_greenlet_is_named(app: Flask) -> None:

@@ -380,6 +380,9 @@ class _Owner(NamedTuple):
                 return number
         return 0
 
+    def has_ended(self) -> bool:
+        return bool(getattr(self.ident, "dead", False))
+
     def name(self) -> str:
         ident = self.ident
         if isinstance(ident, int):
@@ -390,8 +393,9 @@ class _Owner(NamedTuple):
             thread = self.thread()
         else:
             return repr(ident)
-        # Not `threading.enumerate()`, whose lock a signal handler may find held by its own thread.
-        known = getattr(threading, "_active", {}).get(thread)
+        # Not `threading.enumerate()`, whose lock a signal handler may find held by its own thread. If the thread has
+        # ended, another one may have its number.
+        known = None if self.has_ended() else getattr(threading, "_active", {}).get(thread)
         return f"thread {known.name if known else thread}"
 
     def lines(self) -> list[str]:
@@ -493,6 +497,8 @@ def _format(frames: list[tuple[FrameType, int]], owner: _Owner, full: bool) -> l
     for _, code, line in shown:
         source = linecache.getline(code.co_filename, line).strip()
         lines.append(f"{code.co_filename}:{line}, {code.co_name}" + (f": {source}" if source else ""))
+    if owner.has_ended():
+        return ["(its thread or greenlet has ended)"]
     return lines or ["(its stack is not known)"]
 
 
