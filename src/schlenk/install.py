@@ -222,6 +222,13 @@ def _unsupported(version: str) -> str:
     )
 
 
+def _unknown(version: str, reason: str) -> str:
+    return (
+        f"install_under_flask() does not support Flask {version}: {reason}. If this is a file of your own, rename it."
+        " Otherwise, install another version of Flask, or a newer schlenk."
+    )
+
+
 class _Finder(MetaPathFinder):
     """Finds ``flask.globals`` with the other finders, and wraps its loader in :class:`_Loader`."""
 
@@ -236,7 +243,7 @@ class _Finder(MetaPathFinder):
         specs = (finder.find_spec(fullname, path, target) for finder in sys.meta_path if finder is not self)
         spec = next(filter(None, specs), None)
         if spec is None or spec.loader is None:
-            raise RuntimeError(_unsupported(self.version))
+            raise RuntimeError(_unknown(self.version, f"{path} has no module globals"))
         spec.loader = _Loader(spec.loader, self.version)
         return spec
 
@@ -257,7 +264,7 @@ class _Loader(Loader):
         module.__spec__.loader = module.__loader__ = self.loader
         missing = [name for name in ("_cv_app", "_no_app_msg", "_no_req_msg") if not hasattr(module, name)]
         if missing:
-            raise RuntimeError(_unsupported(self.version))
+            raise RuntimeError(_unknown(self.version, f"{module!r} has no {', '.join(missing)}"))
         _use_stacks(module)
 
 
