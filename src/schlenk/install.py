@@ -168,9 +168,9 @@ def _import_flask() -> None:
             setattr(flask, name, getattr(sys.modules["flask.globals"], name))
         removed.put_back(flask)
     except BaseException:
-        for name in set(sys.modules) - modules_before:
-            if name.partition(".")[0] == "flask":
-                del sys.modules[name]
+        added = set(sys.modules) - modules_before
+        for name in [name for name in added if name.partition(".")[0] == "flask"]:
+            del sys.modules[name]
         for stack, ident_func in idents_before:
             stack.__ident_func__ = ident_func
         raise
