@@ -800,8 +800,17 @@ def test_refused_while_a_context_is_pushed() -> None:
     refused("while a context of schlenk is pushed", pushed, known, UNDER)
 
 
-def test_refused_after_install_as_flask() -> None:
-    refused("after install_as_flask()", AS, UNDER)
+@pytest.mark.parametrize("removed", ["", "flask"])
+def test_refused_after_install_as_flask(removed: str) -> None:
+    run(
+        AS,
+        REFUSAL,
+        f"""
+        for name in [name for name in sys.modules if name.partition(".")[0] == {removed!r}]:
+            del sys.modules[name]
+        assert "after install_as_flask()" in refusal(schlenk.install_under_flask)
+        """,
+    )
 
 
 @pytest.mark.parametrize("module", ["None", "types.ModuleType('flask')", "schlenk", "unittest.mock.MagicMock()"])

@@ -127,6 +127,11 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
     Flask has no such function.
     """
     changes = removed.changes(as_in_flask_1)
+    if any(isinstance(finder, _MissingModules) for finder in sys.meta_path):
+        raise RuntimeError(
+            "install_under_flask() can't be used after install_as_flask(), which has replaced Flask with schlenk."
+            " Call only one of the two."
+        )
     imported = _imported()
     if imported is None:
         _import_flask()
@@ -179,14 +184,8 @@ def _import_flask() -> None:
 
 
 def _already_imported(name: str) -> str:
-    module = sys.modules[name]
-    if isinstance(module, _StandIn):
-        return (
-            "install_under_flask() can't be used after install_as_flask(): `flask` is schlenk itself."
-            " Call only one of the two."
-        )
     if "flask.globals" not in sys.modules:
-        return _not_flask(module)
+        return _not_flask(sys.modules[name])
     return (
         f"install_under_flask() was called after {name} had been imported, so Flask's modules already hold the names"
         " that it replaces. Call it before the first `import flask`, which may be in an extension. Instead of the"
