@@ -616,15 +616,16 @@ def test_refused_when_flask_was_imported() -> None:
 
 @needs_flask
 @pytest.mark.parametrize("first", ["", UNDER])
+@pytest.mark.parametrize("change", ["del sys.modules['flask']", "sys.modules['flask'] = None"])
 @pytest.mark.parametrize("name", ["install_under_flask", "install_as_flask"])
-def test_refused_with_part_of_flask(first: str, name: str) -> None:
+def test_refused_with_part_of_flask(first: str, change: str, name: str) -> None:
     run(
         first,
         REFUSAL,
         f"""
         import flask
-        del sys.modules["flask"]
-        assert "{name}() was called after flask.globals had been imported" in refusal(schlenk.{name})
+        {change}
+        assert "{name}() was called after flask" in refusal(schlenk.{name})
         """,
     )
 

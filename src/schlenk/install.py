@@ -143,12 +143,14 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
 
 
 def _imported() -> str | None:
-    """Return the name of the module that shows that flask has been imported. ``flask`` alone may have been removed."""
+    """Return the name of the module that shows that flask has been imported, if there is one."""
     return next((name for name in ("flask", "flask.globals") if name in sys.modules), None)
 
 
 def _is_under_flask() -> bool:
-    return "flask" in sys.modules and isinstance(getattr(sys.modules.get("flask.globals"), "_cv_app", None), Variable)
+    installed = isinstance(getattr(sys.modules.get("flask.globals"), "_cv_app", None), Variable)
+    # A program may have removed `flask` alone, or prevented its import with None.
+    return installed and sys.modules.get("flask") is not None
 
 
 def _import_flask() -> None:
