@@ -132,19 +132,19 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
             "install_under_flask() can't be used after install_as_flask(), which has replaced Flask with schlenk."
             " Call only one of the two."
         )
-    imported = _imported()
-    if imported is None:
+    if "flask.globals" not in sys.modules:
+        _refuse_other_module("install_under_flask")
         _import_flask()
     elif not _is_under_flask():
-        raise RuntimeError(_already_imported(imported))
+        raise RuntimeError(
+            "install_under_flask() was called after flask had been imported, so its modules, such as flask.globals,"
+            " already hold the names that it replaces. Call it before the first `import flask`, which may be in an"
+            " extension. Instead of the `flask` command, which imports Flask before the application, run"
+            " `python -m schlenk flask`."
+        )
     # Otherwise, the first call may have been that of `python -m schlenk flask` or of the pytest plugin.
     for change in changes:
         change(sys.modules["flask"])
-
-
-def _imported() -> str | None:
-    """Return the name of the module that shows that flask has been imported, if there is one."""
-    return next((name for name in ("flask", "flask.globals") if name in sys.modules), None)
 
 
 def _is_under_flask() -> bool:
@@ -169,8 +169,7 @@ def _import_flask() -> None:
         for stack, name in zip(stacks, (_APP_VARIABLE, _REQUEST_VARIABLE)):
             storage_of(stack._local).use(context_ident, name)
         flask = importlib.import_module("flask")
-        if "flask.globals" not in sys.modules:
-            raise RuntimeError(_not_flask(flask))
+        _refuse_other_module("install_under_flask")
         for name in ("_app_ctx_stack", "_request_ctx_stack"):
             setattr(flask, name, getattr(sys.modules["flask.globals"], name))
         removed.put_back(flask)
@@ -185,21 +184,13 @@ def _import_flask() -> None:
         sys.meta_path.remove(finder)
 
 
-def _already_imported(name: str) -> str:
-    if "flask.globals" not in sys.modules:
-        return _not_flask(sys.modules[name])
-    return (
-        f"install_under_flask() was called after {name} had been imported, so Flask's modules already hold the names"
-        " that it replaces. Call it before the first `import flask`, which may be in an extension. Instead of the"
-        " `flask` command, which imports Flask before the application, run `python -m schlenk flask`."
-    )
-
-
-def _not_flask(module: ModuleType | None) -> str:
-    return (
-        f"install_under_flask() can't import Flask: sys.modules['flask'] is {module!r}."
-        " If this is a file of your own, rename it. If a program has put it there, remove it first."
-    )
+def _refuse_other_module(function: str) -> None:
+    """Raise ``RuntimeError`` if another module has the name of Flask, which always imports ``flask.globals``."""
+    if "flask" in sys.modules and "flask.globals" not in sys.modules:
+        raise RuntimeError(
+            f"{function}() can't be used: sys.modules['flask'] is {sys.modules['flask']!r}, which is not Flask."
+            " If this is a file of your own, rename it. If a program has put it there, remove it first."
+        )
 
 
 def _flask_version() -> str:
@@ -405,7 +396,8 @@ def install_as_flask() -> None:
     is ``"1.1.4"``. Names and modules of Flask that schlenk lacks (templates, blueprints, the command line) raise an
     ``ImportError`` or ``AttributeError`` that refers to :func:`install_under_flask`. A second call does nothing.
 
-    :raises RuntimeError: flask has already been imported. In this case nothing is changed.
+    :raises RuntimeError: flask has already been imported, or another module has its name. In these cases nothing is
+        changed.
 
     Flask has no such function.
     """
@@ -416,13 +408,13 @@ def install_as_flask() -> None:
             "install_as_flask() can't be used after install_under_flask(): `flask` is the installed Flask."
             " Call only one of the two."
         )
-    imported = _imported()
-    if imported is not None:
+    if "flask.globals" in sys.modules:
         raise RuntimeError(
-            f"install_as_flask() was called after {imported} had been imported. Call it before the first"
-            " `import flask`, which may be in an extension. To use the installed Flask on these contexts, call"
-            " install_under_flask() there instead."
+            "install_as_flask() was called after flask had been imported. Call it before the first `import flask`,"
+            " which may be in an extension. To use the installed Flask on these contexts, call install_under_flask()"
+            " there instead."
         )
+    _refuse_other_module("install_as_flask")
     # First, because it may fail, for example if the metadata of Werkzeug is not installed.
     removed.put_back_into_werkzeug()
     modules = {name: importlib.import_module(f"{__package__}.{name}") for name in _MODULES}
