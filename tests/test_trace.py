@@ -18,6 +18,7 @@ import pytest
 
 import schlenk
 from schlenk import Flask, Response, abort, copy_current_request_context, drawing, request, session, stream_with_context
+from schlenk.recorder import Recorder
 from schlenk.testing import FlaskClient
 from schlenk.trace import Way, trace
 from tests.support.execution import in_thread
@@ -953,7 +954,25 @@ def test_recursion_limit_is_noted(app: Flask) -> None:
 
     way = get(app, "/endless")
     assert way.record["steps"][-1]["name"] == "what follows was not recorded"
-    assert str(way.record["steps"][-1]["error"]).endswith("or reached the recursion limit")
+    assert "reached the recursion limit" in str(way.record["steps"][-1]["error"])
+
+
+def test_interrupted_recording_is_noted(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def begin(self: Recorder, frame: types.FrameType) -> None:
+        # As if a signal handler raised here.
+        if frame.f_code.co_name == "interrupted":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Recorder, "begin", begin)
+    app.add_url_rule("/interrupted", "interrupted", lambda: interrupted())
+    with pytest.raises(KeyboardInterrupt), trace() as way:
+        app.test_client().get("/interrupted")
+    assert "whose handler raised" in way.record["steps"][-1]["error"]
+    assert sys.getprofile() is None
+
+
+def interrupted() -> str:
+    return ""
 
 
 @pytest.mark.parametrize(

@@ -169,9 +169,12 @@ class Recorder:
         self.explain()
         if not self.observed:
             # The profile function was not called for explain(), so steps are missing. Python removes a profile function
-            # that raises, as this one does if it is called at the recursion limit.
+            # that raises. This one does at the recursion limit, or if a signal handler raises while it runs.
             missing = self.add(self.owner(), "other", "what follows was not recorded", None)
-            missing.error = "the application replaced the profile function, or reached the recursion limit"
+            missing.error = (
+                "the application replaced the profile function, reached the recursion limit, or received a signal "
+                "whose handler raised"
+            )
         for _, _, step in self.unexplained:
             # Nothing was called while the exception was handled. Most likely, the last inner step that failed raised
             # it.
