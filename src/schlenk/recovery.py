@@ -62,9 +62,15 @@ def refusal(stack: LocalStack[Any], context: object) -> AssertionError:
 def disorder(context: object, leaked: list[Any], missing: list[Any]) -> AssertionError:
     """Return the error that reports contexts that were leaked or missing when ``context`` ended."""
     if missing:
+        advice = "Pop and release only contexts that you have pushed."
+        if _request_ctx_stack.__ident_func__ is not get_ident:
+            advice += (
+                " If a stream of the request ran in another `contextvars` context, it took them along: run it there"
+                " only after the request has ended."
+            )
         return AssertionError(
-            f"{missing!r} was removed from the stack while it was in use. It was put back and ended. Pop and release "
-            f"only contexts that you have pushed.{_suspicion()}"
+            f"{missing!r} was removed from the stack while it was in use. It was put back and ended. "
+            f"{advice}{_suspicion()}"
         )
     return AssertionError(
         f"When {context!r} ended, {leaked!r} was pushed above it and was not popped. It was removed without running "

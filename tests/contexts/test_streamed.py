@@ -173,6 +173,15 @@ def test_stream_outlives_context(app: RecordingApp) -> None:
 
 
 @pytest.mark.usefixtures("by_context")
+def test_stream_that_moved_away_is_named(app: RecordingApp) -> None:
+    context = app.test_request_context("/streamed")
+    with pytest.raises(AssertionError, match="run it there only after the request has ended"), context:
+        Context().run(list, stream_with_context(request.path for _ in range(2)))
+    assert app.torn == [("request", None), ("app", None)]
+    assert tops() == NOTHING
+
+
+@pytest.mark.usefixtures("by_context")
 def test_stream_takes_its_pushes(app: RecordingApp) -> None:
     def parts() -> Iterator[str]:
         for _ in range(2):
