@@ -83,11 +83,10 @@ _page_headers = [("Content-Type", "text/html; charset=utf-8")]
 
 
 @lru_cache(maxsize=64)
-def _blank(mimetype: str, status: int) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Return the attributes and the headers that all responses with this type and status share."""
-    attributes = vars(wrappers.Response(status=status, mimetype=mimetype))
-    del attributes["response"]
-    return attributes, attributes.pop("headers").to_wsgi_list()
+def _defaults(mimetype: str, status: int) -> tuple[str, int, list[tuple[str, str]]]:
+    """Return the status as text and number, and the headers, that all responses with this type and status share."""
+    response = wrappers.Response(status=status, mimetype=mimetype)
+    return response.status, response.status_code, response.headers.to_wsgi_list()
 
 
 class Response(wrappers.Response):
@@ -127,13 +126,12 @@ class Response(wrappers.Response):
                 and wrappers.Response.__init__ is _initialize
                 and wrappers.Response.set_data is _set_data
             ):
-                attributes, defaults = _blank(plain_type, code)
                 data = response.encode()
-                own = vars(self)
-                own.update(attributes)
-                own["_on_close"] = []
+                self._status, self._status_code, defaults = _defaults(plain_type, code)
+                self.direct_passthrough = False
+                self._on_close = []
                 made = Headers.__new__(Headers)
-                vars(made)["_list"] = [*defaults, ("Content-Length", str(len(data)))]
+                made._list = [*defaults, ("Content-Length", str(len(data)))]
                 self.headers = made
                 self.response = body = [data]
                 # False if properties with these names were added to the class after it had been created.
@@ -165,7 +163,7 @@ class Response(wrappers.Response):
                 and code not in _without_body
                 and environ.get("REQUEST_METHOD") != "HEAD"
             ):
-                headers: list[tuple[str, str]] = [*vars(given)["_list"]]
+                headers = given._list.copy()
                 has_length = False
                 for name, _ in headers:
                     if name == "Content-Length":
