@@ -373,8 +373,8 @@ class _Serializer(URLSafeTimedSerializer):
 
     original_signer: Signer
 
-    def __init__(self) -> None:
-        """Set no attributes: the class has them."""
+    # The class has the attributes that would be set.
+    __init__: Callable[..., None] = object.__init__
 
     def make_signer(self, salt: str | bytes | None = None) -> Signer:
         if salt in (None, self.salt) and _signing.isdisjoint(vars(self)):
@@ -419,7 +419,7 @@ def signing_serializer(
     """
     if ENABLED:
         try:
-            return _serializer_class(secret_keys, salt, serializer, key_derivation, digest_method)()
+            return _serializer_class(secret_keys, salt, serializer, key_derivation, digest_method)()  # type: ignore[no-any-return]
         except TypeError:
             # An argument is not hashable or is invalid. If it is invalid, itsdangerous raises the error below.
             pass
