@@ -272,7 +272,8 @@ class Flask(Scaffold, MissingAttributes):
         if getattr(request, "trusted_hosts", None):
             _check_trusted(request)
         environ = request.environ
-        if (environ.get("SCRIPT_NAME") or "/")[0] != "/":
+        script_name = environ.get("SCRIPT_NAME")
+        if script_name and script_name[0] != "/":
             # In a URL, it would become a part of the host.
             raise BadRequest("SCRIPT_NAME is malformed: it does not start with a slash.")
         if server_name is not None:
