@@ -854,11 +854,10 @@ def test_modules_replace_flasks() -> None:
     run(
         AS,
         """
-        import flask.ctx, flask.json.tag
+        import flask._compat, flask.ctx, flask.json.tag
         from flask import Flask, _request_ctx_stack
-        from flask._compat import text_type
         assert Flask is schlenk.Flask
-        assert text_type is str
+        assert flask._compat.text_type is str
         assert flask.ctx is schlenk.ctx
         assert flask.__version__ == "1.1.4"
         """,

@@ -156,9 +156,9 @@ def test_jinja_has_its_names() -> None:
 @needs_flask
 def test_private_names_are_there_again() -> None:
     under("""
-        from flask._compat import text_type
+        import flask._compat
         from flask.helpers import _endpoint_from_view_func
-        assert text_type is str
+        assert flask._compat.text_type is str
         assert app.make_response("").charset == Flask.request_class.charset == "utf-8"
         assert _endpoint_from_view_func(test := lambda: "") == test.__name__
     """)

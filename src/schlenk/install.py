@@ -420,12 +420,12 @@ def install_as_flask() -> None:
     modules = {name: importlib.import_module(f"{__package__}.{name}") for name in _MODULES}
     for name, module in modules.items():
         vars(module)["__getattr__"] = missing_from(f"flask.{name}")
+    modules["_compat"] = removed.compatibility()
     package = sys.modules[__name__.partition(".")[0]]
     names = {name: vars(package)[name] for name in package.__all__}
     flask = _StandIn("flask", package.__doc__)
     vars(flask).update(names, **{name: module for name, module in modules.items() if "." not in name})
     vars(flask).update(__path__=[], __all__=list(names), __version__="1.1.4", __getattr__=missing_from("flask"))
-    modules["_compat"] = removed.compatibility()
     sys.modules.update({"flask": flask}, **{f"flask.{name}": module for name, module in modules.items()})
     sys.meta_path.insert(0, _MissingModules())
 

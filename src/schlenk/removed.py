@@ -54,7 +54,7 @@ def put_back(flask: Any) -> None:
     )
     _add_view_type(import_module("flask.views"))
     _add_current_traceback(import_module("werkzeug.debug.tbtools"))
-    modules.setdefault("flask._compat", compatibility())
+    _add(flask, _compat=modules.setdefault("flask._compat", compatibility()))
     _add(flask.Request, charset="utf-8")
     _add(flask.Response, charset="utf-8")
     _add_json(flask.Flask, modules["flask.json"], modules["flask.json.provider"].DefaultJSONProvider)
