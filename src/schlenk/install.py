@@ -140,7 +140,7 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
             "install_under_flask() was called after flask had been imported, so its modules, such as flask.globals,"
             " already hold the names that it replaces. Call it before the first `import flask`, which may be in an"
             " extension. Instead of the `flask` command, which imports Flask before the application, run"
-            " `python -m schlenk flask`."
+            " `python -m schlenk flask`. In pytest's settings, set `schlenk_under_flask = true`."
         )
     # Otherwise, the first call may have been that of `python -m schlenk flask` or of the pytest plugin.
     for change in changes:
