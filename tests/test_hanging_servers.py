@@ -177,7 +177,7 @@ def test_hung_worker_is_reported(server: Server, worker: str, preload: bool) -> 
         pytest.importorskip("gevent")
     server.gunicorn(*WORKERS[worker], *["--preload"] * preload)
     server.request("/lock/a?card=1234", "POST")
-    logged = server.wait_for("Request running for more than 0.3 s:")
+    logged = server.wait_for("Request running for more than 0.3 s in process")
     reported = server.signal_worker()
     for text in logged, reported:
         assert " s  POST /lock/a of shop, endpoint wait_for_lock, " in text

@@ -336,7 +336,7 @@ class Watcher:
         self._logged = set(old)
         shown = new[:_SHOWN]
         for (owner, pushed), frames in zip(shown, _frames([owner for owner, _ in shown])):
-            lines = [f"Request running for more than {self.seconds:g} s:", owner.line(pushed)]
+            lines = [f"Request running for more than {self.seconds:g} s in process {os.getpid()}:", owner.line(pushed)]
             lines += [f"    {line}" for line in _format(frames, owner, full=False)]
             frames.clear()
             _log.warning("%s", "\n".join(lines))
