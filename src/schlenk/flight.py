@@ -490,6 +490,8 @@ def _no_collection() -> Iterator[None]:
 
 def _format(frames: list[tuple[FrameType, int]], owner: _Owner, full: bool) -> list[str]:
     """Return one line of text for each frame that is shown, the innermost last."""
+    if owner.has_ended():
+        return ["(its thread or greenlet has ended)"]
     shown = [(frame.f_globals.get("__name__") or "", frame.f_code, line) for frame, line in reversed(frames)]
     if not full:
         shown = _relevant(shown, owner)
@@ -497,8 +499,6 @@ def _format(frames: list[tuple[FrameType, int]], owner: _Owner, full: bool) -> l
     for _, code, line in shown:
         source = linecache.getline(code.co_filename, line).strip()
         lines.append(f"{code.co_filename}:{line}, {code.co_name}" + (f": {source}" if source else ""))
-    if owner.has_ended():
-        return ["(its thread or greenlet has ended)"]
     return lines or ["(its stack is not known)"]
 
 
