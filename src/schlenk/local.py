@@ -133,7 +133,8 @@ class Local:
                 return object.__getattribute__(self, name)
             try:
                 storage = storage_of(self)
-                return storage.values[storage.ident_func()][name]
+                ident_func = storage.ident_func
+                return storage.values[ident_func()][name]
             except (AttributeError, KeyError):
                 return object.__getattribute__(self, name)
 
@@ -148,7 +149,8 @@ class Local:
         if name == "__ident_func__":
             storage.use(value)
             return
-        ident = storage.changing_ident()
+        ident_func = storage.changing_ident
+        ident = ident_func()
         try:
             storage.values[ident][name] = value
         except KeyError:
@@ -240,8 +242,9 @@ class LocalStack(Generic[T]):
             if name in OWN_NAMES:
                 return object.__getattribute__(proxy, name)
             storage = self.__storage
+            ident_func = storage.ident_func
             try:
-                top = storage.values[storage.ident_func()]["stack"][-1]
+                top = storage.values[ident_func()]["stack"][-1]
             except (KeyError, IndexError):
                 top = None
             if top is None:
@@ -262,8 +265,9 @@ class LocalStack(Generic[T]):
 
         def resolve() -> Any:
             storage = self.__storage
+            ident_func = storage.ident_func
             try:
-                top = storage.values[storage.ident_func()]["stack"][-1]
+                top = storage.values[ident_func()]["stack"][-1]
             except (KeyError, IndexError):
                 top = None
             return lookup() if top is None else getattr(top, attribute)
@@ -272,8 +276,9 @@ class LocalStack(Generic[T]):
             if name in OWN_NAMES:
                 return object.__getattribute__(proxy, name)
             storage = self.__storage
+            ident_func = storage.ident_func
             try:
-                top = storage.values[storage.ident_func()]["stack"][-1]
+                top = storage.values[ident_func()]["stack"][-1]
             except (KeyError, IndexError):
                 top = None
             # `lookup` is not called in the `except` block: its error would refer to the KeyError, which refers to the
@@ -285,8 +290,9 @@ class LocalStack(Generic[T]):
 
         def write(proxy: LocalProxy[Any], name: str, value: Any) -> None:
             storage = self.__storage
+            ident_func = storage.ident_func
             try:
-                top = storage.values[storage.ident_func()]["stack"][-1]
+                top = storage.values[ident_func()]["stack"][-1]
             except (KeyError, IndexError):
                 top = None
             setattr(lookup() if top is None else getattr(top, attribute), name, value)
@@ -298,7 +304,8 @@ class LocalStack(Generic[T]):
     def push(self, obj: T) -> list[T]:
         """Put ``obj`` on top. Return the list of all objects on the stack, lowest first."""
         storage = self.__storage
-        ident = storage.stacking_ident()
+        ident_func = storage.stacking_ident
+        ident = ident_func()
         values = storage.values.get(ident)
         if values is None:
             stack = [obj]
@@ -318,7 +325,8 @@ class LocalStack(Generic[T]):
         Removing the last object releases the storage of the running ident.
         """
         storage = self.__storage
-        ident = storage.stacking_ident()
+        ident_func = storage.stacking_ident
+        ident = ident_func()
         try:
             stack = storage.values[ident]["stack"]
             if len(stack) > 1:
@@ -335,7 +343,8 @@ class LocalStack(Generic[T]):
         The same as comparing ``top`` and calling ``pop()``, but the stack is looked up only once.
         """
         storage = self.__storage
-        ident = storage.stacking_ident()
+        ident_func = storage.stacking_ident
+        ident = ident_func()
         try:
             stack = storage.values[ident]["stack"]
             if stack[-1] is not obj:
@@ -391,8 +400,9 @@ class LocalStack(Generic[T]):
     def top(self) -> T | None:
         """The object on top, or ``None`` if the stack is empty."""
         storage = self.__storage
+        ident_func = storage.ident_func
         try:
-            return storage.values[storage.ident_func()]["stack"][-1]  # type: ignore[no-any-return]
+            return storage.values[ident_func()]["stack"][-1]  # type: ignore[no-any-return]
         except (KeyError, IndexError):
             return None
 
@@ -402,7 +412,8 @@ class LocalStack(Generic[T]):
         Faster than ``top`` if the stack is empty: reading ``top`` then raises and catches an error (300 ns).
         """
         storage = self.__storage
-        values = storage.values.get(storage.ident_func())
+        ident_func = storage.ident_func
+        values = storage.values.get(ident_func())
         return [] if values is None else values.get("stack", [])
 
     def current(self, entries: list[T]) -> list[T]:
