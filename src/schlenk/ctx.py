@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
 from werkzeug.exceptions import HTTPException
 
+from . import globals as own_globals
 from . import recovery
-from .globals import _app_ctx_stack, _request_ctx_stack
 from .local import LocalProxy
-from .routing import match
+from .routing import match_later_rules
 from .signals import appcontext_popped, appcontext_pushed
 from .storage import get_thread_ident
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .app import Flask
     from .sessions import SessionMixin
     from .wrappers import Request, Response
+
+# Assigned, not imported: Python 3.11 and later take an imported name for a module, and call its methods more slowly.
+_app_ctx_stack, _request_ctx_stack = own_globals._app_ctx_stack, own_globals._request_ctx_stack
 
 AfterRequest = Callable[["Response"], "Response"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -259,7 +262,8 @@ class AppContext:
             if self._refcnt <= 0:
                 self.app.do_teardown_appcontext(sys.exc_info()[1] if exc is _sentinel else exc)
         finally:
-            leaked = recovery.pop(_app_ctx_stack, self)
+            top = _app_ctx_stack.pop()
+            leaked = [] if top is self else recovery.remove_under(_app_ctx_stack, self, top)
         if leaked:
             raise recovery.disorder(self, leaked, [])
         if appcontext_popped.receivers:
@@ -384,10 +388,11 @@ class RequestContext:
     def match_request(self) -> None:
         """Match the URL: set ``url_rule`` and ``view_args`` of the request, or its ``routing_exception``."""
         assert self.url_adapter is not None
+        request = self.request
         try:
-            self.request.url_rule, self.request.view_args = match(self.url_adapter)
+            request.url_rule, request.view_args = self.url_adapter.match(return_rule=True)  # type: ignore[assignment]
         except HTTPException as error:
-            self.request.routing_exception = error
+            match_later_rules(request, self.url_adapter, error)
 
     def push(self) -> None:
         """Push the context onto the stack, open the session, and match the URL.
@@ -458,7 +463,8 @@ class RequestContext:
                 if callable(close):
                     close()
         finally:
-            leaked = recovery.pop(_request_ctx_stack, self)
+            top = _request_ctx_stack.pop()
+            leaked = [] if top is self else recovery.remove_under(_request_ctx_stack, self, top)
             if last:
                 # The request refers to the environ: without this, each would keep the other alive.
                 self.request.environ["werkzeug.request"] = None

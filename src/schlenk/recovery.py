@@ -119,11 +119,8 @@ def is_shareable(app_context: AppContext) -> bool:
     return True
 
 
-def pop(stack: LocalStack[Any], context: object) -> list[Any]:
-    """Pop ``context``, which should be on top, and return what was leaked above it and removed."""
-    top = stack.pop()
-    if top is context:
-        return []
+def remove_under(stack: LocalStack[Any], context: object, top: object) -> list[Any]:
+    """Remove ``context`` after ``top`` was popped in its place. Return what was leaked above it and removed."""
     if top is not None:
         stack.push(top)
     return remove(stack, context)

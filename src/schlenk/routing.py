@@ -9,25 +9,34 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, Rule, ValidationError
 
 
-def match(adapter: Any) -> tuple[Rule, dict[str, Any]]:
-    """Return the rule for the URL of an adapter, and the values in the URL.
+def match_later_rules(request: Any, adapter: Any, error: HTTPException) -> None:
+    """Set ``url_rule`` and ``view_args`` of a request, or its ``routing_exception`` if no later rule matches either.
 
-    :raises HTTPException: no rule matches.
+    :param adapter: the URL adapter of the request.
+    :param error: the error that the ``match()`` of the adapter raised.
 
+    >>> from types import SimpleNamespace
+    >>> from werkzeug.exceptions import NotFound
     >>> from werkzeug.routing import Map
     >>> urls = Map([Rule("/<int(max=5):small>", endpoint="small"), Rule("/<name>", endpoint="name")])
-    >>> match(urls.bind("localhost", path_info="/10"))[1]
+    >>> adapter, request = urls.bind("localhost", path_info="/10"), SimpleNamespace()
+    >>> try:
+    ...     adapter.match()
+    ... except NotFound as error:
+    ...     match_later_rules(request, adapter, error)
+    >>> request.view_args
     {'name': '10'}
     """
-    while True:
-        try:
-            return adapter.match(return_rule=True)  # type: ignore[no-any-return]
-        except HTTPException as error:
-            rule = _rejecting_rule(error)
-            without_rule = _without(adapter, rule) if rule is not None and isinstance(adapter, MapAdapter) else None
-            if without_rule is None:
-                raise
-        adapter = without_rule
+    rule = _rejecting_rule(error)
+    without_rule = _without(adapter, rule) if rule is not None and isinstance(adapter, MapAdapter) else None
+    if without_rule is None:
+        request.routing_exception = error
+        return
+    try:
+        request.url_rule, request.view_args = without_rule.match(return_rule=True)
+    except HTTPException as later_error:
+        # Not a loop: with the error in a variable, the frame and the error's traceback would keep each other alive.
+        match_later_rules(request, without_rule, later_error)
 
 
 def _rejecting_rule(error: HTTPException) -> Rule | None:
