@@ -111,8 +111,12 @@ class SecureCookieSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
         self.accessed = True
         return dict.get(self, key, default)
 
+    # Called for each request, as the next line would take 0.2 µs longer.
+    def __len__(self) -> int:
+        self.accessed = True
+        return dict.__len__(self)
+
     __contains__ = _set_accessed(CallbackDict.__contains__)
-    __len__ = _set_accessed(CallbackDict.__len__)
     __iter__ = _set_accessed(CallbackDict.__iter__)
     __reversed__ = _set_accessed(CallbackDict.__reversed__)
     __eq__ = _set_accessed(CallbackDict.__eq__)
@@ -168,6 +172,9 @@ class SessionInterface:
 
     def is_null_session(self, obj: object) -> bool:
         """Return whether ``obj`` is a null session, which is not saved."""
+        if type(obj) is SecureCookieSession and self.null_session_class is NullSession:
+            # Asking NullSession, an abstract base class, takes 0.3 µs.
+            return False
         return isinstance(obj, self.null_session_class)
 
     def get_cookie_domain(self, app: Flask) -> str | None:
