@@ -14,10 +14,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from itsdangerous import BadSignature, Signer
-from werkzeug.datastructures import Headers
+from werkzeug.datastructures import EnvironHeaders, Headers, ImmutableMultiDict
 from werkzeug.exceptions import HTTPException, NotFound, default_exceptions
 from werkzeug.routing import BaseConverter, IntegerConverter, Map, MapAdapter, Rule, Submount
 from werkzeug.routing.matcher import StateMachineMatcher
+from werkzeug.sansio.request import Request as SansioRequest
 from werkzeug.test import create_environ, run_wsgi_app
 from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -715,6 +716,44 @@ def test_other_methods_work(app: Flask) -> None:
 def test_cookies_equal_werkzeugs(header: str) -> None:
     environ = create_environ(headers={"Cookie": header})
     assert Request(environ).cookies == WerkzeugRequest(environ).cookies
+
+
+def test_cookies_are_read_once() -> None:
+    request = Request(create_environ(headers={"Cookie": "a=1"}))
+    assert request.cookies is request.cookies
+
+
+def test_cookies_can_be_replaced() -> None:
+    request = Request(create_environ(headers={"Cookie": "a=1"}))
+    request.cookies = ImmutableMultiDict({"a": "2"})
+    assert request.cookies["a"] == "2"
+    del request.cookies
+    assert request.cookies["a"] == "1"
+
+
+def test_property_can_extend_cookies() -> None:
+    class Extended(Request):
+        @property
+        def cookies(self) -> Any:
+            return {**super().cookies, "added": "yes"}
+
+        @cookies.setter
+        def cookies(self, value: object) -> None:
+            pytest.fail("only the application sets the property")
+
+    request = Extended(create_environ(headers={"Cookie": "a=1"}))
+    assert request.cookies == {"a": "1", "added": "yes"}
+
+
+@pytest.mark.parametrize("patched", [WerkzeugRequest, SansioRequest])
+def test_patched_cookies_are_used(monkeypatch: pytest.MonkeyPatch, patched: Any) -> None:
+    monkeypatch.setattr(patched, "cookies", property(lambda request: {"patched": request.path}), raising=False)
+    assert Request(create_environ("/page")).cookies == {"patched": "/page"}
+
+
+def test_patched_class_of_headers_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EnvironHeaders, "getlist", lambda headers, name: [f"{name}=patched"], raising=False)
+    assert Request(create_environ()).cookies["Cookie"] == "patched"
 
 
 # Closing requests

@@ -9,7 +9,7 @@ import inspect
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from types import FrameType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as BaseResponse
@@ -80,7 +80,7 @@ def from_object(app: Flask, returned: Any) -> Response:
         )
     environ = _lookup_req_object("request").environ
     try:
-        return cast("Response", app.response_class.force_type(cast(Any, returned), environ))
+        return app.response_class.force_type(returned, environ)  # type: ignore[no-any-return]
     except TypeError as error:
         raise TypeError(f"{_returned()} {returned!r}, which fails as a WSGI application: {error}") from error
 

@@ -9,7 +9,7 @@ Shortcut                     Replaces                                           
 :class:`Response`            ``Response.__init__`` for a ``str`` without headers     1.2 µs instead of 3.8 µs
 :class:`Response`            ``Response.__call__`` for one string                    1.0 µs instead of 5.2 µs
 :class:`Response`            ``Response.force_type`` for an error page               5 µs instead of 35 µs
-:class:`Request`             ``Request.cookies``, which searches all headers         0.5 µs instead of 5 µs
+:class:`Request`             ``Request.cookies``, which searches all headers         0.6 µs instead of 3.4 µs
 :class:`Request`             ``Request.close`` for a request without files           0.1 µs instead of 0.6 µs
 :class:`Map`                 ``Map.bind_to_environ``, which parses the host          1.0 µs instead of 4.0 µs
 :class:`Adapter`             ``MapAdapter.match``, which searches the rules          0.5 µs instead of 2.3 to 6 µs
@@ -35,6 +35,8 @@ from werkzeug.datastructures import EnvironHeaders, Headers, ImmutableMultiDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.sansio import utils
 from werkzeug.sansio.http import parse_cookie
+from werkzeug.sansio.request import Request as SansioRequest
+from werkzeug.sansio.response import Response as SansioResponse
 from werkzeug.utils import cached_property
 
 if TYPE_CHECKING:
@@ -57,22 +59,24 @@ class _Body(list[bytes]):
 
 # The attributes that the shortcuts bypass: when a response is created, when it is called, and when one is created from
 # an HTTP error. Werkzeug does the latter by calling the error, which creates and calls a response.
-_in_creating = ("status", "status_code", "automatically_set_content_length", "__setattr__")
 _in_calling = (
     "get_wsgi_response", "get_wsgi_headers", "get_app_iter", "iter_encoded", "is_sequence", "__getattribute__",
+    "status", "status_code",
 )  # fmt: skip
-_creating = attrgetter(*_in_creating)
-_calling = attrgetter(*_in_calling, "status", "status_code")
+_creating = attrgetter("status", "status_code", "automatically_set_content_length", "__setattr__")
+_calling = attrgetter(*_in_calling)
 _describing = attrgetter("__call__", "get_response")
-_answering = attrgetter(*_in_creating, *_in_calling, "__init__", "__call__", "set_data", "close")
+_answering = attrgetter(*_in_calling, "__call__", "close")
 _created, _called = _creating(wrappers.Response), _calling(wrappers.Response)
 _described, _answered = _describing(HTTPException), _answering(wrappers.Response)
 # Werkzeug's versions of the methods that the shortcuts override, which may be patched later.
 _initialize, _call, _set_data = wrappers.Response.__init__, wrappers.Response.__call__, wrappers.Response.set_data
-_close, _cookies = wrappers.Request.close, wrappers.Request.cookies
+_close, _cookies, _getlist = wrappers.Request.close, wrappers.Request.cookies, EnvironHeaders.getlist
+# Reading `wrappers.Request.cookies` would take 0.1 µs, because it calls a function of Werkzeug.
+_request_attributes, _sansio_request_attributes = vars(wrappers.Request), vars(SansioRequest)
+_response_attributes, _sansio_response_attributes = vars(wrappers.Response), vars(SansioResponse)
 # The attributes of a response. A version of Werkzeug that has others may use them in the bypassed methods.
 _attributes = {"headers", "response", "direct_passthrough", "_status", "_status_code", "_on_close"}
-_environ_headers = len(vars(EnvironHeaders({})))
 _is_known = vars(Headers()) == {"_list": []} and vars(wrappers.Response("")).keys() == _attributes
 # Responses with these statuses, and all below 200, have no body.
 _without_body = frozenset((204, 304))
@@ -140,26 +144,24 @@ class Response(wrappers.Response):
         super().__init__(response, status, headers, mimetype, content_type, direct_passthrough)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        own: Any = vars(self)
-        if (
-            self._is_plain
-            and len(own) == len(_attributes)
-            and _calling(type(self)) == _called
-            and wrappers.Response.__call__ is _call
-        ):
+        if self._is_plain and _calling(type(self)) == _called and wrappers.Response.__call__ is _call:
+            # These are read first, because vars() slows down reading attributes, as described in _Cookies.
             body: Any = self.response
-            code, given = own["_status_code"], self.headers
-            if own.get("response") is body and type(body) is _ListIterator:
+            given, is_passed_through = self.headers, self.direct_passthrough
+            own: Any = vars(self)
+            is_plain = len(own) == len(_attributes)
+            if is_plain and type(body) is _ListIterator and own.get("response") is body:
                 # The page of an error; see force_type(). The response gets a new iterator, which is unread.
                 body = [*body]
                 own["response"] = iter(body)
             if (
-                type(body) is list
+                is_plain
+                and type(body) is list
                 and len(body) == 1
                 and type(body[0]) is bytes
                 and type(given) is Headers
-                and not self.direct_passthrough
-                and code >= 200
+                and not is_passed_through
+                and (code := own["_status_code"]) >= 200
                 and code not in _without_body
                 and environ.get("REQUEST_METHOD") != "HEAD"
             ):
@@ -191,8 +193,11 @@ class Response(wrappers.Response):
             and "get_response" not in vars(response)
             and _describing(type(response)) == _described
             and _answering(wrappers.Response) == _answered
-            and not hasattr(wrappers.Response, "headers")
-            and not hasattr(wrappers.Response, "response")
+            # Not hasattr(), which would raise and catch an error (0.2 µs).
+            and "headers" not in _response_attributes
+            and "response" not in _response_attributes
+            and "headers" not in _sansio_response_attributes
+            and "response" not in _sansio_response_attributes
         ):
             # Create the response that the error would create and call. Calling it and reading the result takes 30 µs.
             headers = response.get_headers(environ, None)
@@ -203,7 +208,35 @@ class Response(wrappers.Response):
                 response = wrappers.Response(body, response.code, headers)
             # The result of running an application is not a sequence.
             response.response = iter(response.response)
-        return super().force_type(cast(Any, response), environ)
+        return super().force_type(response, environ)
+
+
+class _Cookies:
+    """The cookies that were sent, by name.
+
+    The value is stored as an attribute of the request. Werkzeug's properties store theirs in the dictionary of the
+    request, which is created for that; up to Python 3.11, reading any attribute then takes 40 ns instead of 10 ns.
+    """
+
+    def __get__(self, request: Any, owner: type | None = None) -> Any:
+        if request is None:
+            return self
+        headers, environ = request.headers, request.environ
+        if (
+            type(headers) is not EnvironHeaders
+            or headers.environ is not environ
+            or getattr(headers.getlist, "__func__", None) is not _getlist
+            or "cookies" in _request_attributes
+            or _sansio_request_attributes["cookies"] is not _cookies
+        ):
+            return super(Request, request).cookies  # type: ignore[misc]
+        cookies = parse_cookie(environ.get("HTTP_COOKIE"), request.dict_storage_class)
+        if type(request).cookies is self:
+            request.cookies = cookies
+        else:
+            # A property of a subclass has called this one, and need not have a setter.
+            vars(request)["cookies"] = cookies
+        return cookies
 
 
 class Request(wrappers.Request):
@@ -212,19 +245,7 @@ class Request(wrappers.Request):
     The first shortcut is not taken for a request whose ``headers`` are not those of its environ.
     """
 
-    @cached_property
-    def cookies(self) -> ImmutableMultiDict[str, str]:
-        """The cookies that were sent, by name."""
-        headers = self.headers
-        if (
-            type(headers) is EnvironHeaders
-            and headers.environ is self.environ
-            and len(vars(headers)) == _environ_headers
-            and wrappers.Request.cookies is _cookies
-        ):
-            cookie = self.environ.get("HTTP_COOKIE")
-            return parse_cookie(cookie, self.dict_storage_class)  # type: ignore[return-value]
-        return super().cookies
+    cookies = cast("cached_property[ImmutableMultiDict[str, str]]", _Cookies())
 
     def close(self) -> None:
         if "files" in vars(self) or wrappers.Request.close is not _close:
