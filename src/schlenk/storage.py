@@ -237,13 +237,13 @@ class _ContextIdent(ref["Version"]):
 class Version:
     """The values that a context sees, from one change to the next. Only contexts and later versions refer to it.
 
-    A version is made with ``values``, or with ``top``, the entry that was pushed onto the stack of the version
-    ``below``. The other attribute is derived when it is read, so that most pushes need not copy a list.
+    A version is made with ``stored``, the values, or with ``pushed``, an entry that is not ``None`` and lies on the
+    stack of the version ``below``. The other attribute is ``None``, so that most pushes need not copy a list.
     """
 
-    __slots__ = ("__weakref__", "below", "ident", "made_at", "made_by", "owner", "top", "values")
-    values: dict[str, Any]
-    top: Any
+    __slots__ = ("__weakref__", "below", "known_ident", "made_at", "made_by", "owner", "pushed", "stored")
+    stored: dict[str, Any] | None
+    pushed: Any
     # The version before the last push, if it is known.
     below: Version | None
     # The thread, or a weak reference to the greenlet, that made the change.
@@ -251,46 +251,46 @@ class Version:
     # When and in which thread the change was made.
     made_at: float
     made_by: int
-    ident: _ContextIdent
+    # Most versions need no ident.
+    known_ident: _ContextIdent | None
 
-    def __getattr__(self, name: str) -> Any:
-        # Called for a slot that is not set. Most versions need no ident, and derive either `values` or `top`.
-        if name == "ident":
-            self.ident = _ContextIdent(self)
-            return self.ident
-        if name == "values":
-            self.replace(self.derived_values())
-            return self.values
-        if name == "top":
-            stack = self.values.get("stack")
-            return stack[-1] if stack else None
-        raise AttributeError(name)
+    @property
+    def ident(self) -> _ContextIdent:
+        if self.known_ident is None:
+            self.known_ident = _ContextIdent(self)
+        return self.known_ident
+
+    @property
+    def values(self) -> dict[str, Any]:
+        stored = self.stored
+        if stored is None:
+            stored = self.derived_values()
+            self.replace(stored)
+        return stored
+
+    @property
+    def top(self) -> Any:
+        """The entry on top of the stack, or ``None``. Faster if it is ``pushed``."""
+        pushed = self.pushed
+        if pushed is not None:
+            return pushed
+        stack = self.values.get("stack")
+        return stack[-1] if stack else None
 
     def replace(self, values: dict[str, Any]) -> None:
         """Store other values, and derive ``top`` from their list from now on: the list may be changed in place."""
-        self.values = values
-        with suppress(AttributeError):
-            del self.top
+        self.stored = values
+        self.pushed = None
 
     def derived_values(self) -> dict[str, Any]:
         """Return the values of the next version below that stores them, with the entries pushed since then."""
         entries = []
         version: Any = self
-        while (values := _stored_values(version)) is None:
+        while (values := version.stored) is None:
+            # Not `pushed`, because another thread may have stored the values in the meantime.
             entries.append(version.top)
             version = version.below
         return {**values, "stack": [*values.get("stack", ()), *reversed(entries)]}
-
-
-_values_slot: Callable[[Version], dict[str, Any]] = vars(Version)["values"].__get__
-
-
-def _stored_values(version: Version) -> dict[str, Any] | None:
-    """Return the values of a version, or ``None`` if they would have to be derived."""
-    try:
-        return _values_slot(version)
-    except AttributeError:
-        return None
 
 
 class ContextValues(MutableMapping[Any, dict[str, Any]]):
@@ -309,7 +309,7 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         self.known: set[ref[Version]] = set()
         self.limit = 64
         self.empty = Version()
-        self.empty.values, self.empty.below, self.empty.top = {}, None, None
+        self.empty.stored, self.empty.pushed, self.empty.below, self.empty.known_ident = {}, None, None, None
         self.version: ContextVar[Version] = ContextVar(name, default=self.empty)
 
     def __del__(self) -> None:
@@ -326,27 +326,28 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         """Set a new version in the running context. It may be changed until other code can copy the context."""
         current = self.version.get()
         version = Version()
-        version.values, version.below = current.values.copy(), current.below
+        version.stored, version.pushed, version.below = current.values.copy(), None, current.below
         self.add(version)
         return version
 
     def fork_stack(self) -> Version:
         """Do the same as :meth:`fork`, and copy the list of the stack."""
         version = self.fork()
-        stack = version.values.get("stack")
+        values = version.values
+        stack = values.get("stack")
         if stack is not None:
-            version.values["stack"] = stack[:]
+            values["stack"] = stack[:]
         return version
 
     def push_entry(self, entry: Any) -> Token[Version]:
         """Push ``entry`` onto the stack. The token restores the previous version, which is below the new one."""
         version = Version()
-        version.below = self.version.get()
-        version.top = entry
+        version.stored, version.pushed, version.below = None, entry, self.version.get()
         return self.add(version)
 
     def add(self, version: Version) -> Token[Version]:
         """Set a version in the running context."""
+        version.known_ident = None
         version.owner = ref(get_ident()) if _GREENLETS else get_ident()
         version.made_at = monotonic()
         version.made_by = get_thread_ident()
