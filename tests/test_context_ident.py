@@ -413,6 +413,25 @@ def test_set_twice_keeps_values(stack: LocalStack[Any]) -> None:
     assert stack.top == 1
 
 
+def test_it_can_be_restored(stack: LocalStack[Any]) -> None:
+    stack.push(1)
+    before = stack.__ident_func__
+    stack.__ident_func__ = get_ident
+    stack.push(2)
+    stack.__ident_func__ = before
+    assert stack.top == 1
+    assert copy_context().run(stack.push, 3) == [1, 3]
+    assert stack.top == 1
+
+
+def test_stacks_share_no_values(stack: LocalStack[Any]) -> None:
+    other: LocalStack[Any] = LocalStack()
+    other.__ident_func__ = stack.__ident_func__
+    other.push(1)
+    assert stack.top is None
+    assert other.is_by_context
+
+
 def test_manager_releases(local: Local, stack: LocalStack[Any]) -> None:
     manager = LocalManager([local, stack], ident_func=context_ident)
     local.user = "ada"

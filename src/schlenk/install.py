@@ -170,7 +170,7 @@ def _import_flask() -> None:
         )
     finder = _Finder(version)
     modules_before = set(sys.modules)
-    idents_before = [(stack, stack.__ident_func__) for stack in stacks if storage_of(stack._local).contexts is None]
+    idents_before = [(stack, stack.__ident_func__) for stack in stacks]
     sys.meta_path.insert(0, finder)
     try:
         for stack, name in zip(stacks, (_APP_VARIABLE, _REQUEST_VARIABLE)):

@@ -421,7 +421,12 @@ class LocalStack(Generic[T]):
 
         The list is replaced only with :func:`context_ident`, at each change.
         """
-        return entries if self.__storage.contexts is None else self.entries()
+        return self.entries() if self.is_by_context else entries
+
+    @property
+    def is_by_context(self) -> bool:
+        """Whether the ident function is :func:`context_ident`."""
+        return self.__storage.contexts is not None
 
     def own_entries(self) -> list[T]:
         """Return the list of :meth:`entries` so that it can be changed. No copied context shares it."""

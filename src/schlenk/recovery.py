@@ -63,7 +63,7 @@ def disorder(context: object, leaked: list[Any], missing: list[Any]) -> Assertio
     """Return the error that reports contexts that were leaked or missing when ``context`` ended."""
     if missing:
         advice = "Pop and release only contexts that you have pushed."
-        if _request_ctx_stack.__ident_func__ is not get_ident:
+        if _request_ctx_stack.is_by_context:
             advice += (
                 " If a stream of the request ran in another `contextvars` context, it took them along: run it there"
                 " only after the request has ended."

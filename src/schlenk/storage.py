@@ -116,6 +116,7 @@ class Storage:
     __slots__ = (
         "__weakref__",
         "changing_ident",
+        "context_values",
         "contexts",
         "ident_func",
         "limit",
@@ -130,7 +131,9 @@ class Storage:
     def __init__(self) -> None:
         _storages.add(self)
         self.values_by_ident: dict[Any, dict[str, Any]] = {}
-        # Set only while the ident function is `context_ident`.
+        # Kept while another ident function is used.
+        self.context_values: ContextValues | None = None
+        # The same object, but only while the ident function is `context_ident`.
         self.contexts: ContextValues | None = None
         self.use_idents(self.values_by_ident, get_ident)
         # At this many entries, those of dead greenlets are removed.
@@ -143,20 +146,24 @@ class Storage:
     def use(self, ident_func: IdentFunction, name: str = "schlenk.version") -> None:
         """Use ``ident_func`` from now on. Values stored earlier keep their idents.
 
+        :param ident_func: any function, or the ``public_ident`` of a storage that uses :func:`context_ident`, which is
+            then used here as well.
         :param name: the name of the ``ContextVar``, if ``ident_func`` is :func:`context_ident`.
         """
         if type(self.thread) is not threading.local:
             # gevent has patched `threading` in the meantime. Its `local` stores values by greenlet, as its `get_ident`
             # identifies greenlets.
             self.thread = threading.local()
-        if ident_func is not context_ident:
+        if ident_func is not context_ident and not isinstance(getattr(ident_func, "__self__", None), ContextValues):
             self.contexts = None
             self.use_idents(self.values_by_ident, ident_func)
-        elif self.contexts is None:
-            self.contexts = ContextValues(name)
-            self.use_idents(self.contexts, self.contexts.version.get)
-            self.changing_ident, self.stacking_ident = self.contexts.fork, self.contexts.fork_stack
-            self.public_ident = self.contexts.ident
+            return
+        if self.context_values is None:
+            self.context_values = ContextValues(name)
+        self.contexts = contexts = self.context_values
+        self.use_idents(contexts, contexts.version.get)
+        self.changing_ident, self.stacking_ident = contexts.fork, contexts.fork_stack
+        self.public_ident = contexts.ident
 
     def use_idents(self, values: Any, ident_func: IdentFunction) -> None:
         """Read and change ``values`` by the result of ``ident_func``."""

@@ -57,6 +57,14 @@ def test_missing_in_request_is_reported(app: RecordingApp, take: Any) -> None:
     assert sorted(name for name, _ in app.torn) == ["app", "request"]
 
 
+def test_own_idents_need_no_advice(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stack in (_request_ctx_stack, _app_ctx_stack):
+        monkeypatch.setattr(stack, "__ident_func__", lambda: "all")
+    with pytest.raises(AssertionError, match="removed from the stack") as caught, app.test_request_context():
+        _request_ctx_stack.pop()
+    assert "contextvars" not in str(caught.value)
+
+
 def test_foreign_app_context_is_accepted() -> None:
     app = PlainApp()
     with app.test_request_context("/"):
