@@ -6,7 +6,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import Iterator
-from contextvars import Context, copy_context
+from contextvars import Context, Token, copy_context
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, Callable
@@ -26,7 +26,7 @@ from schlenk.local import (
     release_local,
     storage_of,
 )
-from schlenk.storage import ContextValues, get_thread_ident
+from schlenk.storage import ContextValues, Version, get_thread_ident
 
 
 @pytest.fixture
@@ -456,10 +456,15 @@ def test_withdraw_finds_other_contexts(stack: LocalStack[Any]) -> None:
 # --- Pushed by Flask, with tokens
 
 
+def push_entry(stack: LocalStack[Any], entry: Any) -> Token[Version]:
+    contexts = contexts_of(stack)
+    return contexts.add(None, entry, contexts.version.get())
+
+
 def test_token_restores_the_entry_below(stack: LocalStack[Any]) -> None:
     contexts = contexts_of(stack)
     stack.push("below")
-    token = contexts.push_entry("above")
+    token = push_entry(stack, "above")
     assert stack.entries() == ["below", "above"]
     contexts.version.reset(token)
     assert stack.top == "below"
@@ -467,35 +472,29 @@ def test_token_restores_the_entry_below(stack: LocalStack[Any]) -> None:
 
 def test_ten_thousand_entries_are_listed(stack: LocalStack[Any]) -> None:
     for number in range(10_000):
-        contexts_of(stack).push_entry(number)
+        push_entry(stack, number)
     assert stack.entries() == list(range(10_000))
 
 
 def test_top_follows_a_list_changed_in_place(stack: LocalStack[Any]) -> None:
     contexts = contexts_of(stack)
-    contexts.push_entry("below")
-    contexts.push_entry("above")
+    push_entry(stack, "below")
+    push_entry(stack, "above")
     assert stack.withdraw("above")
     assert contexts.version.get().top == "below"
 
 
 def test_top_follows_values(stack: LocalStack[Any]) -> None:
     contexts = contexts_of(stack)
-    contexts.push_entry("old")
+    push_entry(stack, "old")
     stack._local.__storage__[stack.__ident_func__()] = {"stack": ["new"]}
     assert contexts.version.get().top == "new"
 
 
 def test_attributes_stay_under_an_entry(stack: LocalStack[Any]) -> None:
     stack._local.user = "ada"
-    contexts_of(stack).push_entry("entry")
+    push_entry(stack, "entry")
     assert stack._local.user == "ada"
-
-
-@pytest.mark.parametrize("name", ["absent", "other", "unknown", "zone"])
-def test_version_has_no_other_attributes(stack: LocalStack[Any], name: str) -> None:
-    with pytest.raises(AttributeError, match=name):
-        getattr(contexts_of(stack).version.get(), name)
 
 
 def test_top_is_last_of_list(stack: LocalStack[Any]) -> None:
@@ -503,15 +502,24 @@ def test_top_is_last_of_list(stack: LocalStack[Any]) -> None:
     assert contexts_of(stack).version.get().top == "above"
 
 
-def test_closed_entries_are_not_listed(stack: LocalStack[Any]) -> None:
+def test_restored_entries_are_not_listed(stack: LocalStack[Any]) -> None:
     contexts = contexts_of(stack)
-    contexts.push_entry("listed")
+    push_entry(stack, "listed")
     listed = contexts.version.get()
-    contexts.push_entry("below")
-    contexts.push_entry("above")
-    contexts.close(contexts.version.get(), listed)
+    token = push_entry(stack, "below")
+    push_entry(stack, "above")
+    copy = copy_context()
+    contexts.restore(token)
     assert stack.snapshot() == {listed.ident: ["listed"]}
-    assert stack.entries() == ["listed", "below", "above"]
+    assert copy.run(stack.entries) == ["listed", "below", "above"]
+
+
+def test_tokens_restore_in_any_order(stack: LocalStack[Any]) -> None:
+    lower, upper = push_entry(stack, "below"), push_entry(stack, "above")
+    contexts_of(stack).restore(lower)
+    assert stack.entries() == []
+    contexts_of(stack).restore(upper)
+    assert stack.entries() == ["below"]
 
 
 # --- Listed by owner
@@ -519,11 +527,11 @@ def test_closed_entries_are_not_listed(stack: LocalStack[Any]) -> None:
 
 def test_entries_are_by_owner(stack: LocalStack[Any]) -> None:
     lower, upper = object(), object()
-    contexts_of(stack).push_entry(lower)
+    push_entry(stack, lower)
     copy = copy_context()
 
     def push() -> Any:
-        contexts_of(stack).push_entry(upper)
+        push_entry(stack, upper)
         return get_ident()
 
     owner = in_thread(lambda: copy.run(push))
@@ -547,8 +555,8 @@ def test_shared_is_listed_once(stack: LocalStack[Any]) -> None:
 
 
 def test_equal_entries_are_both_listed(stack: LocalStack[Any]) -> None:
-    contexts_of(stack).push_entry(1)
-    contexts_of(stack).push_entry(1.0)
+    push_entry(stack, 1)
+    push_entry(stack, 1.0)
     assert stack.snapshot_by_owner() == {get_ident(): [1, 1.0]}
 
 
