@@ -7,6 +7,7 @@ checks by running both ways.
 Shortcut                     Replaces                                                Time
 ===========================  ======================================================  ==========================
 :class:`Response`            ``Response.__init__`` for a ``str`` without headers     1.2 µs instead of 3.8 µs
+:class:`Response`            ``Response.__init__`` for any other body without them   1.7 µs instead of 2.5 µs
 :class:`Response`            ``Response.__call__`` for one string                    1.0 µs instead of 5.2 µs
 :class:`Response`            ``Response.force_type`` for an error page               5 µs instead of 35 µs
 :class:`Request`             ``Request.cookies``, which searches all headers         0.6 µs instead of 3.4 µs
@@ -96,8 +97,9 @@ def _defaults(mimetype: str, status: int) -> tuple[str, int, list[tuple[str, str
 class Response(wrappers.Response):
     """Creates and sends a response of one string without going through Werkzeug's general case.
 
-    The shortcut is not taken for a class that overrides one of the methods in ``_creating`` or ``_calling``, at any
-    time, or has a property called ``headers`` or ``response``; nor for an instance with additional attributes.
+    Other responses without headers get the default media type without a search for another one. The shortcuts are not
+    taken for a class that overrides one of the methods in ``_creating`` or ``_calling``, at any time, or has a property
+    called ``headers`` or ``response``; nor for an instance with additional attributes.
     """
 
     _is_plain = _is_known
@@ -141,12 +143,20 @@ class Response(wrappers.Response):
                 # False if properties with these names were added to the class after it had been created.
                 if self.headers is made and self.response is body:
                     return
+        if mimetype is None and headers is None and content_type is None and self._is_plain:
+            # Werkzeug looks for a Content-Type in the new headers first, which raises and catches an error.
+            mimetype = self.default_mimetype
         super().__init__(response, status, headers, mimetype, content_type, direct_passthrough)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if self._is_plain and _calling(type(self)) == _called and wrappers.Response.__call__ is _call:
+        body: Any = self.response if self._is_plain else None
+        # The type is checked first, because the other checks take longer.
+        if (
+            (type(body) is list or type(body) is _ListIterator)
+            and _calling(type(self)) == _called
+            and wrappers.Response.__call__ is _call
+        ):
             # These are read first, because vars() slows down reading attributes, as described in _Cookies.
-            body: Any = self.response
             given, is_passed_through = self.headers, self.direct_passthrough
             own: Any = vars(self)
             is_plain = len(own) == len(_attributes)
