@@ -414,7 +414,7 @@ class LocalStack(Generic[T]):
         storage = self.__storage
         ident_func = storage.ident_func
         values = storage.values.get(ident_func())
-        return [] if values is None else values.get("stack", [])
+        return [] if values is None or "stack" not in values else values["stack"]
 
     def current(self, entries: list[T]) -> list[T]:
         """Return the list that has replaced ``entries``, an earlier list of this stack, or ``entries`` itself.
