@@ -1,7 +1,8 @@
 """Measure schlenk and its peers. Each is installed from PyPI in an environment of its own, which is reused.
 
-Each round measures every peer once, in a new process. The smallest time of all rounds counts, which excludes the other
-work of the machine. Ratios of one run can be compared with those of another machine, but times cannot.
+In each round, every peer has a new process, and the processes take turns at each piece of work. The smallest time of
+all rounds counts, which excludes the other work of the machine. Ratios of one run can be compared with those of another
+machine, but times cannot.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Measures one peer, in its own process and environment.
 
-``python -m tests.benchmarks.measure PEER WHAT SETTINGS`` prints the results as JSON. The smallest time counts, because
-other work of the machine only adds to it. The garbage collector stays enabled, as in a server.
+``python -m tests.benchmarks.measure PEER WHAT SETTINGS`` prints the results as JSON. If times are measured, it first
+prints the name of each piece of work, and does the work once for each line "run" that it then reads. The smallest time
+counts, because other work of the machine only adds to it. The garbage collector stays enabled, as in a server.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from typing import Any
 
 from tests.benchmarks.applications import Call, environ, flask_calls, werkzeug_calls
@@ -41,23 +43,34 @@ def loop(work: Work) -> Callable[[int], int]:
     return run
 
 
-def least(work: Work, batch: float, repeats: int) -> float:
-    """Return the nanoseconds of doing the work once, in the best of ``repeats`` batches of about ``batch`` seconds."""
+def batches(work: Work, batch: float) -> Iterator[float]:
+    """Do the work for about ``batch`` seconds at a time, and yield the nanoseconds of doing it once."""
     run = loop(work)
     count = 1
     while run(count) < batch * 1e9 / 2:
         count *= 2
     gc.collect()
-    return min(run(count) for _ in range(repeats)) / count / work.unrolled
+    while True:
+        yield run(count) / count / work.unrolled
+
+
+def least(work: Work, batch: float, repeats: int) -> float:
+    """Return the nanoseconds of doing the work once, in the best of ``repeats`` batches."""
+    return min(islice(batches(work, batch), repeats))
 
 
 def times(peer: Peer, settings: Settings) -> dict[str, float]:
-    """Return the nanoseconds of each piece of work."""
-    return {
-        name: least(work, settings["batch"], settings["repeats"])
-        for name, work in KINDS[peer.kind](peer.module)
-        if settings["only"] in name
-    }
+    """Return the nanoseconds of each piece of work, which is done in batches whenever it is this peer's turn."""
+    found = {}
+    for name, work in KINDS[peer.kind](peer.module):
+        if settings["only"] in name:
+            batch = batches(work, settings["batch"])
+            found[name] = next(batch)
+            print(name, flush=True)
+            while sys.stdin.readline() == "run\n":
+                found[name] = min(found[name], next(batch))
+                print("done", flush=True)
+    return found
 
 
 def instructions(peer: Peer, settings: Settings) -> list[tuple[str, int]]:

@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.peers import ROOT
+from tests.benchmarks.work import LOCALS, REQUESTS
 
 TIMES = {"batch": 0.002, "repeats": 10, "only": ""}
 SCALE = {
@@ -33,6 +35,55 @@ def measure(interpreter: str, peer: str, what: str, settings: dict[str, Any]) ->
     return found
 
 
+class Turns:
+    """Processes that measure one peer each. They run at the same time, and take turns at each piece of work.
+
+    The speed of a machine changes within seconds. In turns of a few milliseconds, all peers meet the same speed.
+    """
+
+    def __init__(self, interpreters: dict[str, str], settings: dict[str, Any], stack: ExitStack) -> None:
+        pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.processes = {}
+        for peer, interpreter in interpreters.items():
+            process = subprocess.Popen(command(interpreter, peer, "times", settings), cwd=ROOT, **pipes)
+            self.processes[peer] = stack.enter_context(process)
+        self.results: dict[str, Any] = {}
+        # The piece of work that each peer comes to next.
+        self.following: dict[str, str] = {}
+        for peer in self.processes:
+            self.listen(peer)
+
+    def listen(self, peer: str) -> None:
+        """Read the name of the peer's next piece of work, or its results."""
+        line = self.processes[peer].stdout.readline()
+        if not line:
+            raise RuntimeError(f"the measurement of {peer} has failed")
+        if line.startswith("{"):
+            self.results[peer] = json.loads(line)
+        else:
+            self.following[peer] = line.strip()
+
+    def tell(self, peer: str, order: str) -> None:
+        stdin = self.processes[peer].stdin
+        stdin.write(f"{order}\n")
+        stdin.flush()
+
+    def measure(self, repeats: int) -> dict[str, Any]:
+        """Return the results of each peer, after ``repeats`` batches of each piece of work."""
+        while self.following:
+            work = min(self.following.values(), key=(*LOCALS, *REQUESTS).index)
+            group = [peer for peer, other in self.following.items() if other == work]
+            for _ in range(repeats):
+                for peer in group:
+                    self.tell(peer, "run")
+                    self.processes[peer].stdout.readline()
+            for peer in group:
+                del self.following[peer]
+                self.tell(peer, "next")
+                self.listen(peer)
+        return self.results
+
+
 def merge(found: Any, again: Any) -> Any:
     """Merge results. Of numbers, keep the smallest; of everything else, the newest."""
     if isinstance(found, dict):
@@ -49,11 +100,14 @@ def rounds(
     """Return the results of each peer in ``interpreters``."""
     peers: dict[str, Any] = {}
     for number in range(1, count + 1):
-        for peer, interpreter in interpreters.items():
+        tell(f"round {number} of {count}")
+        with ExitStack() as stack:
+            peers = merge(peers, Turns(interpreters, times, stack).measure(times["repeats"]))
+        for peer in SCALED:
+            if scale is None or peer not in interpreters:
+                continue
             tell(f"round {number} of {count}: {peer}")
-            peers[peer] = merge(peers.get(peer), measure(interpreter, peer, "times", times))
-            if scale is not None and peer in SCALED:
-                peers[peer] = merge(peers[peer], measure(interpreter, peer, "scale", scale))
+            peers[peer] = merge(peers[peer], measure(interpreters[peer], peer, "scale", scale))
     return peers
 
 

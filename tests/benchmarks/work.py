@@ -193,8 +193,8 @@ def dictionary(name: str) -> Works:
     names.update(empty={}, place=place, get_thing=lambda: THINGS["thing"], getcurrent=getcurrent)
     names["requests"] = storage(SimpleNamespace(request=Request(environ()), session={}))
     names["apps"] = storage(SimpleNamespace(app=SimpleNamespace(name="benchmark"), g=SimpleNamespace(user="ada")))
-    for work, statement in WRITTEN_OUT.items():
-        yield work, Work(statement, names)
+    for work in filter(WRITTEN_OUT.get, LOCALS):
+        yield work, Work(WRITTEN_OUT[work], names)
 
 
 def werkzeug(name: str) -> Works:
