@@ -225,7 +225,7 @@ class _Cookies:
     """The cookies that were sent, by name.
 
     The value is stored as an attribute of the request. Werkzeug's properties store theirs in the dictionary of the
-    request, which is created for that; up to Python 3.11, reading any attribute then takes 40 ns instead of 10 ns.
+    request, which is created for that; up to Python 3.11, reading any attribute then takes 18 ns instead of 5 ns.
     """
 
     def __get__(self, request: Any, owner: type | None = None) -> Any:
