@@ -159,13 +159,13 @@ class Response(wrappers.Response):
             # These are read first, because vars() slows down reading attributes, as described in _Cookies.
             given, is_passed_through = self.headers, self.direct_passthrough
             own: Any = vars(self)
-            is_plain = len(own) == len(_attributes)
-            if is_plain and type(body) is _ListIterator and own.get("response") is body:
+            has_known_attributes = len(own) == len(_attributes)
+            if has_known_attributes and type(body) is _ListIterator and own.get("response") is body:
                 # The page of an error; see force_type(). The response gets a new iterator, which is unread.
                 body = [*body]
                 own["response"] = iter(body)
             if (
-                is_plain
+                has_known_attributes
                 and type(body) is list
                 and len(body) == 1
                 and type(body[0]) is bytes
