@@ -94,6 +94,19 @@ def _defaults(mimetype: str, status: int) -> tuple[str, int, list[tuple[str, str
     return response.status, response.status_code, response.headers.to_wsgi_list()
 
 
+def _sent_unchanged(headers: Headers) -> list[tuple[str, str]] | None:
+    """Return the headers as a list, or ``None`` if Werkzeug would add a length or quote a location."""
+    listed = headers._list.copy()
+    has_length = False
+    for name, _ in listed:
+        if name == "Content-Length":
+            has_length = True
+        # Most responses have no other header. A lowercase copy of each name would take longer.
+        elif name != "Content-Type" and name.lower() in _locations:
+            return None
+    return listed if has_length else None
+
+
 class Response(wrappers.Response):
     """Creates and sends a response of one string without going through Werkzeug's general case.
 
@@ -175,20 +188,12 @@ class Response(wrappers.Response):
                 and code not in _without_body
                 and environ.get("REQUEST_METHOD") != "HEAD"
             ):
-                headers = given._list.copy()
-                has_length = False
-                for name, _ in headers:
-                    if name == "Content-Length":
-                        has_length = True
-                    # Most responses have no other header. A lowercase copy of each name would take longer.
-                    elif name != "Content-Type" and name.lower() in _locations:
-                        break
-                else:
-                    if has_length:
-                        parts = _Body(body)
-                        parts.close = self.close
-                        start_response(own["_status"], headers)
-                        return parts
+                headers = _sent_unchanged(given)
+                if headers is not None:
+                    parts = _Body(body)
+                    parts.close = self.close
+                    start_response(own["_status"], headers)
+                    return parts
         return super().__call__(environ, start_response)
 
     @classmethod
