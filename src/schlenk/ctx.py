@@ -146,40 +146,59 @@ def copy_current_request_context(f: F) -> F:
             "Cannot copy the request context: working outside of request context. Call copy_current_request_context() "
             "in a view, or in a `with app.test_request_context():` block."
         )
-    first = top.copy()
-    # The copy that the next call can use. Empty while a call uses `first`.
-    free = [first]
-    # The contexts of running calls, by id, because contexts may be equal. Other threads may change the dictionary at
-    # any moment, so its values are copied before they are iterated.
-    used: dict[int, RequestContext] = {}
+    copies = _Copies(top)
 
     def in_context(*args: Any, **kwargs: Any) -> Any:
-        here = _request_ctx_stack.entries()
-        # A call inside another one, in the same thread or greenlet, uses the context of that call.
-        for context in list(used.values()):
-            if any(entry is context for entry in here):
-                with context:
-                    return f(*args, **kwargs)
-        try:
-            # Not `if free`: another thread could take the copy between the check and pop().
-            context = free.pop()
-        except IndexError:
-            context = first.copy()
-        # A context of another class may lack the attribute.
-        if getattr(context, "_implicit_app_ctx_stack", None) and not any(entry is context for entry in here):
-            # It is preserved in another greenlet or thread, where an earlier call failed.
-            free.append(context)
-            context = first.copy()
-        used[id(context)] = context
+        outer = copies.of_outer_call()
+        if outer is not None:
+            with outer:
+                return f(*args, **kwargs)
+        context = copies.take()
         try:
             with context:
                 return f(*args, **kwargs)
         finally:
-            del used[id(context)]
-            if context is first:
-                free.append(first)
+            copies.give_back(context)
 
     return cast(F, update_wrapper(in_context, f))
+
+
+class _Copies:
+    """The copies of a request context in which the calls of a function run, one for each call that is running."""
+
+    def __init__(self, context: RequestContext) -> None:
+        self.first = context.copy()
+        # The copy that the next call can use. Empty while a call uses it.
+        self.free = [self.first]
+        # By id, because contexts may be equal. Other threads may change the dictionary at any moment, so its values are
+        # copied before they are iterated.
+        self.used: dict[int, RequestContext] = {}
+
+    def of_outer_call(self) -> RequestContext | None:
+        """Return the copy of the call that runs in this greenlet or thread, or ``None``."""
+        here = _request_ctx_stack.entries()
+        return next((copy for copy in list(self.used.values()) if any(entry is copy for entry in here)), None)
+
+    def take(self) -> RequestContext:
+        """Return a copy that no running call uses."""
+        try:
+            # Not `if self.free`: another thread could take the copy between the check and pop().
+            copy = self.free.pop()
+        except IndexError:
+            copy = self.first.copy()
+        # A context of another class may lack the attribute.
+        pushes = getattr(copy, "_implicit_app_ctx_stack", None)
+        if pushes and not any(entry is copy for entry in _request_ctx_stack.entries()):
+            # It is preserved in another greenlet or thread, where an earlier call failed.
+            self.free.append(copy)
+            copy = self.first.copy()
+        self.used[id(copy)] = copy
+        return copy
+
+    def give_back(self, copy: RequestContext) -> None:
+        del self.used[id(copy)]
+        if copy is self.first:
+            self.free.append(copy)
 
 
 def has_request_context() -> bool:

@@ -12,7 +12,7 @@ import pytest
 from werkzeug.test import create_environ
 
 from schlenk import _request_ctx_stack, after_this_request, copy_current_request_context, g, request, session
-from schlenk.ctx import RequestContext
+from schlenk.ctx import RequestContext, _Copies
 from tests.support.contexts import NOTHING, RecordingApp, fail, tops
 from tests.support.execution import ELSEWHERE, in_thread
 
@@ -167,6 +167,7 @@ def begin_during_call(work: Any, moment: int) -> bool:
     """Call ``work``, and begin a call in another thread before instruction ``moment`` of it, if it has so many."""
     running, done = threading.Event(), threading.Event()
     instructions = itertools.count()
+    codes = {f.__code__ for f in (work, _Copies.of_outer_call, _Copies.take, _Copies.give_back)}
     tracing = sys.gettrace()
 
     def inside() -> None:
@@ -174,7 +175,7 @@ def begin_during_call(work: Any, moment: int) -> bool:
         done.wait(10)
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
-        if frame.f_code is not work.__code__:
+        if frame.f_code not in codes:
             return None
         frame.f_trace_opcodes = True
         if event == "opcode" and next(instructions) == moment:
