@@ -243,7 +243,8 @@ def settle(context: RequestContext) -> None:
     first = _first_app_context(context)
     # Usually, nothing is below them. With `context_ident`, the lists must still be copied, because a stream may take
     # the context along to another one, and other streams have stored the lists.
-    if _contains(requests[:1], context) and _contains(apps[:1], first) and not _request_ctx_stack.is_by_context:
+    is_by_context = _request_ctx_stack.is_by_context or _app_ctx_stack.is_by_context
+    if _contains(requests[:1], context) and _contains(apps[:1], first) and not is_by_context:
         return
     requests, apps = _request_ctx_stack.own_entries(), _app_ctx_stack.own_entries()
     unused = _unused_entries(requests)
@@ -294,7 +295,7 @@ class Stream:
         self.apps = _Span(_app_ctx_stack, _app_ctx_stack.top)
         self.apps.shared = not _contains(_pushed_with(self.context), self.apps.first)
         # With `context_ident`, a changed stack has another list.
-        self.moves = self.keeps_moving = _request_ctx_stack.is_by_context
+        self.moves = self.keeps_moving = _request_ctx_stack.is_by_context or _app_ctx_stack.is_by_context
         return self
 
     def wait(self) -> None:
@@ -314,12 +315,12 @@ class Stream:
         """Bring the contexts to the top of the stacks of the greenlet or thread that runs the stream now."""
         self.waiting = False
         requests, apps = self.requests, self.apps
-        entries = _request_ctx_stack.entries()
-        # Usually nothing has changed. The stacks of both kinds have the same owner, so one of them needs no lookup.
+        # Usually, nothing has changed.
         if (
             self.moves
-            or entries is not requests.entries
-            or (entries or _NOTHING)[-1] is not requests.last
+            or _request_ctx_stack.entries() is not requests.entries
+            or _app_ctx_stack.entries() is not apps.entries
+            or (requests.entries or _NOTHING)[-1] is not requests.last
             or (apps.entries or _NOTHING)[-1] is not apps.last
         ) and _pushed_with(self.context):
             self.moves = True

@@ -9,7 +9,7 @@ from typing import Any, Callable
 import pytest
 
 from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, current_app, g, request, stream_with_context
-from schlenk.local import release_local
+from schlenk.local import context_ident, release_local
 from tests.support.contexts import NOTHING, RecordingApp, leave, tops
 from tests.support.execution import ELSEWHERE
 
@@ -134,6 +134,44 @@ def test_stream_keeps_copies(app: RecordingApp) -> None:
         assert list(stream) == ["/streamed"] * 2
         assert paths() == ["/other"]
     assert copied.run(paths) == ["/streamed", "/other"]
+
+
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
+def test_stream_outlives_the_stream_that_began_it(app: RecordingApp, elsewhere: Callable[..., Any]) -> None:
+    begun = []
+
+    def outer() -> Iterator[str]:
+        yield "first"
+        begun.append(stream_with_context((*paths(), current_app.name) for _ in range(2)))
+        yield "last"
+
+    with app.test_request_context("/streamed"):
+        stream = stream_with_context(outer())
+
+    def work() -> Any:
+        return list(stream), list(begun[0]), tops()
+
+    parts = [("/streamed", app.name)] * 2
+    assert elsewhere(work) == (["first", "last"], parts, NOTHING)
+    # The first stream has moved the application context back.
+    release_local(_app_ctx_stack)
+
+
+def test_released_stack_ends_quietly(app: RecordingApp) -> None:
+    with app.test_request_context():
+        stream = stream_with_context(iter([1]))
+    assert next(stream) == 1
+    release_local(_app_ctx_stack)
+    assert list(stream) == []
+    assert tops() == NOTHING
+
+
+def test_only_apps_are_by_context(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_app_ctx_stack, "__ident_func__", context_ident)
+    with app.test_request_context("/streamed"):
+        stream = stream_with_context((*paths(), current_app.name) for _ in range(2))
+    assert Context().run(list, stream) == [("/streamed", app.name)] * 2
+    assert tops() == NOTHING
 
 
 @pytest.mark.parametrize("elsewhere", [*ELSEWHERE, Context().run])
