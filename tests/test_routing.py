@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from werkzeug.exceptions import MethodNotAllowed, NotFound
-from werkzeug.routing import BaseConverter, Map, MapAdapter, RequestRedirect, Rule
+from werkzeug.routing import BaseConverter, Map, MapAdapter, RequestRedirect, Rule, ValidationError
 from werkzeug.test import create_environ
 
 from schlenk import Flask, Request, Response, redirect, request, session, url_for
@@ -92,6 +92,20 @@ def test_converter_may_use_session(app: Flask) -> None:
     app.url_map.converters["own"] = Own
     app.add_url_rule("/<own:value>", "own", lambda value: value)
     assert body(app, "/page") == "GET page None"
+
+
+def test_many_rules_may_reject(app: Flask) -> None:
+    class Rejecting(BaseConverter):
+        def to_python(self, value: str) -> str:
+            raise ValidationError
+
+    app.url_map.converters["rejecting"] = Rejecting
+    for number in range(100):
+        app.add_url_rule(f"/<rejecting:value{number}>", f"rejecting{number}")
+    with app.test_request_context("/page") as context:
+        error = context.request.routing_exception
+        assert isinstance(error, NotFound)
+        assert not isinstance(error.__context__, NotFound)
 
 
 def test_endpoint_defaults_to_view_name(app: Flask) -> None:

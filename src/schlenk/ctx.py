@@ -411,7 +411,10 @@ class RequestContext:
         try:
             request.url_rule, request.view_args = self.url_adapter.match(return_rule=True)  # type: ignore[assignment]
         except HTTPException as error:
-            match_later_rules(request, self.url_adapter, error)
+            request.routing_exception = error
+        else:
+            return
+        match_later_rules(request, self.url_adapter)
 
     def push(self) -> None:
         """Push the context onto the stack, open the session, and match the URL.

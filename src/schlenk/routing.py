@@ -9,11 +9,12 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, Rule, ValidationError
 
 
-def match_later_rules(request: Any, adapter: Any, error: HTTPException) -> None:
-    """Set ``url_rule`` and ``view_args`` of a request, or its ``routing_exception`` if no later rule matches either.
+def match_later_rules(request: Any, adapter: Any) -> None:
+    """Match the URL of a request again if a converter rejected a value.
 
-    :param adapter: the URL adapter of the request.
-    :param error: the error that the ``match()`` of the adapter raised.
+    Set ``url_rule`` and ``view_args`` of the request, or leave its ``routing_exception``.
+
+    :param adapter: the URL adapter, whose ``match()`` has raised the ``routing_exception``.
 
     >>> from types import SimpleNamespace
     >>> from werkzeug.exceptions import NotFound
@@ -23,25 +24,26 @@ def match_later_rules(request: Any, adapter: Any, error: HTTPException) -> None:
     >>> try:
     ...     adapter.match()
     ... except NotFound as error:
-    ...     match_later_rules(request, adapter, error)
+    ...     request.routing_exception = error
+    >>> match_later_rules(request, adapter)
     >>> request.view_args
     {'name': '10'}
     """
-    rule = _rejecting_rule(error)
-    without_rule = _without(adapter, rule) if rule is not None and isinstance(adapter, MapAdapter) else None
-    if without_rule is None:
-        request.routing_exception = error
-        return
-    try:
-        request.url_rule, request.view_args = without_rule.match(return_rule=True)
-    except HTTPException as later_error:
-        # Not a loop: with the error in a variable, the frame and the error's traceback would keep each other alive.
-        match_later_rules(request, without_rule, later_error)
+    while (rule := _rejecting_rule(request.routing_exception)) is not None:
+        adapter = _without(adapter, rule)
+        if adapter is None:
+            return
+        try:
+            request.url_rule, request.view_args = adapter.match(return_rule=True)
+        except HTTPException as error:
+            request.routing_exception = error
+        else:
+            request.routing_exception = None
 
 
-def _rejecting_rule(error: HTTPException) -> Rule | None:
+def _rejecting_rule(error: HTTPException | None) -> Rule | None:
     """Return the rule whose converter rejected a value, if ``error`` was raised because of that."""
-    rejection = getattr(error.__context__, "__cause__", None)
+    rejection = getattr(getattr(error, "__context__", None), "__cause__", None)
     if not isinstance(rejection, ValidationError):
         return None
     assert rejection.__traceback__ is not None
@@ -49,8 +51,10 @@ def _rejecting_rule(error: HTTPException) -> Rule | None:
     return rejection.__traceback__.tb_frame.f_locals.get("rule")
 
 
-def _without(adapter: MapAdapter, rule: Rule) -> MapAdapter | None:
+def _without(adapter: Any, rule: Rule) -> MapAdapter | None:
     """Return a copy of an adapter whose map lacks a rule, or ``None`` if its map does not have the rule."""
+    if not isinstance(adapter, MapAdapter):
+        return None
     new = copy(adapter)
     try:
         root = adapter.map._matcher._root
