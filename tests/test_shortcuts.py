@@ -745,6 +745,26 @@ def test_property_can_extend_cookies() -> None:
     assert request.cookies == {"a": "1", "added": "yes"}
 
 
+def test_property_reads_cookies_once() -> None:
+    class Passing(Request):
+        @property
+        def cookies(self) -> Any:
+            return super().cookies
+
+    request = Passing(create_environ(headers={"Cookie": "a=1"}))
+    assert request.cookies is request.cookies
+
+
+def test_cookies_are_not_set_by_setattr() -> None:
+    class Recording(Request):
+        def __setattr__(self, name: str, value: object) -> None:
+            assert name != "cookies"
+            super().__setattr__(name, value)
+
+    request = Recording(create_environ(headers={"Cookie": "a=1"}))
+    assert request.cookies["a"] == "1"
+
+
 @pytest.mark.parametrize("patched", [WerkzeugRequest, SansioRequest])
 def test_patched_cookies_are_used(monkeypatch: pytest.MonkeyPatch, patched: Any) -> None:
     monkeypatch.setattr(patched, "cookies", property(lambda request: {"patched": request.path}), raising=False)
@@ -829,6 +849,17 @@ def test_error_pages_take_the_shortcut(app: Flask, bypassed: Any, method: str) -
 
     request()
     assert bypassed.__code__ not in called_by(request)
+
+
+def test_patched_init_creates_error_pages(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    initialize = WerkzeugResponse.__init__
+
+    def patched(response: WerkzeugResponse, *args: Any, **kwargs: Any) -> None:
+        initialize(response, *args, **kwargs)
+        response.headers["X-Patched"] = "yes"
+
+    monkeypatch.setattr(WerkzeugResponse, "__init__", patched)
+    assert app.test_client().get("/missing").headers.getlist("X-Patched") == ["yes"]
 
 
 @pytest.mark.parametrize("duplicate", [copy, deepcopy])
