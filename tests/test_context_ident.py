@@ -446,6 +446,25 @@ def test_calling_it_raises() -> None:
         context_ident()
 
 
+def test_withdraw_finds_the_newest_list(stack: LocalStack[Any]) -> None:
+    home = copy_context()
+    home.run(stack.push, "lower")
+    copies = [home.run(copy_context) for _ in range(20)]
+    home.run(stack.push, "upper")
+    assert Context().run(stack.withdraw, "lower")
+    assert home.run(stack.entries) == ["upper"]
+    assert [copy.run(stack.entries) for copy in copies] == [["lower"]] * 20
+
+
+def test_owner_is_created_once(stack: LocalStack[Any]) -> None:
+    contexts = contexts_of(stack)
+    owners = []
+    for entry in range(3):
+        push_entry(stack, entry)
+        owners.append(contexts.last_owner)
+    assert len(set(owners)) == 1
+
+
 def test_withdraw_finds_other_contexts(stack: LocalStack[Any]) -> None:
     copy = copy_context()
     copy.run(stack.push, "inner")

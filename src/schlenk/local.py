@@ -374,7 +374,8 @@ class LocalStack(Generic[T]):
     def withdraw(self, obj: T) -> bool:
         """Remove the topmost entry that is ``obj`` from any ident's stack, and return whether there was one.
 
-        The stack of the running ident is searched first, then those of all others.
+        The stack of the running ident is searched first, then those of all others. With :func:`context_ident`, those
+        that were changed last come first: a copied context may still see an older list.
         """
         storage = self.__storage
         running = storage.stacking_ident()

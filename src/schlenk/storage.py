@@ -370,7 +370,7 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         version.known_ident = None
         running = get_ident()
         owner = self.last_owner
-        if owner.ident() is not running:
+        if owner.ident() != running:
             owner = self.last_owner = _Owner(running)
         version.owner = owner
         version.made_at = monotonic()
@@ -402,10 +402,10 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         self.limit = max(64, 2 * len(self.known))
 
     def versions(self) -> dict[_ContextIdent, Version]:
-        """Return the versions that have values."""
+        """Return the versions that have values, the newest first."""
         # Other threads change the set, so it is copied in one step.
-        found = [known() for known in self.known.copy()]
-        return {version.ident: version for version in found if version is not None and version.values}
+        found = [version for known in self.known.copy() if (version := known()) is not None and version.values]
+        return {version.ident: version for version in sorted(found, key=lambda version: -version.made_at)}
 
     def copy(self) -> dict[Any, dict[str, Any]]:
         """Return the values of all contexts, without the versions that are below another."""
@@ -425,7 +425,7 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         found: dict[Any, list[Any]] = {}
         seen: set[int] = set()
         # The oldest first: a copied context also has the entries that were pushed before the copy.
-        for ident, version in sorted(self.versions().items(), key=lambda item: item[1].made_at):
+        for ident, version in reversed(self.versions().items()):
             owner = version.owner.ident()
             below = [] if version.below is None else version.below.values.get("stack", [])
             pushed_before = set(map(id, below))
