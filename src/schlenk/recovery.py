@@ -237,19 +237,20 @@ def end(
 
 def settle(context: RequestContext) -> None:
     """Move a context, and all entries above it, below those in use, if only waiting streams still hold the context."""
-    if context.preserved or not _is_waiting(context):
+    # Usually, nothing is below it. With `context_ident`, the lists must still be copied, because a stream may take the
+    # context along to another one, and other streams have stored the lists.
+    if len(_request_ctx_stack.entries()) == len(_app_ctx_stack.entries()) == 1 and not _is_by_context():
         return
-    requests, apps = _request_ctx_stack.entries(), _app_ctx_stack.entries()
-    first = _first_app_context(context)
-    # Usually, nothing is below them. With `context_ident`, the lists must still be copied, because a stream may take
-    # the context along to another one, and other streams have stored the lists.
-    is_by_context = _request_ctx_stack.is_by_context or _app_ctx_stack.is_by_context
-    if _contains(requests[:1], context) and _contains(apps[:1], first) and not is_by_context:
+    if context.preserved or not _is_waiting(context):
         return
     requests, apps = _request_ctx_stack.own_entries(), _app_ctx_stack.own_entries()
     unused = _unused_entries(requests)
     _move_below_used(requests, context, unused)
-    _move_below_used(apps, first, unused)
+    _move_below_used(apps, _first_app_context(context), unused)
+
+
+def _is_by_context() -> bool:
+    return _request_ctx_stack.is_by_context or _app_ctx_stack.is_by_context
 
 
 def _move_below_used(entries: list[Any], lowest: object, unused: list[Any]) -> None:
@@ -295,7 +296,7 @@ class Stream:
         self.apps = _Span(_app_ctx_stack, _app_ctx_stack.top)
         self.apps.shared = not _contains(_pushed_with(self.context), self.apps.first)
         # With `context_ident`, a changed stack has another list.
-        self.moves = self.keeps_moving = _request_ctx_stack.is_by_context or _app_ctx_stack.is_by_context
+        self.moves = self.keeps_moving = _is_by_context()
         return self
 
     def wait(self) -> None:
