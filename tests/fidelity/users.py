@@ -94,9 +94,14 @@ def run_async(make: Callable[[], Any]) -> Any:
     # From Python 3.11 on, asyncio.run() replaces this handler of SIGINT, and calls repr() of the result then. A program
     # that a shell started in the background ignores SIGINT instead.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # On Python 3.11, a thread that ends while the end of another one is handled makes a traced program loop for ever:
+    # coverage has weak references to the greenlets of threads, whose callbacks are traced.
+    tracing = sys.gettrace()
+    sys.settrace(None)
     try:
         return asyncio.run(main())
     finally:
+        sys.settrace(tracing)
         signal.signal(signal.SIGINT, before)
 
 
