@@ -69,7 +69,7 @@ class Turns:
         stdin.flush()
 
     def measure(self, repeats: int) -> dict[str, Any]:
-        """Return the results of each peer, after ``repeats`` batches of each piece of work."""
+        """Return the results of all peers in their order, after ``repeats`` batches of each piece of work."""
         while self.following:
             work = min(self.following.values(), key=(*LOCALS, *REQUESTS).index)
             group = [peer for peer, other in self.following.items() if other == work]
@@ -81,7 +81,7 @@ class Turns:
                 del self.following[peer]
                 self.tell(peer, "next")
                 self.listen(peer)
-        return self.results
+        return {peer: self.results[peer] for peer in self.processes}
 
 
 def merge(found: Any, again: Any) -> Any:

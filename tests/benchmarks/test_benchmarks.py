@@ -44,6 +44,12 @@ def test_all_work_is_measured() -> None:
     assert min(found["times"].values()) > 0
 
 
+def test_peers_keep_their_order() -> None:
+    order = ["schlenk", "Werkzeug"]
+    found = rounds(dict.fromkeys(order, sys.executable), 1, {**TINY, "only": "proxy write"})
+    assert list(found) == order
+
+
 def test_extras_are_measured() -> None:
     pytest.importorskip("greenlet")
     settings = {**TINY, "threads": [1, 2], "requests": 2, "greenlets": [1, 3], "contexts": 2}
