@@ -361,8 +361,6 @@ def _provider_class(provider: Any, default_encoder: type, default_decoder: type)
 
     :param provider: Flask's own provider.
     """
-    # Without super(), which would take 0.1 µs at each request with a session.
-    provider_dumps = provider.dumps
 
     class Provider(provider):  # type: ignore[misc]
         """Flask's own provider, with the encoder and decoder of the application."""
@@ -370,16 +368,16 @@ def _provider_class(provider: Any, default_encoder: type, default_decoder: type)
         def dumps(self, obj: Any, **kwargs: Any) -> str:
             encoder = kwargs.pop("cls", None)
             if encoder is not None and not issubclass(encoder, default_encoder):
-                return provider_dumps(self, obj, cls=encoder, **kwargs)  # type: ignore[no-any-return]
+                return super().dumps(obj, cls=encoder, **kwargs)  # type: ignore[no-any-return]
             try:
                 encoder = encoder or self._app.json_encoder
             except ReferenceError:
                 # The provider has a weak reference to its application, and also works without it.
                 encoder = default_encoder
             if encoder is default_encoder:
-                return provider_dumps(self, obj, **kwargs)  # type: ignore[no-any-return]
+                return super().dumps(obj, **kwargs)  # type: ignore[no-any-return]
             if encoder.default is json.JSONEncoder.default:
-                return provider_dumps(self, obj, cls=encoder, **kwargs)  # type: ignore[no-any-return]
+                return super().dumps(obj, cls=encoder, **kwargs)  # type: ignore[no-any-return]
             # Flask's method would replace the encoder's own `default`.
             kwargs.setdefault("ensure_ascii", self.ensure_ascii)
             kwargs.setdefault("sort_keys", self.sort_keys)
