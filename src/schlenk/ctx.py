@@ -176,8 +176,7 @@ class _Copies:
 
     def of_outer_call(self) -> RequestContext | None:
         """Return the copy of the call that runs in this greenlet or thread, or ``None``."""
-        here = _request_ctx_stack.entries()
-        return next((copy for copy in list(self.used.values()) if any(entry is copy for entry in here)), None)
+        return next((copy for copy in list(self.used.values()) if recovery.is_pushed(copy)), None)
 
     def take(self) -> RequestContext:
         """Return a copy that no running call uses."""
@@ -187,8 +186,7 @@ class _Copies:
         except IndexError:
             copy = self.first.copy()
         # A context of another class may lack the attribute.
-        pushes = getattr(copy, "_implicit_app_ctx_stack", None)
-        if pushes and not any(entry is copy for entry in _request_ctx_stack.entries()):
+        if getattr(copy, "_implicit_app_ctx_stack", None) and not recovery.is_pushed(copy):
             # It is preserved in another greenlet or thread, where an earlier call failed.
             self.free.append(copy)
             copy = self.first.copy()
