@@ -117,7 +117,6 @@ class Storage:
         "__weakref__",
         "changing_ident",
         "context_values",
-        "contexts",
         "ident_func",
         "limit",
         "native_ids",
@@ -131,10 +130,8 @@ class Storage:
     def __init__(self) -> None:
         _storages.add(self)
         self.values_by_ident: dict[Any, dict[str, Any]] = {}
-        # Kept while another ident function is used.
+        # Made when `context_ident` is first used, and kept while another ident function is.
         self.context_values: ContextValues | None = None
-        # The same object, but only while the ident function is `context_ident`.
-        self.contexts: ContextValues | None = None
         self.use_idents(self.values_by_ident, get_ident)
         # At this many entries, those of dead greenlets are removed.
         self.limit = 64
@@ -142,6 +139,11 @@ class Storage:
         self.thread = threading.local()
         # Maps each ident to the native id of the last thread that stored a value under it.
         self.native_ids: dict[int, int] = {}
+
+    @property
+    def contexts(self) -> ContextValues | None:
+        """The values of all contexts, or ``None`` if the ident function is not :func:`context_ident`."""
+        return self.context_values if self.values is self.context_values else None  # type: ignore[comparison-overlap]
 
     def use(self, ident_func: IdentFunction, name: str = "schlenk.version") -> None:
         """Use ``ident_func`` from now on. Values stored earlier keep their idents.
@@ -155,12 +157,11 @@ class Storage:
             # identifies greenlets.
             self.thread = threading.local()
         if ident_func is not context_ident and not isinstance(getattr(ident_func, "__self__", None), ContextValues):
-            self.contexts = None
             self.use_idents(self.values_by_ident, ident_func)
             return
         if self.context_values is None:
             self.context_values = ContextValues(name)
-        self.contexts = contexts = self.context_values
+        contexts = self.context_values
         self.use_idents(contexts, contexts.version.get)
         self.changing_ident, self.stacking_ident = contexts.fork, contexts.fork_stack
         self.public_ident = contexts.ident
