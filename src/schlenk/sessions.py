@@ -111,7 +111,7 @@ class SecureCookieSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
         self.accessed = True
         return dict.get(self, key, default)
 
-    # Called for each request, as the next line would take 0.2 µs longer.
+    # Not made by _set_accessed(), which would take 0.2 µs more of each request.
     def __len__(self) -> int:
         self.accessed = True
         return dict.__len__(self)

@@ -1,8 +1,8 @@
 """Measures one peer, in its own process and environment.
 
 ``python -m tests.benchmarks.measure PEER WHAT SETTINGS`` prints the results as JSON. If times are measured, it first
-prints the name of each piece of work, and does the work once for each line "run" that it then reads. The smallest time
-counts, because other work of the machine only adds to it. The garbage collector stays enabled, as in a server.
+prints the name of each piece of work, and does a batch of the work for each line "run" that it then reads. The smallest
+time counts, because other work of the machine only adds to it. The garbage collector stays enabled, as in a server.
 """
 
 from __future__ import annotations
