@@ -23,10 +23,11 @@ exceptions are patches of helper functions in Werkzeug and itsdangerous; ``docs/
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from http import HTTPStatus
 from operator import attrgetter
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Callable
 
 from itsdangerous import Signer, TimestampSigner, URLSafeTimedSerializer
@@ -55,6 +56,26 @@ class _Body(list[bytes]):
 
     __slots__ = ("close",)
     close: Callable[[], None]
+
+
+class _Parts:
+    """The body of a streamed response, in the place of a ``ClosingIterator``, which calls two functions for each part.
+
+    :param response: the response.
+    """
+
+    __slots__ = ("encoded", "response")
+
+    def __init__(self, response: wrappers.Response) -> None:
+        self.response = response
+        self.encoded: Any = response.iter_encoded()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.encoded  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        self.encoded.close()
+        self.response.close()
 
 
 # The attributes that the shortcuts bypass: when a response is created, when it is called, and when one is created from
@@ -93,10 +114,12 @@ def _defaults(mimetype: str, status: int) -> tuple[str, int, list[tuple[str, str
     return response.status, response.status_code, response.headers.to_wsgi_list()
 
 
-def _sent_unchanged(headers: Headers) -> list[tuple[str, str]] | None:
-    """Return the headers as a list, or ``None`` if Werkzeug would add a length or quote a location."""
+def _sent_unchanged(headers: Headers, has_length: bool) -> list[tuple[str, str]] | None:
+    """Return the headers as a list, or ``None`` if Werkzeug would add a length or quote a location.
+
+    :param has_length: whether Werkzeug adds no length.
+    """
     listed = headers._list.copy()
-    has_length = False
     for name, _ in listed:
         if name == "Content-Length":
             has_length = True
@@ -107,7 +130,7 @@ def _sent_unchanged(headers: Headers) -> list[tuple[str, str]] | None:
 
 
 class Response(wrappers.Response):
-    """Creates and sends a response of one string without going through Werkzeug's general case.
+    """Creates and sends a response of one string, or of a generator, without going through Werkzeug's general case.
 
     The shortcut is not taken for a class that overrides one of the methods in ``_creating`` or ``_calling``, at any
     time, or has a property called ``headers`` or ``response``; nor for an instance with additional attributes.
@@ -130,7 +153,13 @@ class Response(wrappers.Response):
         content_type: str | None = None,
         direct_passthrough: bool = False,
     ) -> None:
-        if type(response) is str and headers is None and content_type is None and not direct_passthrough:
+        is_text = type(response) is str
+        if (
+            (is_text or type(response) is GeneratorType)
+            and headers is None
+            and content_type is None
+            and not direct_passthrough
+        ):
             plain_type = self.default_mimetype if mimetype is None else mimetype
             code = self.default_status if status is None else status
             cls = type(self)
@@ -143,14 +172,20 @@ class Response(wrappers.Response):
                 and wrappers.Response.__init__ is _initialize
                 and wrappers.Response.set_data is _set_data
             ):
-                data = response.encode()
                 self._status, self._status_code, defaults = _defaults(plain_type, code)
                 self.direct_passthrough = False
                 self._on_close = []
                 made = Headers.__new__(Headers)
-                made._list = [*defaults, ("Content-Length", str(len(data)))]
+                body: Any
+                if is_text:
+                    data = response.encode()  # type: ignore[union-attr]
+                    made._list = [*defaults, ("Content-Length", str(len(data)))]
+                    body = [data]
+                else:
+                    made._list = defaults.copy()
+                    body = response
                 self.headers = made
-                self.response = body = [data]
+                self.response = body
                 # False if properties with these names were added to the class after it had been created.
                 if self.headers is made and self.response is body:
                     return
@@ -160,7 +195,7 @@ class Response(wrappers.Response):
         body: Any = self.response if self._is_plain else None
         # The type is checked first, because the other checks take longer.
         if (
-            (type(body) is list or type(body) is _ListIterator)
+            (type(body) is list or type(body) is _ListIterator or type(body) is GeneratorType)
             and _calling(type(self)) == _called
             and wrappers.Response.__call__ is _call
         ):
@@ -172,19 +207,21 @@ class Response(wrappers.Response):
                 # The page of an error; see force_type(). The response gets a new iterator, which is unread.
                 body = [*body]
                 own["response"] = iter(body)
+            is_stream = type(body) is GeneratorType
             if (
                 has_known_attributes
-                and type(body) is list
-                and len(body) == 1
-                and type(body[0]) is bytes
+                and (is_stream or (type(body) is list and len(body) == 1 and type(body[0]) is bytes))
                 and type(given) is Headers
                 and not is_passed_through
                 and (code := own["_status_code"]) >= 200
                 and code not in _without_body
                 and environ.get("REQUEST_METHOD") != "HEAD"
             ):
-                headers = _sent_unchanged(given)
+                headers = _sent_unchanged(given, has_length=is_stream)
                 if headers is not None:
+                    if is_stream:
+                        start_response(own["_status"], headers)
+                        return _Parts(self)
                     parts = _Body(body)
                     parts.close = self.close
                     start_response(own["_status"], headers)
