@@ -456,12 +456,12 @@ def test_withdraw_finds_the_newest_list(stack: LocalStack[Any]) -> None:
     assert [copy.run(stack.entries) for copy in copies] == [["lower"]] * 20
 
 
-def test_owner_is_created_once(stack: LocalStack[Any]) -> None:
+def test_runner_is_created_once(stack: LocalStack[Any]) -> None:
     contexts = contexts_of(stack)
     owners = []
     for entry in range(3):
         push_entry(stack, entry)
-        owners.append(contexts.last_owner)
+        owners.append(contexts.last_runner)
     assert len(set(owners)) == 1
 
 
@@ -554,7 +554,7 @@ def test_entries_are_by_owner(stack: LocalStack[Any]) -> None:
         return get_ident()
 
     owner = in_thread(lambda: copy.run(push))
-    assert stack.snapshot_by_owner() == {get_ident(): [lower], owner: [upper]}
+    assert stack.snapshot_by_runner() == {get_ident(): [lower], owner: [upper]}
 
 
 def test_copied_entry_is_listed_by_first_owner(stack: LocalStack[Any]) -> None:
@@ -562,27 +562,27 @@ def test_copied_entry_is_listed_by_first_owner(stack: LocalStack[Any]) -> None:
     copies = [copy_context() for _ in range(9)]
     for copy in copies:
         in_thread(partial(copy.run, stack.push, "inner"))
-    assert stack.snapshot_by_owner()[get_ident()] == ["outer"]
+    assert stack.snapshot_by_runner()[get_ident()] == ["outer"]
 
 
 def test_shared_is_listed_once(stack: LocalStack[Any]) -> None:
     stack.push("once")
     copy = copy_context()
     stack.own_entries()
-    assert stack.snapshot_by_owner() == {get_ident(): ["once"]}
+    assert stack.snapshot_by_runner() == {get_ident(): ["once"]}
     assert copy.run(stack.entries) == ["once"]
 
 
 def test_equal_entries_are_both_listed(stack: LocalStack[Any]) -> None:
     push_entry(stack, 1)
     push_entry(stack, 1.0)
-    assert stack.snapshot_by_owner() == {get_ident(): [1, 1.0]}
+    assert stack.snapshot_by_runner() == {get_ident(): [1, 1.0]}
 
 
 def test_entry_has_its_push(stack: LocalStack[Any]) -> None:
     entry = SimpleNamespace()
     stack.push(entry)
-    stack.snapshot_by_owner()
+    stack.snapshot_by_runner()
     assert entry.pushed_by == get_thread_ident()
     assert entry.pushed_at == contexts_of(stack).version.get().made_at
 
@@ -590,7 +590,7 @@ def test_entry_has_its_push(stack: LocalStack[Any]) -> None:
 def test_listed_context_keeps_its_push(stack: LocalStack[Any]) -> None:
     entry = Flask("listed").app_context()
     stack.push(entry)
-    stack.snapshot_by_owner()
+    stack.snapshot_by_runner()
     assert entry.pushed_at is None
 
 

@@ -297,7 +297,7 @@ def test_listed_context_knows_its_push() -> None:
     under("""
         import time
         with app.app_context() as context:
-            _app_ctx_stack.snapshot_by_owner()
+            _app_ctx_stack.snapshot_by_runner()
             assert 0 <= time.monotonic() - context.pushed_at < 60
             assert context.pushed_by == threading.get_ident()
     """)
@@ -308,7 +308,7 @@ def test_listing_keeps_time_of_own_context() -> None:
     under("""
         with schlenk.Flask("own").app_context() as context:
             pushed_at = context.pushed_at
-            _app_ctx_stack.snapshot_by_owner()
+            _app_ctx_stack.snapshot_by_runner()
             assert context.pushed_at == pushed_at
     """)
 
@@ -320,7 +320,7 @@ def test_context_with_slots_is_listed() -> None:
             __slots__ = ()
         context = Context()
         _app_ctx_stack.push(context)
-        assert list(_app_ctx_stack.snapshot_by_owner().values()) == [[context]]
+        assert list(_app_ctx_stack.snapshot_by_runner().values()) == [[context]]
         _app_ctx_stack.pop()
     """)
 

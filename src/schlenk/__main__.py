@@ -1,6 +1,6 @@
 """The command line.
 
-``python -m schlenk trace module:app /path`` makes a request and prints its way.
+``python -m schlenk trace module:app /path`` makes a request and prints its steps.
 
 ``python -m schlenk flask ARGUMENTS`` runs the ``flask`` command after :func:`~schlenk.install_under_flask`. An
 application cannot call that function under the ``flask`` command, which imports Flask first.

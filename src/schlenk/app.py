@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Flask", "current_app", "g", "request", "session"]
 
-# Names with underscores, `~`, percent escapes or letters outside ASCII, an IPv6 address with a zone, and an empty port
-# match as well. Werkzeug builds URLs without such a host, but the request is harmless.
+# Harmless hosts that Werkzeug rejects: names with underscores, `~`, percent escapes or letters outside ASCII, IPv6
+# addresses with a zone, and empty ports. It handles the request, but builds URLs without the host.
 _unusual_host = re.compile(r"([\w.~%-]+|\[[\da-f.:]+%[\w.~%-]+\])(:\d*)?", re.IGNORECASE)
 
 
@@ -73,7 +73,7 @@ class Flask(Scaffold, MissingAttributes):
     :param host_matching: match the ``host`` of each rule.
     :param subdomain_matching: match the ``subdomain`` of each rule, relative to ``SERVER_NAME``.
     :param root_path: the folder that relative file names start from; default: the folder of the module.
-    :raises TypeError: one of these six parameters has another value.
+    :raises TypeError: ``static_url_path``, or one of the parameters named with it, has another value.
 
     >>> app = Flask("greeter")
     >>> @app.route("/")
@@ -100,7 +100,8 @@ class Flask(Scaffold, MissingAttributes):
         :param host: the address to listen on; default: the host in ``SERVER_NAME``, or else ``"127.0.0.1"``.
         :param port: the port, or 0 for any free one; default: the port in ``SERVER_NAME``, or else 5000.
         :param debug: turn debug mode on or off; default: follow ``FLASK_ENV`` and ``FLASK_DEBUG`` if they are set.
-        :param load_dotenv: whether to follow these variables; ``.env`` files are not read.
+        :param load_dotenv: whether to follow these variables; ``FLASK_SKIP_DOTENV`` takes precedence if it is set.
+            ``.env`` files are not read.
         :param options: passed to ``run_simple``. ``use_reloader`` and ``use_debugger`` are on in debug mode, and
             ``threaded`` is on, unless given.
         """
@@ -185,6 +186,8 @@ class Flask(Scaffold, MissingAttributes):
             context = self.request_context(environ)
         except Exception:
             return self._reject_environ(environ, start_response)
+        # The innermost `try` turns an error into a response, the next one ends the request, and the outermost one
+        # removes the contexts if that was interrupted. It begins first, because an interruption can come at any line.
         error: BaseException | None = None
         pushed = ended = False
         try:
@@ -216,6 +219,7 @@ class Flask(Scaffold, MissingAttributes):
         except BaseException:
             if not ended:
                 # A teardown function failed, or a signal handler raised an exception during the end of the request.
+                # Each stream has pushed the context once more, and still uses it.
                 streams = len(getattr(context, "streams", ()))
                 recovery.abandon(context, streams, streams)
             raise
@@ -281,11 +285,7 @@ class Flask(Scaffold, MissingAttributes):
         subdomain = None if self.subdomain_matching else self.url_map.default_subdomain or None
         adapter = self.url_map.bind_to_environ(environ, server_name=server_name, subdomain=subdomain)
         if server_name is not None:
-            # Werkzeug warns of each host that is not SERVER_NAME. Python stores each warning, so that it is shown once.
-            for module in (globals(), vars(shortcuts)):
-                stored_warnings = module.get("__warningregistry__", {})
-                if len(stored_warnings) > 100:
-                    stored_warnings.clear()
+            _limit_stored_warnings()
         elif not adapter.server_name:
             # Werkzeug reads no name from a malformed header, and none from some that are only unusual.
             _check_host(environ)
@@ -428,7 +428,7 @@ class Flask(Scaffold, MissingAttributes):
     def handle_http_exception(self, e: HTTPException) -> Any:
         """Return the result of the error handler for an HTTP error, or the error itself, which is a response.
 
-        Handlers are not called for the router's redirects and for errors without a status code.
+        Handlers are called neither for the router's redirects nor for errors without a status code.
         """
         if e.code is None or isinstance(e, RoutingException):
             return e
@@ -476,7 +476,7 @@ class Flask(Scaffold, MissingAttributes):
 
         :param rv: see :meth:`make_response`, which raises the same errors.
         :param from_error_handler: log errors that occur while the response is processed, instead of raising them. The
-            response is a 500 already.
+            response is that to an error already.
         """
         __traceback_hide__ = "before"
         response = self.make_response(rv)
@@ -531,6 +531,8 @@ class Flask(Scaffold, MissingAttributes):
 
         :param response: passed to the first of them.
         :returns: the return value of the last of them.
+        :raises TypeError: a function returned something that is not a response, and the next function or the session
+            interface failed. The error is ``AttributeError`` if they raised that.
         """
         context = _request_ctx_stack.top
         # Read before any function runs, so that functions registered in the meantime do not run.
@@ -643,6 +645,17 @@ def _check_host(environ: WSGIEnvironment) -> None:
     host = environ.get("HTTP_HOST")
     if host and not get_host(environ.get("wsgi.url_scheme", "http"), host) and not _unusual_host.fullmatch(host):
         raise BadRequest("The Host header is malformed.")
+
+
+def _limit_stored_warnings() -> None:
+    """Forget the warnings about hosts if there are many, because clients choose the hosts.
+
+    Werkzeug warns of each host that is not ``SERVER_NAME``, and Python stores each warning, so that it is shown once.
+    """
+    for module in (globals(), vars(shortcuts)):
+        stored_warnings = module.get("__warningregistry__", {})
+        if len(stored_warnings) > 100:
+            stored_warnings.clear()
 
 
 def _current_request() -> Request:

@@ -31,14 +31,15 @@ if TYPE_CHECKING:
     from .sessions import SessionMixin
     from .wrappers import Request, Response
 
-# Assigned, not imported: Python 3.11 and later take an imported name for a module, and call its methods more slowly.
+# Assigned, not imported: Python 3.11 and later compile a method call on an imported name as if the name were a module,
+# and the call is slower.
 _app_ctx_stack, _request_ctx_stack = own_globals._app_ctx_stack, own_globals._request_ctx_stack
 
 AfterRequest = Callable[["Response"], "Response"]
 F = TypeVar("F", bound=Callable[..., Any])
 
-# The default of `exc`: the exception being handled. The default cannot be None, which means that there is no exception.
-# Flask 1.1 has the same name.
+# Means that no argument was given, because None is a value. For `exc`, None means that there is no exception, and no
+# argument means the exception being handled. Flask 1.1 has the same name.
 _sentinel: Any = object()
 
 
@@ -54,7 +55,7 @@ class _AppCtxGlobals:
     As in Flask 1.1.
     """
 
-    # Without these methods, type checkers would not allow to read and set any name.
+    # Without these methods, type checkers would reject each name that is read, set or deleted.
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
@@ -230,8 +231,8 @@ class AppContext:
 
     It can be pushed more than once. The functions of ``teardown_appcontext`` run when it is popped for the last time.
 
-    As in Flask 1.1. ``pushed_at`` (seconds of :func:`time.monotonic`) and ``pushed_by`` (the number of the thread) are
-    new; :func:`schlenk.flight.in_flight` reports them.
+    As in Flask 1.1. ``pushed_at`` (seconds of :func:`time.monotonic`) and ``pushed_by`` (the ident of the thread) are
+    new. :mod:`schlenk.flight` derives the age of the context, and the thread of a running greenlet, from them.
     """
 
     pushed_at: float | None = None
@@ -270,7 +271,8 @@ class AppContext:
         """Pop the context, after running the functions of ``teardown_appcontext`` if it is popped for the last time.
 
         :param exc: the exception that ended the work, passed to those functions; default: the one being handled.
-        :raises AssertionError: the context is not on top. Nothing has changed then.
+        :raises AssertionError: the context is not on top, and nothing has changed. Or it was popped, but one of those
+            functions pushed a context and did not pop it.
         """
         if _app_ctx_stack.top is not self:
             raise recovery.refusal(_app_ctx_stack, self)
@@ -308,7 +310,7 @@ class AppContext:
             self.pop(exc_value)
             return
         except AssertionError:
-            # A pop() of a subclass can raise the error as well.
+            # A teardown function, or a pop() of a subclass, can raise the error as well.
             was_refused = pushes > 0 and self._refcnt == pushes and not recovery.is_on_top(self)
             if not was_refused:
                 raise
@@ -342,6 +344,7 @@ class RequestContext:
     pushed_at: float | None = None
     # The number of `with` blocks, streams and served requests that will pop the context.
     blocks = 0
+    # The streams that have pushed the context and have not ended.
     streams: Sequence[recovery.Stream] = ()
     _preserved_exc: BaseException | None = None
     # The application context that is being popped with this one.
@@ -457,8 +460,9 @@ class RequestContext:
         If it is popped for the last time, the functions of ``teardown_request`` run first, and the request is closed.
 
         :param exc: the exception that ended the work, passed to those functions; default: the one being handled.
-        :raises IndexError: the context is not pushed.
-        :raises AssertionError: the context is not on top. In both cases nothing has changed.
+        :raises IndexError: the context is not pushed, and nothing has changed.
+        :raises AssertionError: the context is not on top, and nothing has changed. Or it was popped, but one of those
+            functions pushed a context and did not pop it, or removed the application context.
         """
         if not self._implicit_app_ctx_stack:
             raise IndexError(f"Cannot pop {self!r}: it is not pushed. Use it in a `with` statement.")
@@ -522,6 +526,7 @@ class RequestContext:
             self.pop(exc)
             return
         except AssertionError:
+            # As in AppContext.__exit__().
             was_refused = len(self._implicit_app_ctx_stack) == pushes and not recovery.is_on_top(self)
             if not was_refused:
                 raise

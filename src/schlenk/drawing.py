@@ -28,7 +28,7 @@ def html(record: Mapping[str, Any]) -> str:
 
     The page is one file that works without network access. Without JavaScript it shows the steps as a list.
 
-    :param record: the attribute ``record`` of a recorded way.
+    :param record: the attribute :attr:`schlenk.trace.Way.record`.
 
     >>> record = {"title": "GET /<cart>", "app": "shop", "python": "3.11.7", "schlenk": "0.1.0",
     ...           "seconds": 0.001, "owners": [], "steps": []}
@@ -56,7 +56,7 @@ def svg(record: Mapping[str, Any]) -> str:
 
     The image adapts to a light or a dark color scheme, and contains neither scripts nor links. Long texts are cut.
 
-    :param record: the attribute ``record`` of a recorded way.
+    :param record: the attribute :attr:`schlenk.trace.Way.record`.
 
     >>> record = {"title": "GET /<cart>", "app": "shop", "python": "3.11.7", "schlenk": "0.1.0",
     ...           "seconds": 0.001, "owners": [], "steps": []}

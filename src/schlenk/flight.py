@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from .ctx import AppContext, RequestContext
 from .globals import _app_ctx_stack, _request_ctx_stack
-from .storage import get_thread_ident
+from .storage import at_fork, get_thread_ident
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -53,8 +53,7 @@ else:
 # Reentrant, because a signal handler may run while its own thread holds it. gevent does not replace this class.
 _inspecting = _thread.RLock()
 # A child forked while another thread is inspecting would inherit a held lock and a disabled collector.
-_at_fork: Callable[..., None] = getattr(os, "register_at_fork", lambda **hooks: None)
-_at_fork(before=_inspecting.acquire, after_in_parent=_inspecting.release, after_in_child=_inspecting.release)
+at_fork(before=_inspecting.acquire, after_in_parent=_inspecting.release, after_in_child=_inspecting.release)
 
 _SHOWN = 100
 """How many threads and greenlets a report describes. It only counts the others."""
@@ -200,7 +199,8 @@ def register(
     """Write a :func:`report` to ``file`` whenever the process receives the signal ``signum``.
 
     Calling it again for the same signal replaces ``file`` and ``full``. A handler that was set before is called after
-    the report has been written. Call it in each worker process, after the server has set its own handlers.
+    the report has been written. In a server with several worker processes, call ``register()`` in each of them, after
+    the server has set its own handlers.
 
     The handler runs in the main thread, even while that thread waits for a lock, a socket or a child process. It can't
     run while the main thread executes a C function that does not return; see :func:`watch` for that case.
@@ -358,7 +358,7 @@ def _stop_watchers() -> None:
         watcher.stop()
 
 
-_at_fork(after_in_child=_restart_watchers)
+at_fork(after_in_child=_restart_watchers)
 atexit.register(_stop_watchers)
 
 
@@ -427,8 +427,8 @@ class _Owner(NamedTuple):
 
 def _owners() -> list[_Owner]:
     # The stacks may contain None, which a session transaction of the test client pushes.
-    applications: dict[Any, list[Any]] = _app_ctx_stack.snapshot_by_owner()
-    requests: dict[Any, list[Any]] = _request_ctx_stack.snapshot_by_owner()
+    applications: dict[Any, list[Any]] = _app_ctx_stack.snapshot_by_runner()
+    requests: dict[Any, list[Any]] = _request_ctx_stack.snapshot_by_runner()
     # One time for all: if garbage were collected in between, contexts described later would seem older.
     now = monotonic()
     owners = []
@@ -448,17 +448,12 @@ def _frames(owners: list[_Owner]) -> list[list[tuple[FrameType, int]]]:
     frame: FrameType | None = None
     try:
         with _no_collection():
-            # A greenlet that is not suspended has no frame of its own. It is running, unless it is dead or has not
-            # started, and its frames are those of its thread.
+            # A greenlet that is not suspended has no frame of its own. If it is not dead, it is running, because it has
+            # pushed a context, and its frames are those of its thread.
             active = [getattr(owner.ident, "gr_frame", owner) is None and not owner.ident.dead for owner in owners]
             running = sys._current_frames()
             for owner, was_running in zip(owners, active):
-                if isinstance(owner.ident, int):
-                    frame = running.get(owner.ident)
-                else:
-                    frame = getattr(owner.ident, "gr_frame", None)
-                    if frame is None and was_running:
-                        frame = running.get(owner.thread())
+                frame = _innermost(owner, was_running, running)
                 frames = []
                 while frame is not None:
                     frames.append((frame, frame.f_lineno))
@@ -468,6 +463,18 @@ def _frames(owners: list[_Owner]) -> list[list[tuple[FrameType, int]]]:
     finally:
         # They may include this function's own frame. Without this, they would keep each other and all requests alive.
         del found, frames, running, frame
+
+
+def _innermost(owner: _Owner, was_running: bool, running: dict[int, FrameType]) -> FrameType | None:
+    """Return the innermost frame of a thread or greenlet, or ``None`` if it has ended.
+
+    :param was_running: whether the owner is a greenlet that was running when ``running`` was made.
+    :param running: the frame of each thread by its ident.
+    """
+    if isinstance(owner.ident, int):
+        return running.get(owner.ident)
+    frame: FrameType | None = getattr(owner.ident, "gr_frame", None)
+    return running.get(owner.thread()) if frame is None and was_running else frame
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Functions for views: URLs, responses, flashed messages and streams.
 
-It also has the functions that read Flask's environment variables, and those that describe a function in an error
-message.
+The module also has the functions that read Flask's environment variables, and those that describe a function in an
+error message.
 """
 
 from __future__ import annotations
@@ -120,6 +120,7 @@ def url_for(endpoint: str, **values: Any) -> str:
             f"The URL of {endpoint!r} cannot be built, because the host of the current request is invalid."
         )
     try:
+        # Raised and caught again, because handlers compare the error with sys.exc_info(), as in Flask's documentation.
         try:
             url = adapter.build(endpoint, values, method=method, force_external=external, url_scheme=scheme)
         except routing.BuildError as error:
@@ -304,11 +305,12 @@ def get_load_dotenv(default: bool = True) -> bool:
 
 
 def get_root_path(import_name: str) -> str:
-    """Return the directory of a module, or the current directory if there is no such module.
+    """Return the directory of a module.
 
     :param import_name: the full name of the module.
+    :returns: the current directory if there is no such module, or if it is a namespace package that was not imported.
     :raises ImportError: the package that contains the module cannot be imported.
-    :raises RuntimeError: the module has no file: it is built-in, or a namespace package.
+    :raises RuntimeError: the module has no file: it is built-in, or a namespace package that was imported.
     """
     module = sys.modules.get(import_name)
     file = getattr(module, "__file__", None)
@@ -342,7 +344,8 @@ def describe_function(function: Any) -> str:
     if hasattr(function, "__qualname__"):
         name = ".".join(filter(None, (function.__module__, function.__qualname__)))
     else:
-        name, function = repr(function), type(function).__call__ if callable(function) else None
+        name = repr(function)
+        function = type(function).__call__ if callable(function) else None
     code = getattr(function, "__code__", None)
     return name + (f" ({code.co_filename}, line {code.co_firstlineno})" if code else "")
 

@@ -134,7 +134,7 @@ _recorder = _Recorder()
 
 
 def _entries() -> Entries:
-    return {(stack, ident): entries for stack in _STACKS for ident, entries in stack.snapshot_by_owner().items()}
+    return {(stack, ident): entries for stack in _STACKS for ident, entries in stack.snapshot_by_runner().items()}
 
 
 def _without(contexts: list[Any], others: list[Any]) -> list[Any]:

@@ -75,8 +75,9 @@ def _reflected_divmod(obj: Any, other: Any) -> Any:
     return divmod(other, obj)
 
 
-# Special methods that Werkzeug 1.0 lacked. The interpreter finds them on the class. Reading one of them by name reads
-# that of the object, so hasattr(proxy, "__matmul__") still tells whether the object has it.
+# Special methods that Werkzeug 1.0 lacked, and attributes of the class or of `Generic` that say nothing about the
+# object. The interpreter finds them on the class. Reading one of them by name reads that of the object, so
+# hasattr(proxy, "__matmul__") still tells whether the object has it.
 _FORWARDED_BY_NAME = frozenset(
     "__length_hint__ __trunc__ __floor__ __ceil__ __matmul__ "
     "__rmatmul__ __rpow__ __rlshift__ __rrshift__ __rand__ __rxor__ __ror__ "
@@ -114,7 +115,8 @@ class LocalProxy(Generic[T]):
     """
 
     # `__place` is the parameter `local`, and `__find` the resolver, which `_get_current_object` calls. All operations
-    # call `__resolve`: the same resolver, or in a subclass one that calls `_get_current_object`.
+    # call `__resolve`: the same resolver, a faster equivalent (resolve_by), or in a subclass one that calls
+    # `_get_current_object`.
     __slots__ = ("__dict__", "__find", "__name__", "__place", "__resolve")
     __place: Any
     __find: Resolver
@@ -313,12 +315,12 @@ class LocalProxy(Generic[T]):
         if "_LocalProxy__internal" in vars(cls):
             return
         bases = list(cls.__bases__)
-        proxies = [place for place, base in enumerate(bases) if issubclass(base, LocalProxy)]
+        positions = [position for position, base in enumerate(bases) if issubclass(base, LocalProxy)]
         if hasattr(cls, "__getattr__") and not issubclass(cls, _Forwarding):
-            # Placed right after LocalProxy, as if LocalProxy had the method: that of a mixin after it is not called.
-            bases.insert(proxies[-1] + 1, _Forwarding)
+            # Right after LocalProxy, as if LocalProxy had the method. The __getattr__ of a later mixin is not called.
+            bases.insert(positions[-1] + 1, _Forwarding)
         if not issubclass(cls, _SubclassMethods):
-            bases.insert(proxies[0], _SubclassMethods)
+            bases.insert(positions[0], _SubclassMethods)
         cls.__bases__ = tuple(bases)
         # vars() returns a view, so attributes added to a class later are found.
         cls.__namespaces = tuple(
@@ -365,8 +367,8 @@ def _read_from_subclass(proxy: LocalProxy[Any], name: str) -> Any:
 class _SubclassMethods(LocalProxy[Any]):
     """The base class that precedes LocalProxy in each subclass of it, except in those of :func:`proxy_class`.
 
-    A subclass may define any name, and may stand for another object than the class it inherits from. Checking for that
-    in the methods of LocalProxy would cost 10 ns a read.
+    A subclass may define any name, and may override ``_get_current_object``. Checking for that in the methods of
+    LocalProxy would cost 10 ns a read.
     """
 
     __slots__ = ()
@@ -404,22 +406,22 @@ _INTROSPECTION = frozenset(
 )
 
 
-def read_own_attribute(proxy: LocalProxy[Any], name: str, unbound: RuntimeError | None = None) -> Any:
+def read_own_attribute(proxy: LocalProxy[Any], name: str, error: RuntimeError | None = None) -> Any:
     """Return an attribute that ``object.__setattr__`` has set on the proxy itself, or raise an error if there is none.
 
-    Called only after a failed read, so successful reads do not pay for it. The error is ``unbound``, if given, or the
-    one being handled. For a name that only introspection reads, a ``RuntimeError`` becomes an ``AttributeError``, so
+    Called only after a failed read, so successful reads do not pay for it. The error is ``error``, if given, or the one
+    being handled. For a name that only introspection reads, a ``RuntimeError`` becomes an ``AttributeError``, so
     that ``mock.patch()`` and the like can inspect an unbound proxy.
     """
     attributes = object.__getattribute__(proxy, "__dict__")
     if name in attributes:
         return attributes[name]
     if name in _INTROSPECTION:
-        error = unbound or sys.exc_info()[1]
-        if isinstance(error, RuntimeError):
-            raise AttributeError(f"{name!r} cannot be read: {error}") from None
-    if unbound is not None:
-        raise unbound from None
+        reason = error or sys.exc_info()[1]
+        if isinstance(reason, RuntimeError):
+            raise AttributeError(f"{name!r} cannot be read: {reason}") from None
+    if error is not None:
+        raise error from None
     raise
 
 

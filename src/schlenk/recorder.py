@@ -249,7 +249,7 @@ class Recorder:
         name = frame.f_globals.get("__name__"), code.co_name
         owner: Owner | None = self.running.get(get_ident())
         caller = owner.calls[-1] if owner and owner.calls else None
-        if code.co_name in _ENTRANCES and _is_part(_first_argument(frame)):
+        if code.co_name in _ENTRANCES and _is_app_or_context(_first_argument(frame)):
             self.learn(_first_argument(frame))
         if code in self.methods:
             self.begin_method(frame, caller)
@@ -285,7 +285,7 @@ class Recorder:
         """Record the call of a method, as a step or only as the caller of hooks."""
         name, function = _running(self.methods[frame.f_code], frame)
         obj = _first_argument(frame)
-        if not _is_part(obj):
+        if not _is_app_or_context(obj):
             obj = None
         kind = _KINDS[name]
         # An override that calls the method which it overrides is one step.
@@ -418,6 +418,10 @@ class Recorder:
             self.unexplained.append((id(frame), frame.f_code, step))
             return
         step.result = step.result or _describe(result)
+        self.use_result(call, step, result)
+
+    def use_result(self, call: _Call, step: Step, result: Any) -> None:
+        """Store what the result of a method tells about other steps."""
         if call.name == "copy":
             self.note(result, "a copy")
         elif call.name == "pop" and call.obj is not None:
@@ -483,7 +487,7 @@ def _first_argument(frame: FrameType) -> Any:
     return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
 
 
-def _is_part(obj: Any) -> bool:
+def _is_app_or_context(obj: Any) -> bool:
     """Return whether ``obj`` is an application or a context, of schlenk or of Flask."""
     kind = type(obj)
     return any(base.__module__ in _APPLICATIONS_AND_CONTEXTS for base in kind.__mro__) and (

@@ -3,8 +3,9 @@
 In normal life, contexts are popped in the reverse order of their pushes, and :mod:`schlenk.ctx` needs nothing of this
 module. It handles all other cases. When a context ends, another one can be in one of three states:
 
-* **leaked**: it was pushed above by a bare ``push()`` and not popped. Nobody is left to pop it, so it is removed, and
-  an ``AssertionError`` reports it. Its teardown functions do not run, because its work was never finished.
+* **leaked**: it was pushed above the first one by a bare ``push()`` and not popped. No code is left that would pop it,
+  so it is removed, and an ``AssertionError`` reports it. Its teardown functions do not run, because its work was never
+  finished.
 * **missing**: it was removed from the stack while it was in use. It is put back, so that its teardown functions run
   while it is current; then an ``AssertionError`` reports it.
 * **kept**: it stays on the stack on purpose. A *preserved* context stays until the next push, so that a test or a
@@ -49,7 +50,7 @@ def refusal(stack: LocalStack[Any], context: object) -> AssertionError:
             "error. The next push pops it, as does the end of that block"
         )
     elif repr(top) == repr(context):
-        reason = "on top is another context of the same description, which was pushed later"
+        reason = "on top is another context of the same description"
     else:
         reason = f"on top is {top!r}"
     return AssertionError(
@@ -64,16 +65,17 @@ def disorder(context: object, leaked: list[Any], missing: list[Any]) -> Assertio
         advice = "Pop and release only contexts that you have pushed."
         if _request_ctx_stack.is_by_context:
             advice += (
-                " If a stream of the request ran in another `contextvars` context, it took them along: run it there"
+                " If a stream of the request ran in another `contextvars` context, it moved them there: run it there"
                 " only after the request has ended."
             )
         return AssertionError(
-            f"{missing!r} was removed from the stack while it was in use. It was put back and ended. "
-            f"{advice}{_suspicion()}"
+            f"These contexts were removed from the stack while they were in use: {missing!r}. They were put back and "
+            f"ended. {advice}{_suspicion()}"
         )
     return AssertionError(
-        f"When {context!r} ended, {leaked!r} was pushed above it and was not popped. It was removed without running "
-        f"its teardown functions. Push contexts in a `with` statement, which pops them.{_suspicion()}"
+        f"When {context!r} ended, these contexts had been pushed above it and not popped: {leaked!r}. They were "
+        "removed without running their teardown functions. Push contexts in a `with` statement, which pops them."
+        f"{_suspicion()}"
     )
 
 
@@ -95,7 +97,7 @@ def is_pushed(context: object) -> bool:
 
 
 def is_on_top(context: object) -> bool:
-    """Return whether a context is on top, with the one that was pushed with it: ``pop()`` would not refuse it."""
+    """Return whether a context, and the one that was pushed with it, are on top, so that ``pop()`` is not refused."""
     return all(stack.top is entry for stack, entry in _entries(context))
 
 
@@ -238,8 +240,8 @@ def end(
 
 def settle(context: RequestContext) -> None:
     """Move a context, and all entries above it, below those in use, if only waiting streams still hold the context."""
-    # Usually, nothing is below it. With `context_ident`, the lists must still be copied, because a stream may take the
-    # context along to another one, and other streams have stored the lists.
+    # Usually, nothing is below it. With `context_ident`, the lists must be copied even then: a stream may move the
+    # entries to another `contextvars` context, and other streams have stored the lists.
     if len(_request_ctx_stack.entries()) == len(_app_ctx_stack.entries()) == 1 and not _is_by_context():
         return
     if context.preserved or not _is_waiting(context):
@@ -271,6 +273,7 @@ def _unused_entries(requests: list[Any]) -> list[Any]:
     return unused
 
 
+# Replaces an empty list, so that its last entry can be read without checking its length.
 _NOTHING = [None]
 
 
@@ -285,8 +288,8 @@ class Stream:
     def __init__(self, context: RequestContext) -> None:
         self.context = context
         self.waiting = self.ended = False
-        # The result of _extent() without the push of the stream. It is None while the stream exists, because other work
-        # that has pushed the context may end in the meantime.
+        # The result of _extent() without the push of the stream. It is None between __enter__() and __exit__(), because
+        # other work that has pushed the context may end in the meantime.
         self.others: tuple[int, int] | None = _extent(context)
 
     def __enter__(self) -> Stream:
@@ -296,7 +299,8 @@ class Stream:
         self.requests = _Span(_request_ctx_stack, self.context)
         self.apps = _Span(_app_ctx_stack, _app_ctx_stack.top)
         self.apps.shared = not _contains(_pushed_with(self.context), self.apps.first)
-        # With `context_ident`, a changed stack has another list.
+        # Whether resume() has moved the entries, so that wait() moves them back. With `context_ident`, it is always
+        # true, because each change replaces the list of a stack.
         self.moves = self.keeps_moving = _is_by_context()
         return self
 
@@ -349,7 +353,7 @@ class Stream:
     def _count_others(self) -> tuple[int, int]:
         pushes, entries = _extent(self.context)
         # If other code has popped the context, they are 0.
-        return pushes and pushes - 1, entries and entries - 1
+        return max(pushes - 1, 0), max(entries - 1, 0)
 
     def _leave(self) -> None:
         streams = _streams(self.context).copy()
@@ -394,12 +398,12 @@ class _Span:
         self.entries = self.stack.current(self.entries)
         places = self.places(self.entries)
         if places:
-            self._move_to_top(places)
+            self._move_up(places)
         elif self.entries is not earlier:
             self._carry(earlier)
         # Otherwise the entries were removed, which the end of the stream reports.
 
-    def _move_to_top(self, places: range) -> None:
+    def _move_up(self, places: range) -> None:
         """Move the entries from their places to the top of the running stack, and store where they were."""
         lifted = self.entries[places.start : places.stop]
         # A shared first entry is pushed once more, so it also stays where it is.
@@ -486,16 +490,16 @@ def _remove_leaked(stack: LocalStack[Any], context: object, in_generator: bool) 
         holder = _holder(entry, changing)
         if holder is None:
             leaked.append(entry)
-        elif in_generator and not _is_waiting(holder):
+            continue
+        if in_generator and not _is_waiting(holder):
             # Other work pushed this entry, and all entries above it, while the generator waited.
             stay += above[number:]
             break
-        else:
-            stay.append(entry)
-            if holder is entry and not in_generator and hasattr(entry, "shareable"):
-                # The block of this application context did not end before this one, so it is in a generator that waits.
-                # No later request may use the context.
-                entry.shareable = False
+        stay.append(entry)
+        if holder is entry and not in_generator and hasattr(entry, "shareable"):
+            # The block of this application context did not end before this one, so it is in a generator that waits. No
+            # later request may use the context.
+            entry.shareable = False
     entries[place + 1 :] = stay
     return leaked
 

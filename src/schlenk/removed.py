@@ -401,46 +401,52 @@ def _provider_class(provider: Any, default_encoder: type, default_decoder: type)
     return Provider
 
 
+def before_first_request(app: Any, f: Callable[[], Any]) -> Callable[[], Any]:
+    """Run ``f``, without arguments, before the first request to this application is dispatched."""
+    app.before_first_request_funcs.append(f)
+    return f
+
+
+def before_app_first_request(blueprint: Any, f: Callable[[], Any]) -> Callable[[], Any]:
+    """Run ``f`` before the first request to the application that the blueprint is registered on."""
+    blueprint.record_once(lambda state: state.app.before_first_request_funcs.append(f))
+    return f
+
+
+def _get_first_request_funcs(app: Any) -> list[Callable[[], Any]]:
+    return app.__dict__.setdefault("_before_first_request_funcs", [])  # type: ignore[no-any-return]
+
+
+def _set_first_request_funcs(app: Any, funcs: list[Callable[[], Any]]) -> None:
+    app._before_first_request_funcs = funcs
+
+
+def _run_first_request_funcs(app: Any) -> None:
+    # All requests wait for the first, except a request that one of the functions makes in the same thread.
+    with app.__dict__.setdefault("_before_first_request_lock", RLock()):
+        if app._before_first_request_done or app._before_first_request_runs:
+            return
+        app._before_first_request_runs = True
+        try:
+            for f in app.before_first_request_funcs:
+                app.ensure_sync(f)()
+            app._before_first_request_done = True
+        finally:
+            app._before_first_request_runs = False
+
+
 def _add_before_first_request(flask_class: Any, blueprint_class: Any) -> None:
     """Add ``before_first_request``, whose functions run once, before the first request is dispatched."""
     dispatch = flask_class.full_dispatch_request
 
-    def before_first_request_funcs(app: Any) -> list[Callable[[], Any]]:
-        return app.__dict__.setdefault("_before_first_request_funcs", [])  # type: ignore[no-any-return]
-
-    def set_funcs(app: Any, funcs: list[Callable[[], Any]]) -> None:
-        app._before_first_request_funcs = funcs
-
-    def before_first_request(app: Any, f: Callable[[], Any]) -> Callable[[], Any]:
-        """Run ``f``, without arguments, before the first request to this application is dispatched."""
-        app.before_first_request_funcs.append(f)
-        return f
-
-    def before_app_first_request(blueprint: Any, f: Callable[[], Any]) -> Callable[[], Any]:
-        """Run ``f`` before the first request to the application that the blueprint is registered on."""
-        blueprint.record_once(lambda state: state.app.before_first_request_funcs.append(f))
-        return f
-
     @wraps(dispatch)
     def full_dispatch_request(app: Any) -> Any:
         if not app._before_first_request_done:
-            run_functions(app)
+            _run_first_request_funcs(app)
         return dispatch(app)
 
-    def run_functions(app: Any) -> None:
-        # All requests wait for the first, except a request that one of the functions makes in the same thread.
-        with app.__dict__.setdefault("_before_first_request_lock", RLock()):
-            if not app._before_first_request_done and not app._before_first_request_runs:
-                app._before_first_request_runs = True
-                try:
-                    for f in app.before_first_request_funcs:
-                        app.ensure_sync(f)()
-                    app._before_first_request_done = True
-                finally:
-                    app._before_first_request_runs = False
-
     flask_class._before_first_request_done = flask_class._before_first_request_runs = False
-    flask_class.before_first_request_funcs = property(before_first_request_funcs, set_funcs)
+    flask_class.before_first_request_funcs = property(_get_first_request_funcs, _set_first_request_funcs)
     flask_class.before_first_request = before_first_request
     flask_class.got_first_request = property(attrgetter("_before_first_request_done"))
     flask_class.full_dispatch_request = full_dispatch_request

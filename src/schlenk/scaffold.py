@@ -123,7 +123,7 @@ class Scaffold:
     """The name of the environment, from ``FLASK_ENV``; ``"production"`` by default."""
 
     testing = ConfigAttribute("TESTING")
-    """Whether the application is being tested: unhandled errors are raised instead of answered with 500."""
+    """Whether the application is being tested: unhandled errors are raised, and do not become a 500 response."""
 
     secret_key = ConfigAttribute("SECRET_KEY")
     """The key that session cookies are signed with: long, random and secret."""
@@ -152,17 +152,13 @@ class Scaffold:
         instance_relative_config: bool = False,
         root_path: str | os.PathLike[str] | None = None,
     ) -> None:
-        unsupported = {
-            "static_url_path": (static_url_path, "static files"),
-            "static_folder": (static_folder, "static files"),
-            "static_host": (static_host, "static files"),
-            "template_folder": (template_folder, "templates"),
-            "instance_path": (instance_path, "instance folders"),
-            "instance_relative_config": (instance_relative_config or None, "instance folders"),
-        }
-        for parameter, (value, feature) in unsupported.items():
-            if value is not None:
-                raise TypeError(f"schlenk does not support {feature}: omit {parameter}={value!r}, or pass None.")
+        _refuse("static files", static_url_path=static_url_path, static_folder=static_folder, static_host=static_host)
+        _refuse("templates", template_folder=template_folder)
+        _refuse(
+            "instance folders",
+            instance_path=instance_path,
+            instance_relative_config=instance_relative_config or None,
+        )
         self.import_name = import_name
         self.root_path: str | os.PathLike[str] = get_root_path(import_name) if root_path is None else root_path
         # The caching Map in place of Werkzeug's.
@@ -597,6 +593,13 @@ class Scaffold:
                     _request_ctx_stack.top.responder = "error handler", handlers[base]  # type: ignore[union-attr]
                     return handlers[base]
         return None
+
+
+def _refuse(feature: str, **parameters: Any) -> None:
+    """Raise ``TypeError`` if a parameter of a feature that schlenk lacks is not ``None``."""
+    for parameter, value in parameters.items():
+        if value is not None:
+            raise TypeError(f"schlenk does not support {feature}: omit {parameter}={value!r}, or pass None.")
 
 
 def _warn_of_session_method(name: str) -> None:

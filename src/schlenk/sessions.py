@@ -111,7 +111,7 @@ class SecureCookieSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
         self.accessed = True
         return dict.get(self, key, default)
 
-    # Not made by _set_accessed(), which would take 0.2 µs more of each request.
+    # Not made by _set_accessed(), which would cost each request 0.2 µs.
     def __len__(self) -> int:
         self.accessed = True
         return dict.__len__(self)
@@ -173,7 +173,7 @@ class SessionInterface:
     def is_null_session(self, obj: object) -> bool:
         """Return whether ``obj`` is a null session, which is not saved."""
         if type(obj) is SecureCookieSession and self.null_session_class is NullSession:
-            # Asking NullSession, an abstract base class, takes 0.3 µs.
+            # isinstance() takes 0.3 µs, because the classes of sessions have an abstract base class.
             return False
         return isinstance(obj, self.null_session_class)
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 ENABLED = os.environ.get("SCHLENK_SHORTCUTS") != "0"
 """Whether the shortcuts are used: ``False`` if ``SCHLENK_SHORTCUTS`` is ``0`` in the environment."""
 
-# How many URLs, hosts and serializers are cached, and how long a URL or host may be.
+# How many URLs and how many hosts are cached, and how many characters each may have.
 _MOST = 1024
 _LONGEST = 200
 
@@ -130,10 +130,11 @@ def _sent_unchanged(headers: Headers, has_length: bool) -> list[tuple[str, str]]
 
 
 class Response(wrappers.Response):
-    """Creates and sends a response of one string, or of a generator, without going through Werkzeug's general case.
+    """Creates and sends a response of one string or generator without Werkzeug's code for the general case.
 
-    The shortcut is not taken for a class that overrides one of the methods in ``_creating`` or ``_calling``, at any
-    time, or has a property called ``headers`` or ``response``; nor for an instance with additional attributes.
+    The shortcut is not taken for a class that overrides one of the methods in ``_creating`` or ``_calling``, even if
+    it was patched later, or has a property called ``headers`` or ``response``; nor for an instance with additional
+    attributes.
     """
 
     _is_plain = _is_known
@@ -314,7 +315,7 @@ class Map(routing.Map):
     """Caches the server name of each host, and the rule and the values of each URL until a rule is added.
 
     Values are cached only if all converters are Werkzeug's. The cache of hosts is not used by a subclass, nor by an
-    application that is not at the root of its host, or that matches hosts or subdomains.
+    application that has a ``SERVER_NAME``, is not at the root of its host, or matches hosts.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -54,7 +54,8 @@ else:
                 return SilentSignal(name, doc)
 
 
-# The senders check `receivers` first, because sending a signal without receivers takes blinker 1 µs.
+# The senders of the six signals of every request and context check `receivers` first, because sending a signal without
+# receivers takes blinker 1 µs.
 _signals = Namespace()
 
 request_started = _signals.signal("request-started", "Sent before the hooks of a request run.")

@@ -1,7 +1,7 @@
 """Values stored by ident: who owns them, how the owner is identified, and when they are removed.
 
 A :class:`Storage` is one dictionary, ``{ident: {name: value}}``. An *ident* stands for an owner: the running greenlet
-if greenlet is installed, the running thread's number if not, or whatever a chosen ident function returns. ``Local``
+if greenlet is installed, the ident of the running thread if not, or the result of a chosen ident function. ``Local``
 and ``LocalStack`` read and write the dictionary directly; this module decides when an entry is removed.
 
 With :func:`context_ident`, the owners are contexts of :mod:`contextvars`, and a :class:`ContextValues` takes the place
@@ -28,10 +28,12 @@ __all__ = ["ContextValues", "IdentFunction", "Storage", "Version", "context_iden
 
 try:
     from greenlet import getcurrent as get_ident
+
+    _GREENLETS = True
 except ImportError:
     from threading import get_ident  # type: ignore[assignment]
 
-_GREENLETS = get_ident.__module__ != threading.get_ident.__module__
+    _GREENLETS = False
 
 IdentFunction = Callable[[], Any]
 
@@ -44,20 +46,23 @@ get_thread_ident: Callable[[], int] = (
 )
 
 
+# Windows has no fork().
+at_fork: Callable[..., None] = getattr(os, "register_at_fork", lambda **hooks: None)
+
+
 def context_ident() -> Any:
     """Identify owners by :mod:`contextvars` context. Set this function as the ``__ident_func__`` of a local or stack.
 
-    Asyncio tasks are then different owners, as are threads and greenlets. A copy of a context sees the values that were
-    there when it was copied, whatever happens to the original later. Values that are set, pushed or popped in a copy
-    change only in that copy. Asyncio copies the context for each task; asgiref and ``asyncio.to_thread`` copy it for a
-    thread. A thread or greenlet without a copied context starts empty. This includes greenlets of gevent:
-    ``gevent.spawn(copy_context().run, f)`` gives one a copy. The values are removed when the last context that sees
-    them is destroyed.
+    Asyncio tasks are then different owners, as are threads and greenlets. A copy of a context sees the values that the
+    original had when it was copied. Later changes in one of the two do not affect the other. Asyncio copies the context
+    for each task; asgiref and ``asyncio.to_thread`` copy it for a thread. A thread or greenlet without a copied context
+    starts empty. This includes greenlets of gevent: ``gevent.spawn(copy_context().run, f)`` runs ``f`` in a copy. The
+    values are removed when the last context that sees them is destroyed.
 
     The function only names this behavior and can't be called. The ``__ident_func__`` of the local then is another
-    function. The ident that it returns changes with each change of the values; in an empty context it is that of
-    ``get_ident``. A context never forgets a ``ContextVar``, and each such local has one, so create these locals at the
-    top of a module.
+    function. Its result changes with each change of the values; in an empty context it is that of ``get_ident``. A
+    context never forgets a ``ContextVar``, and each such local has one, so create these locals at the top of a
+    module.
 
     :raises RuntimeError: it was called.
 
@@ -110,7 +115,7 @@ class Storage:
 
     A greenlet that ends without releasing leaves its entry behind. The key is the greenlet itself, so no other greenlet
     can see the entry, and it need not be removed at once: each time the number of entries has doubled, those of dead
-    greenlets are removed. The number of a thread is reused, so a thread's entry is removed when the thread ends.
+    greenlets are removed. The ident of a thread is reused, so a thread's entry is removed when the thread ends.
     """
 
     __slots__ = (
@@ -130,7 +135,7 @@ class Storage:
     def __init__(self) -> None:
         _storages.add(self)
         self.values_by_ident: dict[Any, dict[str, Any]] = {}
-        # Made when `context_ident` is first used, and kept while another ident function is.
+        # Created when `context_ident` is first used, and kept if another ident function replaces it.
         self.context_values: ContextValues | None = None
         self.use_idents(self.values_by_ident, get_ident)
         # At this many entries, those of dead greenlets are removed.
@@ -148,8 +153,8 @@ class Storage:
     def use(self, ident_func: IdentFunction, name: str = "schlenk.version") -> None:
         """Use ``ident_func`` from now on. Values stored earlier keep their idents.
 
-        :param ident_func: any function, or the ``public_ident`` of a storage that uses :func:`context_ident`, which is
-            then used here as well.
+        :param ident_func: any function. For the ``public_ident`` of a storage that uses :func:`context_ident`, this
+            storage uses :func:`context_ident` as well.
         :param name: the name of the ``ContextVar``, if ``ident_func`` is :func:`context_ident`.
         """
         if type(self.thread) is not threading.local:
@@ -242,8 +247,8 @@ class _ContextIdent(ref["Version"]):
         return version.values
 
 
-class _Owner:
-    """A greenlet or thread that changes values. A greenlet never moves to another thread."""
+class _Runner:
+    """A greenlet or thread that changes values, and its thread, which never changes."""
 
     __slots__ = ("ident", "thread")
 
@@ -256,17 +261,18 @@ class _Owner:
 class Version:
     """The values that a context sees, from one change to the next. Only contexts and later versions refer to it.
 
-    A version is made with ``stored``, the values, or with ``pushed``, an entry that is not ``None`` and lies on the
-    stack of the version ``below``. The other attribute is ``None``, so that most pushes need not copy a list.
+    A version is created with ``stored``, the values, or with ``pushed``, an object that is not ``None`` and is on top
+    of the stack of the version ``below``. The other attribute is ``None``. With ``pushed``, no list is copied:
+    :mod:`schlenk.install` pushes Flask's contexts in this way.
     """
 
-    __slots__ = ("__weakref__", "below", "known_ident", "made_at", "owner", "pushed", "reference", "stored")
+    __slots__ = ("__weakref__", "below", "known_ident", "made_at", "pushed", "reference", "runner", "stored")
     stored: dict[str, Any] | None
     pushed: Any
-    # The version before the last push, if it is known.
+    # The version before `pushed` was pushed. fork() copies the attribute, so a later version may have it as well.
     below: Version | None
-    # Who made the change, and when.
-    owner: _Owner
+    # The greenlet or thread that made the change, and the time.
+    runner: _Runner
     made_at: float
     # A reference to the version itself.
     reference: ref[Version]
@@ -327,8 +333,8 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         # References to all versions. At `limit` of them, those to destroyed versions are removed.
         self.known: set[ref[Version]] = set()
         self.limit = 64
-        # Creating an owner for each version would take 0.2 µs.
-        self.last_owner = _Owner(get_ident())
+        # Creating a runner for each version would take 0.2 µs.
+        self.last_runner = _Runner(get_ident())
         self.empty = Version()
         self.empty.stored, self.empty.pushed, self.empty.below, self.empty.known_ident = {}, None, None, None
         self.empty.reference = ref(self.empty)
@@ -370,10 +376,10 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         version.below = below
         version.known_ident = None
         running = get_ident()
-        owner = self.last_owner
-        if owner.ident() != running:
-            owner = self.last_owner = _Owner(running)
-        version.owner = owner
+        runner = self.last_runner
+        if runner.ident() != running:
+            runner = self.last_runner = _Runner(running)
+        version.runner = runner
         version.made_at = monotonic()
         version.reference = reference = ref(version)
         known = self.known
@@ -417,7 +423,7 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
     def items(self) -> ItemsView[Any, dict[str, Any]]:
         return self.copy().items()
 
-    def entries_by_owner(self) -> dict[Any, list[Any]]:
+    def entries_by_runner(self) -> dict[Any, list[Any]]:
         """Return the entries of a stack by the greenlet or thread that pushed them, each of them once.
 
         Also set ``pushed_at`` and ``pushed_by`` of entries whose class does not do so itself, such as Flask's contexts.
@@ -427,14 +433,14 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         seen: set[int] = set()
         # The oldest first: a copied context also has the entries that were pushed before the copy.
         for ident, version in reversed(self.versions().items()):
-            owner = version.owner.ident()
+            runner = version.runner.ident()
             below = [] if version.below is None else version.below.values.get("stack", [])
             pushed_before = set(map(id, below))
             for entry in version.values.get("stack", []):
                 if id(entry) not in seen and id(entry) not in pushed_before:
                     seen.add(id(entry))
                     _set_pushed(entry, version)
-                    found.setdefault(ident if owner is None else owner, []).append(entry)
+                    found.setdefault(ident if runner is None else runner, []).append(entry)
         return found
 
     def __getitem__(self, ident: Any) -> dict[str, Any]:
@@ -473,7 +479,7 @@ def _set_pushed(entry: Any, version: Version) -> None:
     if not hasattr(type(entry), "pushed_at"):
         # A class with slots cannot store these attributes. They are optional.
         with suppress(AttributeError, TypeError):
-            entry.pushed_at, entry.pushed_by = version.made_at, version.owner.thread
+            entry.pushed_at, entry.pushed_by = version.made_at, version.runner.thread
 
 
 def _root(greenlet: Any) -> Any:
@@ -490,6 +496,6 @@ def forget_other_threads() -> None:
             storage.remove_other_threads()
 
 
-# A thread's numbered entry needs no such care: its `threading.local` values are destroyed in the child.
-_at_fork: Callable[..., None] = getattr(os, "register_at_fork", lambda **hooks: None)
-_at_fork(after_in_child=forget_other_threads)
+# The entry of a thread needs no such care if its key is the ident of the thread: the child destroys the values in the
+# `threading.local` of each thread that does not exist there.
+at_fork(after_in_child=forget_other_threads)

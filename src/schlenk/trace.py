@@ -1,4 +1,4 @@
-"""The way of a request: each step of its life, and the entries of both stacks after it.
+"""A record of a request: each step of it, and the entries of both stacks after the step.
 
 :func:`trace` records it; ``python -m schlenk trace`` does so on the command line. How steps are recognized is described
 in :mod:`schlenk.recorder`. An application that is not traced does not import these modules.
@@ -23,7 +23,7 @@ __all__ = ["Way", "trace"]
 
 
 class Way:
-    """The steps that :func:`trace` has recorded. ``print(way)`` shows them as a timeline.
+    """The steps that :func:`trace` has recorded. Printing it shows them as a timeline.
 
     Flask has no such class.
     """
@@ -133,7 +133,7 @@ def trace() -> Iterator[Way]:
     """Record each step of the requests that are handled in the block, and in threads and greenlets started in it.
 
     The requests take longer in the block, and nothing else changes. A profile function that was set before is called as
-    well. The way can be read after the block, and has no references to the application.
+    well. The :class:`Way` can be read after the block, and has no references to the application.
 
     >>> from schlenk import Flask
     >>> app = Flask("shop")

@@ -154,7 +154,7 @@ class Request(RequestBase):
         return super().full_path
 
     def _quote_query(self) -> None:
-        """Quote bytes of the query string that are not ASCII. Werkzeug expects clients to do it."""
+        """Quote the bytes of the query string that are not UTF-8. Werkzeug expects clients to quote them."""
         if not self.query_string.isascii():
             self.query_string = self.query_string.decode(errors="werkzeug.url_quote").encode()
 
@@ -191,19 +191,19 @@ class Request(RequestBase):
                 vars(self)["host"] = host
 
     max_content_length: int | None = _limit("MAX_CONTENT_LENGTH", None)
-    """The setting ``MAX_CONTENT_LENGTH``, in bytes. A longer body is answered with 413.
+    """The setting ``MAX_CONTENT_LENGTH``, in bytes. A request with a longer body is rejected with 413.
 
     This limit and the next two can be set on a single request.
     """
 
     max_form_memory_size: int | None = _limit("MAX_FORM_MEMORY_SIZE", RequestBase.max_form_memory_size)
-    """The setting ``MAX_FORM_MEMORY_SIZE``, in bytes. A multipart form with a longer field is answered with 413.
+    """The setting ``MAX_FORM_MEMORY_SIZE``, in bytes. A multipart form with a longer field is rejected with 413.
 
     It does not apply to files, nor to other kinds of forms. As in Flask 3.1.
     """
 
     max_form_parts: int | None = _limit("MAX_FORM_PARTS", RequestBase.max_form_parts)  # type: ignore[assignment]
-    """The setting ``MAX_FORM_PARTS``. A multipart form with more parts is answered with 413. As in Flask 3.1."""
+    """The setting ``MAX_FORM_PARTS``. A multipart form with more parts is rejected with 413. As in Flask 3.1."""
 
     def on_json_loading_failed(self, e: ValueError | None) -> None:
         """Reject a body that is not valid JSON with 400; in debug mode, with the reason.

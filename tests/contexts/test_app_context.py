@@ -157,7 +157,7 @@ def test_pop_elsewhere_raises(app: RecordingApp) -> None:
 
 def test_teardown_leak_is_removed(app: RecordingApp) -> None:
     app.teardown_appcontext(lambda error: RecordingApp("left").app_context().push())
-    with pytest.raises(AssertionError, match="was not popped"), app.app_context():
+    with pytest.raises(AssertionError, match="not popped"), app.app_context():
         pass
     assert tops() == NOTHING
 
@@ -172,7 +172,7 @@ def test_context_popped_by_teardown_is_fine(app: RecordingApp) -> None:
 
 def test_leaked_context_is_removed_on_exit(app: RecordingApp) -> None:
     with RecordingApp("below").app_context() as below:
-        with pytest.raises(AssertionError, match="was not popped"), app.app_context():
+        with pytest.raises(AssertionError, match="not popped"), app.app_context():
             RecordingApp("left").app_context().push()
         assert tops() == (None, below)
         assert app.torn == [("app", None)]

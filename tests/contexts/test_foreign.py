@@ -51,14 +51,14 @@ def test_request_uses_mocked_app_context(app: RecordingApp, mock: Any) -> None:
 def test_mock_left_by_request_is_removed(app: RecordingApp, stack: Any, mock: Any) -> None:
     app.add_url_rule("/", "index", lambda: "index")
     app.teardown_request(lambda error: stack.push(mock))
-    with pytest.raises(AssertionError, match="was not popped"):
+    with pytest.raises(AssertionError, match="not popped"):
         app.test_client().get("/")
     assert tops() == NOTHING
     assert app.torn == [("request", None), ("app", None)]
 
 
 def test_mock_left_in_block_is_removed(app: RecordingApp, stack: Any, mock: Any) -> None:
-    with pytest.raises(AssertionError, match="was not popped"), app.test_request_context():
+    with pytest.raises(AssertionError, match="not popped"), app.test_request_context():
         stack.push(mock)
     assert tops() == NOTHING
     assert [who for who, _ in app.torn] == ["request", "app"]

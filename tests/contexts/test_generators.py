@@ -467,7 +467,7 @@ def test_block_above_leaked_stays(app: RecordingApp) -> None:
     leave(Flask.app_context)()
     block: Any = held(app)
     next(block)
-    with pytest.raises(AssertionError, match="was not popped"):
+    with pytest.raises(AssertionError, match="not popped"):
         outer.__exit__(None, None, None)
     assert current_app.name == app.name
     block.close()

@@ -15,7 +15,7 @@ from tests.support.contexts import NOTHING, RecordingApp, fail, leave, tops
 @pytest.mark.parametrize("what", [Flask.app_context, Flask.test_request_context])
 def test_leaked_by_teardown_is_removed(app: RecordingApp, what: Any) -> None:
     app.teardown_request(leave(what))
-    with pytest.raises(AssertionError, match="was not popped"), app.test_request_context():
+    with pytest.raises(AssertionError, match="not popped"), app.test_request_context():
         pass
     assert tops() == NOTHING
     assert app.torn == [("request", None), ("app", None)]
@@ -23,7 +23,7 @@ def test_leaked_by_teardown_is_removed(app: RecordingApp, what: Any) -> None:
 
 @pytest.mark.parametrize("what", [Flask.app_context, Flask.test_request_context])
 def test_leaked_is_removed(app: RecordingApp, what: Any) -> None:
-    with pytest.raises(AssertionError, match="was not popped"), app.test_request_context():
+    with pytest.raises(AssertionError, match="not popped"), app.test_request_context():
         leave(what)()
     assert tops() == NOTHING
     assert app.torn == [("request", None), ("app", None)]
@@ -33,14 +33,14 @@ def test_removed_above_second_push_only(app: RecordingApp) -> None:
     with app.test_request_context() as context, RecordingApp("between").app_context():
         context.push()
         leave(Flask.app_context)()
-        with pytest.raises(AssertionError, match="was not popped"):
+        with pytest.raises(AssertionError, match="not popped"):
             context.auto_pop(None)
         assert current_app.name == "between"
     assert tops() == NOTHING
 
 
 def test_foreign_object_is_removed(app: RecordingApp) -> None:
-    with pytest.raises(AssertionError, match=r"\[None\] was pushed above it"), app.test_request_context():
+    with pytest.raises(AssertionError, match=r"above it and not popped: \[None\]"), app.test_request_context():
         _request_ctx_stack.push(None)  # type: ignore[arg-type]
     assert _request_ctx_stack._local.__storage__ == {}
 
@@ -56,7 +56,7 @@ def test_error_hides_leak(app: RecordingApp, error: Exception) -> None:
 
 def test_contexts_below_leaked_one_stay(app: RecordingApp) -> None:
     with RecordingApp("below").test_request_context() as below:
-        with pytest.raises(AssertionError, match="was not popped"), app.test_request_context():
+        with pytest.raises(AssertionError, match="not popped"), app.test_request_context():
             leave(Flask.test_request_context)()
         assert _request_ctx_stack.top is below
         assert current_app.name == "below"
@@ -65,7 +65,7 @@ def test_contexts_below_leaked_one_stay(app: RecordingApp) -> None:
 def test_leak_in_inner_block_keeps_outer(app: RecordingApp) -> None:
     with app.test_request_context() as context, RecordingApp("between").app_context():
         app.teardown_appcontext_funcs.append(leave(Flask.app_context))
-        with pytest.raises(AssertionError, match="was not popped"), context:
+        with pytest.raises(AssertionError, match="not popped"), context:
             pass
         app.teardown_appcontext_funcs.pop()
         assert _request_ctx_stack.top is context
@@ -84,7 +84,7 @@ def test_ended_block_holds_no_context(app: RecordingApp, make: Any) -> None:
     context = make(app)
     with context:
         pass
-    with pytest.raises(AssertionError, match="was not popped"), app.test_request_context():
+    with pytest.raises(AssertionError, match="not popped"), app.test_request_context():
         context.push()
     assert tops() == NOTHING
 

@@ -139,7 +139,7 @@ async def _push(app: Flask) -> None:
 
 
 def test_leak_of_asyncio_task_names_ident(app: RecordingApp) -> None:
-    with pytest.raises(AssertionError, match=r"was pushed above it .*asyncio tasks .*context_ident"):
+    with pytest.raises(AssertionError, match=r"pushed above it .*asyncio tasks .*context_ident"):
         asyncio.run(leak_above(app.test_request_context()))
 
 

@@ -24,7 +24,7 @@ def test_preserved_for_client_in_block(app: RecordingApp, preserving: RequestCon
 def test_leaked_above_is_removed(preserving: RequestContext) -> None:
     preserving.push()
     leave(Flask.test_request_context)()
-    with pytest.raises(AssertionError, match="was not popped"):
+    with pytest.raises(AssertionError, match="not popped"):
         preserving.auto_pop(None)
     assert _request_ctx_stack.top is preserving
     assert current_app.name == "contexts"

@@ -64,7 +64,7 @@ class JSONEncoder(_json.JSONEncoder):
         return super().default(o)
 
     def _refuse_proxy(self, proxy: LocalProxy[Any]) -> NoReturn:
-        """Raise the error for a proxy. It advises to pass the proxy's object only if that can be serialized."""
+        """Raise the error for a proxy. It advises passing the proxy's object only if that can be serialized."""
         refusal = f"Object of type {type(proxy).__name__} is not JSON serializable: it is a proxy"
         obj = proxy._get_current_object()
         try:
@@ -191,8 +191,8 @@ def jsonify(*args: Any, **kwargs: Any) -> Response:
 
     :param args: one argument is serialized itself, several as a list.
     :param kwargs: serialized as an object.
-    :raises TypeError: both positional and keyword arguments are given, or one contains an object that the encoder does
-        not support.
+    :raises TypeError: both positional and keyword arguments are given, or an argument contains an object that the
+        encoder does not support.
     :raises RuntimeError: there is no application context.
 
     >>> from schlenk import Flask
