@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy, deepcopy
 from hashlib import sha1
 from io import BytesIO
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from itsdangerous import BadSignature, Signer
 from werkzeug.datastructures import EnvironHeaders, Headers, ImmutableMultiDict
 from werkzeug.exceptions import HTTPException, NotFound, default_exceptions
+from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import BaseConverter, IntegerConverter, Map, MapAdapter, Rule, Submount
 from werkzeug.routing.matcher import StateMachineMatcher
 from werkzeug.sansio.request import Request as SansioRequest
@@ -88,6 +89,12 @@ def test_class_defaults_are_read_when_made(monkeypatch: pytest.MonkeyPatch) -> N
     assert Ours("made").status == "201 CREATED"
     monkeypatch.setattr(Ours, "default_mimetype", None)
     assert "Content-Type" not in Ours("made").headers
+
+
+def test_reason_phrase_can_be_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Response("", 499).status == "499 UNKNOWN"
+    monkeypatch.setitem(HTTP_STATUS_CODES, 499, "Client Closed Request")
+    assert Response("", 499).status == "499 CLIENT CLOSED REQUEST"
 
 
 def test_automatic_length_can_be_disabled() -> None:
@@ -229,6 +236,45 @@ def test_result_without_headers(text: str) -> None:
     assert told(Response(text), "GET") == told(Html(text), "GET")
 
 
+@given(
+    st.lists(st.one_of(texts, st.binary()), max_size=3),
+    statuses,
+    st.lists(st.tuples(names, latin), max_size=2),
+    st.sampled_from(["GET", "HEAD"]),
+)
+def test_stream_result_is_the_same(parts: Any, status: int, headers: list[tuple[str, str]], method: str) -> None:
+    answers = []
+    for kind in (Response, Html):
+        response = kind((part for part in parts), status)
+        response.headers.extend(headers)
+        answers.append(told(response, method))
+    assert answers[0] == answers[1]
+
+
+def test_closed_stream_ends_its_generator() -> None:
+    ended: list[str] = []
+
+    def parts() -> Iterator[str]:
+        try:
+            yield "first"
+            yield "second"
+        finally:
+            ended.append("generator")
+
+    response = Response(parts())
+    response.call_on_close(lambda: ended.append("response"))
+    body: Any = response(create_environ(), lambda *arguments: None)  # type: ignore[arg-type, return-value]
+    assert next(body) == b"first"
+    body.close()
+    assert ended == ["generator", "response"]
+
+
+@pytest.mark.parametrize("make", [lambda: "one", lambda: (part for part in ["one"])], ids=["text", "stream"])
+def test_body_is_an_iterator(make: Any) -> None:
+    body: Any = Response(make())(create_environ(), lambda *arguments: None)  # type: ignore[arg-type, return-value]
+    assert [next(body), *body] == [b"one"]
+
+
 @pytest.mark.parametrize("header", ["content-length", "Allow", "X-Made"])
 def test_removed_length_is_sent(header: str) -> None:
     answers = []
@@ -319,7 +365,23 @@ class Untyped(NotFound):
         return [("Allow", "GET")]
 
 
-ERRORS = [*default_exceptions.values(), Teapot, Answering, Bytes, Untyped]
+class Parts(NotFound):
+    def get_body(self, *arguments: Any) -> Any:
+        return ["in ", "parts"]
+
+
+class Moved(HTTPException):
+    code = 302
+
+    def get_headers(self, *arguments: Any) -> list[tuple[str, str]]:
+        return [("Location", "/\xe9")]
+
+
+class Textual(HTTPException):
+    code: Any = "404"
+
+
+ERRORS = [*default_exceptions.values(), Teapot, Answering, Bytes, Untyped, Parts, Moved, Textual]
 
 
 def page_of(app: Flask, error: HTTPException) -> tuple[Any, ...]:
@@ -849,6 +911,17 @@ def test_error_pages_take_the_shortcut(app: Flask, bypassed: Any, method: str) -
 
     request()
     assert bypassed.__code__ not in called_by(request)
+
+
+@caching
+@pytest.mark.parametrize(
+    "bypassed", [WerkzeugResponse.__init__, WerkzeugResponse.__call__, WerkzeugResponse.get_wsgi_headers]
+)
+def test_streams_take_the_shortcut(bypassed: Any) -> None:
+    def send() -> None:
+        assert told(Response(part for part in "ab"), "GET")[-1] == b"ab"
+
+    assert bypassed.__code__ not in called_by(send)
 
 
 def test_patched_init_creates_error_pages(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

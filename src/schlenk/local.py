@@ -441,7 +441,7 @@ class LocalStack(Generic[T]):
     def is_by_context(self) -> bool:
         """Whether the ident function is :func:`context_ident`."""
         storage = self.__storage
-        return storage.values is storage.context_values
+        return storage.values is storage.context_values  # type: ignore[comparison-overlap]
 
     def own_entries(self) -> list[T]:
         """Return the list of :meth:`entries` so that it can be changed. No copied context shares it."""

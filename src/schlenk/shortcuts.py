@@ -23,9 +23,10 @@ exceptions are patches of helper functions in Werkzeug and itsdangerous; ``docs/
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from http import HTTPStatus
+from itertools import chain
 from operator import attrgetter
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Callable
@@ -34,10 +35,12 @@ from itsdangerous import Signer, TimestampSigner, URLSafeTimedSerializer
 from werkzeug import routing, wrappers
 from werkzeug.datastructures import EnvironHeaders, Headers
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.sansio import utils
 from werkzeug.sansio.http import parse_cookie
 from werkzeug.sansio.request import Request as SansioRequest
 from werkzeug.sansio.response import Response as SansioResponse
+from werkzeug.test import run_wsgi_app
 from werkzeug.utils import cached_property
 
 if TYPE_CHECKING:
@@ -51,31 +54,11 @@ _MOST = 1024
 _LONGEST = 200
 
 
-class _Body(list[bytes]):
-    """A complete body, and the function that the server calls after sending it."""
+class _Body(chain[bytes]):
+    """The body that the server sends, in place of a ``ClosingIterator``, which calls two functions for each part."""
 
     __slots__ = ("close",)
     close: Callable[[], None]
-
-
-class _Parts:
-    """The body of a streamed response, in the place of a ``ClosingIterator``, which calls two functions for each part.
-
-    :param response: the response.
-    """
-
-    __slots__ = ("encoded", "response")
-
-    def __init__(self, response: wrappers.Response) -> None:
-        self.response = response
-        self.encoded: Any = response.iter_encoded()
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self.encoded  # type: ignore[no-any-return]
-
-    def close(self) -> None:
-        self.encoded.close()
-        self.response.close()
 
 
 # The attributes that the shortcuts bypass: when a response is created, when it is called, and when one is created from
@@ -108,8 +91,11 @@ _page_headers = [("Content-Type", "text/html; charset=utf-8")]
 
 
 @lru_cache(maxsize=64)
-def _defaults(mimetype: str, status: int) -> tuple[str, int, list[tuple[str, str]]]:
-    """Return the status as text and number, and the headers, that all responses with this type and status share."""
+def _defaults(mimetype: str, status: int, phrase: str | None) -> tuple[str, int, list[tuple[str, str]]]:
+    """Return the status as text and number, and the headers, that all responses with this type and status share.
+
+    :param phrase: the reason phrase of the status, which a program may change.
+    """
     response = wrappers.Response(status=status, mimetype=mimetype)
     return response.status, response.status_code, response.headers.to_wsgi_list()
 
@@ -155,12 +141,8 @@ class Response(wrappers.Response):
         direct_passthrough: bool = False,
     ) -> None:
         is_text = type(response) is str
-        if (
-            (is_text or type(response) is GeneratorType)
-            and headers is None
-            and content_type is None
-            and not direct_passthrough
-        ):
+        is_plain = is_text or type(response) is GeneratorType
+        if is_plain and headers is None and content_type is None and not direct_passthrough:
             plain_type = self.default_mimetype if mimetype is None else mimetype
             code = self.default_status if status is None else status
             cls = type(self)
@@ -173,7 +155,7 @@ class Response(wrappers.Response):
                 and wrappers.Response.__init__ is _initialize
                 and wrappers.Response.set_data is _set_data
             ):
-                self._status, self._status_code, defaults = _defaults(plain_type, code)
+                self._status, self._status_code, defaults = _defaults(plain_type, code, HTTP_STATUS_CODES.get(code))
                 self.direct_passthrough = False
                 self._on_close = []
                 made = Headers.__new__(Headers)
@@ -220,14 +202,25 @@ class Response(wrappers.Response):
             ):
                 headers = _sent_unchanged(given, has_length=is_stream)
                 if headers is not None:
+                    start_response(own["_status"], headers)
                     if is_stream:
-                        start_response(own["_status"], headers)
-                        return _Parts(self)
+                        return self._stream()
                     parts = _Body(body)
                     parts.close = self.close
-                    start_response(own["_status"], headers)
                     return parts
         return super().__call__(environ, start_response)
+
+    def _stream(self) -> _Body:
+        """Return the body of a stream. Closing it closes the generator that encodes the parts as well."""
+        encoded: Any = self.iter_encoded()
+
+        def close() -> None:
+            encoded.close()
+            self.close()
+
+        parts = _Body(encoded)
+        parts.close = close
+        return parts
 
     @classmethod
     def force_type(cls, response: Any, environ: WSGIEnvironment | None = None) -> Any:
@@ -235,7 +228,8 @@ class Response(wrappers.Response):
         if (
             isinstance(response, HTTPException)
             and response.response is None
-            and (response.code or 0) >= 200
+            and type(response.code) is int
+            and response.code >= 200
             and response.code not in _without_body
             and environ is not None
             and environ.get("REQUEST_METHOD") != "HEAD"
@@ -251,10 +245,12 @@ class Response(wrappers.Response):
             # Create the response that the error would create and call. Calling it and reading the result takes 30 µs.
             headers = response.get_headers(environ, None)
             body = response.get_body(environ, None)
-            if headers == _page_headers:
+            if headers == _page_headers and type(body) is str:
                 made = Response(body, response.code, mimetype="text/html")
             else:
                 made = wrappers.Response(body, response.code, headers)
+                if _sent_unchanged(made.headers, has_length=False) is None:
+                    made = wrappers.Response(*run_wsgi_app(made, environ))
             # The result of running an application is not a sequence.
             made.response = iter(made.response)
         return super().force_type(made, environ)

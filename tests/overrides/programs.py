@@ -186,8 +186,7 @@ def twisted(value: Any) -> Any:
         return not value
     if isinstance(value, (str, bytes)):
         return value + value[:1]
-    # Exactly a list, as the body that a shortcut returns is of a subclass.
-    if type(value) is list:
+    if isinstance(value, list):
         return value[1:]
     return value
 
@@ -255,6 +254,10 @@ class Program:
         if hasattr(type(found), "__set__"):
             read = self.wrapped(label, lambda obj: found.__get__(obj, type(obj)), action)
             return property(read, lambda obj, value: found.__set__(obj, value))
+        if hasattr(type(found), "__get__") and not callable(found):
+            # The cookies of a request with the shortcuts. Werkzeug's are a cached_property.
+            read = self.wrapped(label, lambda obj: found.__get__(obj, type(obj)), action)
+            return cached_property(read, name="cookies")
         return self.wrapped(label, found, action) if callable(found) else found
 
     def override_class(self, cls: Any, kind: str) -> None:
