@@ -6,8 +6,9 @@ checks by running both ways.
 ===========================  ======================================================  ==========================
 Shortcut                     Replaces                                                Time
 ===========================  ======================================================  ==========================
-:class:`Response`            ``Response.__init__`` for a ``str`` without headers     1.2 µs instead of 3.8 µs
+:class:`Response`            ``Response.__init__`` for a ``str`` or a generator      1.2 µs instead of 3.8 µs
 :class:`Response`            ``Response.__call__`` for one string                    1.0 µs instead of 5.2 µs
+:class:`Response`            ``Response.__call__`` for a generator of ten parts      3 µs instead of 8 µs
 :class:`Response`            ``Response.force_type`` for an error page               5 µs instead of 35 µs
 :class:`Request`             ``Request.cookies``, which searches all headers         0.6 µs instead of 3.4 µs
 :class:`Request`             ``Request.close`` for a request without files           0.1 µs instead of 0.6 µs
