@@ -343,7 +343,7 @@ def test_moved_context_keeps_its_location(app: Flask) -> None:
             allowed.push()  # later moved
 
     def leave_both() -> None:
-        outer = leaks._recorder.checks[-1]
+        outer = leaks._push_log.checks[-1]
         complaint(leave)
         outer.clear()
 
@@ -420,7 +420,7 @@ def test_interrupted_check_leaves_no_trace(app: Flask, monkeypatch: pytest.Monke
     leaving = []
     for line in sorted(lines):
         # Another check, of the test suite itself, may be running.
-        monkeypatch.setattr(leaks, "_recorder", leaks._Recorder())
+        monkeypatch.setattr(leaks, "_push_log", leaks._PushLog())
         raising.append(line)
         traced()
         check()

@@ -513,23 +513,23 @@ def _relevant(frames: list[Any], owner: _Owner) -> list[Any]:
     """Return the innermost frames of the application, and those of a library that it called."""
     packages = [module.partition(".")[0] for module, _, _ in frames]
     # If a signal handler interrupted the request, the innermost frames are those of the report itself.
-    end = next((place for place, (module, _, _) in enumerate(frames) if module == __name__), len(frames))
+    end = next((position for position, (module, _, _) in enumerate(frames) if module == __name__), len(frames))
     # The outermost frames are those of the server and its middleware.
-    begin = next((place for place in range(end) if packages[place] in _MACHINERY), None)
+    begin = next((position for position in range(end) if packages[position] in _MACHINERY), None)
     if begin is None:
-        begin = next((place for place in range(end) if packages[place] not in _SERVERS), end)
-    inside = [frames[place] for place in range(begin, end) if packages[place] not in _MACHINERY]
+        begin = next((position for position in range(end) if packages[position] not in _SERVERS), end)
+    inside = [frames[position] for position in range(begin, end) if packages[position] not in _MACHINERY]
     app = getattr((owner.requests or owner.applications)[-1].context, "app", None)
     own = str(getattr(app, "import_name", "")).partition(".")[0]
     application = [
-        place
-        for place, (module, code, _) in enumerate(inside)
+        position
+        for position, (module, code, _) in enumerate(inside)
         if module.partition(".")[0] == own or not code.co_filename.startswith((*_LIBRARIES, "<frozen"))
     ]
     if not application:
         return inside[-_APPLICATION_FRAMES - _LIBRARY_FRAMES :]
     library = range(application[-1] + 1, len(inside))
-    return [inside[place] for place in [*application[-_APPLICATION_FRAMES:], *library[-_LIBRARY_FRAMES:]]]
+    return [inside[position] for position in [*application[-_APPLICATION_FRAMES:], *library[-_LIBRARY_FRAMES:]]]
 
 
 def _printable(text: object) -> str:

@@ -52,12 +52,12 @@ def no_context_left() -> Iterator[None]:
     allowed = _entries()
     try:
         try:
-            _recorder.start(allowed)
+            _push_log.start(allowed)
             yield
         finally:
             left = _remove_left(allowed)
     finally:
-        _recorder.stop(allowed)
+        _push_log.stop(allowed)
     if left:
         raise AssertionError(
             "Contexts were pushed and not popped:\n  "
@@ -78,11 +78,11 @@ def contexts_allowed() -> Iterator[None]:
     finally:
         for owner, contexts in _entries().items():
             for context in _without(contexts, before.get(owner, [])):
-                for allowed in _recorder.checks:
+                for allowed in _push_log.checks:
                     allowed.setdefault(owner, []).append(context)
 
 
-class _Recorder:
+class _PushLog:
     """Records the line that pushed each entry of the two stacks, while a check is running."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class _Recorder:
         vars(stack)["push"] = recording
 
 
-_recorder = _Recorder()
+_push_log = _PushLog()
 
 
 def _entries() -> Entries:
@@ -156,7 +156,7 @@ def _remove_left(allowed: Entries) -> list[str]:
         extra = _without(contexts, allowed.get((stack, ident), []))
         for context in extra:
             pushed = Pushed.from_context(context, stack, monotonic())
-            left.append(_describe(pushed, _recorder.locations.get((stack, id(context)))))
+            left.append(_describe(pushed, _push_log.locations.get((stack, id(context)))))
         if extra and ident in (stack.__ident_func__(), get_ident()):
             _remove(stack, extra)
         elif extra and getattr(ident, "dead", False):

@@ -258,8 +258,8 @@ def _is_by_context() -> bool:
 
 def _move_below_used(entries: list[Any], lowest: object, unused: list[Any]) -> None:
     """Move ``lowest``, and all entries above it, below the lowest entry that is not ``unused``."""
-    start = next((place for place, entry in enumerate(entries) if entry is lowest), 0)
-    used = next((place for place in range(start) if not _contains(unused, entries[place])), start)
+    start = next((position for position, entry in enumerate(entries) if entry is lowest), 0)
+    used = next((position for position in range(start) if not _contains(unused, entries[position])), start)
     entries[used:] = entries[start:] + entries[used:start]
 
 
@@ -396,20 +396,20 @@ class _Span:
             return
         self.stack.own_entries()
         self.entries = self.stack.current(self.entries)
-        places = self.places(self.entries)
-        if places:
-            self._move_up(places)
+        positions = self.positions(self.entries)
+        if positions:
+            self._move_up(positions)
         elif self.entries is not earlier:
             self._carry(earlier)
         # Otherwise the entries were removed, which the end of the stream reports.
 
-    def _move_up(self, places: range) -> None:
-        """Move the entries from their places to the top of the running stack, and store where they were."""
-        lifted = self.entries[places.start : places.stop]
+    def _move_up(self, positions: range) -> None:
+        """Move the entries from their positions to the top of the running stack, and store where they were."""
+        lifted = self.entries[positions.start : positions.stop]
         # A shared first entry is pushed once more, so it also stays where it is.
-        start = places.start + 1 if self.shared else places.start
+        start = positions.start + 1 if self.shared else positions.start
         self.home = self.entries, start
-        del self.entries[start : places.stop]
+        del self.entries[start : positions.stop]
         is_emptied = not self.entries
         for entry in lifted:
             self.entries = self.stack.push(entry)
@@ -423,8 +423,8 @@ class _Span:
 
         :param earlier: the list that has the entries.
         """
-        places = self.places(earlier)
-        carried = earlier[places.start : places.stop]
+        positions = self.positions(earlier)
+        carried = earlier[positions.start : positions.stop]
         for entry in carried[self.shared :]:
             self.stack.withdraw(entry)
         for entry in carried:
@@ -451,10 +451,10 @@ class _Span:
     def above(self) -> list[Any]:
         """Return the entries that the stream has pushed above ``first``."""
         entries = self.stack.current(self.entries)
-        return [entries[place] for place in self.places(entries)[1:]]
+        return [entries[position] for position in self.positions(entries)[1:]]
 
-    def places(self, entries: list[Any]) -> range:
-        """Return the places of the entries in a list, or an empty range if it does not have them."""
+    def positions(self, entries: list[Any]) -> range:
+        """Return the positions of the entries in a list, or an empty range if it does not have them."""
         end = _position(entries, self.last)
         start = None if end is None else _position(entries[: end + 1], self.first)
         return range(0) if start is None or end is None else range(start, end + 1)
@@ -480,11 +480,11 @@ def _remove_leaked(stack: LocalStack[Any], context: object, in_generator: bool) 
     :param in_generator: whether the block that ends is in a generator.
     """
     entries = stack.own_entries()
-    place = _position(entries, context)
-    assert place is not None
+    position = _position(entries, context)
+    assert position is not None
     leaked: list[Any] = []
     stay: list[Any] = []
-    above = entries[place + 1 :]
+    above = entries[position + 1 :]
     changing = _changing()
     for number, entry in enumerate(above):
         holder = _holder(entry, changing)
@@ -500,7 +500,7 @@ def _remove_leaked(stack: LocalStack[Any], context: object, in_generator: bool) 
             # The block of this application context did not end before this one, so it is in a generator that waits. No
             # later request may use the context.
             entry.shareable = False
-    entries[place + 1 :] = stay
+    entries[position + 1 :] = stay
     return leaked
 
 
@@ -630,10 +630,10 @@ def _is_waiting(context: object) -> bool:
 
 
 def _position(entries: list[Any], entry: object) -> int | None:
-    """Return the place of the topmost entry that is ``entry``."""
-    for place in range(len(entries) - 1, -1, -1):
-        if entries[place] is entry:
-            return place
+    """Return the position of the topmost entry that is ``entry``."""
+    for position in range(len(entries) - 1, -1, -1):
+        if entries[position] is entry:
+            return position
     return None
 
 
