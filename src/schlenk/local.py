@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from functools import update_wrapper
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar, cast
 
 from werkzeug.local import LocalProxy as WerkzeugProxy
@@ -271,7 +272,7 @@ class LocalStack(Generic[T]):
                 top = storage.values[ident_func()]["stack"][-1]
             except (KeyError, IndexError):
                 top = None
-            return lookup() if top is None else getattr(top, attribute)
+            return lookup() if top is None else top.ATTRIBUTE
 
         def read(proxy: LocalProxy[Any], name: str) -> Any:
             if name in OWN_NAMES:
@@ -285,7 +286,7 @@ class LocalStack(Generic[T]):
             # `lookup` is not called in the `except` block: its error would refer to the KeyError, which refers to the
             # greenlet and would keep it alive.
             try:
-                return getattr(lookup() if top is None else getattr(top, attribute), name)
+                return getattr(lookup() if top is None else top.ATTRIBUTE, name)
             except Exception:
                 return read_own_attribute(proxy, name)
 
@@ -296,8 +297,9 @@ class LocalStack(Generic[T]):
                 top = storage.values[ident_func()]["stack"][-1]
             except (KeyError, IndexError):
                 top = None
-            setattr(lookup() if top is None else getattr(top, attribute), name, value)
+            setattr(lookup() if top is None else top.ATTRIBUTE, name, value)
 
+        resolve, read, write = (_with_attribute(function, attribute) for function in (resolve, read, write))
         proxy = proxy_class(read, __setattr__=write, __class__=property(lambda proxy: _ClaimedClass))(lookup)
         resolve_by(proxy, resolve)
         return proxy
@@ -464,6 +466,16 @@ class LocalStack(Generic[T]):
         """
         contexts = self.__storage.contexts
         return self.snapshot() if contexts is None else contexts.entries_by_runner()
+
+
+def _with_attribute(function: Any, name: str) -> Any:
+    """Return a copy of ``function`` that reads the attribute ``name`` instead of ``ATTRIBUTE``.
+
+    Calling ``getattr(top, name)`` would take 20 ns more at each use of the proxy.
+    """
+    code = function.__code__
+    names = tuple(name if used == "ATTRIBUTE" else used for used in code.co_names)
+    return FunctionType(code.replace(co_names=names), function.__globals__, closure=function.__closure__)
 
 
 class _Substitute:
