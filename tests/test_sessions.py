@@ -687,6 +687,47 @@ def test_session_class_can_be_replaced() -> None:
             assert type(session._get_current_object()) is OurSession
 
 
+def test_session_class_receives_loaded_value() -> None:
+    class Stored(SecureCookieSession):
+        def __init__(self, number: Any = None) -> None:
+            super().__init__({"number": number})
+
+    class Numbers:
+        def dumps(self, obj: Any) -> str:
+            return "7"
+
+        def loads(self, text: Any) -> int:
+            return int(text)
+
+    app = application(dict)
+    attributes = {"session_class": Stored, "serializer": Numbers()}
+    app.session_interface = type("Ours", (SecureCookieSessionInterface,), attributes)()
+    assert request_with(app, cookie_with({}, app)).get_json() == {"got": {"number": 7}}
+
+
+def test_error_of_session_class_is_raised() -> None:
+    class Strict(SecureCookieSession):
+        def __init__(self, initial: Any = ()) -> None:
+            super().__init__(initial)
+            if self:
+                raise TypeError("strict")
+
+    app = application(dict)
+    app.session_interface = type("Ours", (SecureCookieSessionInterface,), {"session_class": Strict})()
+    with pytest.raises(TypeError, match="strict"):
+        request_with(app, cookie_with({"user": "ada"}, app))
+
+
+def test_session_class_may_require_mapping() -> None:
+    class Copied(SecureCookieSession):
+        def __init__(self, initial: Any = None) -> None:
+            super().__init__(None if initial is None else initial.items())
+
+    app = application(dict)
+    app.session_interface = type("Ours", (SecureCookieSessionInterface,), {"session_class": Copied})()
+    assert request_with(app, cookie_with(7, app)).get_json() == {"got": {}}
+
+
 # Custom session interfaces
 
 

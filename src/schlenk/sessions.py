@@ -320,16 +320,17 @@ class SecureCookieSessionInterface(SessionInterface):
         cookie = cookies.get(app.session_cookie_name) if cookies else None
         if not cookie:
             return self.session_class()
+        values: Any = {}
         try:
             values = serializer.loads(cookie, max_age=int(app.permanent_session_lifetime.total_seconds()))
+            return self.session_class(values)
         except (BadData, UnicodeError):
             return self.session_class()
-        try:
-            values = dict(values)
-        except (TypeError, ValueError):
+        except (AttributeError, TypeError, ValueError):
+            if isinstance(values, dict):
+                raise
             # Another program signed it with the same key and salt, but did not store a dictionary.
             return self.session_class()
-        return self.session_class(values)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Set the session cookie if :meth:`should_set_cookie` returns true, or delete it if the session became empty.
