@@ -462,6 +462,26 @@ def test_cookie_is_deleted_where_it_was_set() -> None:
     assert morsel["expires"].startswith("Thu, 01 Jan 1970")
 
 
+def test_cookie_value_is_passed_by_position() -> None:
+    class Mine(Response):
+        def set_cookie(self, key: str, val: str = "", **attributes: Any) -> None:  # type: ignore[override]
+            super().set_cookie(key, val, **attributes)
+
+    app = application(write)
+    app.response_class = Mine
+    assert cookie_of(request_with(app)).key == "session"
+
+
+def test_cookie_is_deleted_as_on_werkzeug_1() -> None:
+    class Mine(Response):
+        def delete_cookie(self, key: str, path: str = "/", domain: Any = None) -> None:  # type: ignore[override]
+            super().delete_cookie(key, path, domain)
+
+    app = application(lambda session: session.clear())
+    app.response_class = Mine
+    assert cookie_of(request_with(app, cookie_with({"user": "ada"}, app))).value == ""
+
+
 # Cookie settings
 
 

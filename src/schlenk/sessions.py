@@ -360,16 +360,19 @@ class SecureCookieSessionInterface(SessionInterface):
                 )
         if empty:
             # Without these attributes, browsers keep a cookie that was set with SameSite=None or a __Secure- name.
-            secure, samesite = self.get_cookie_secure(app), self.get_cookie_samesite(app)
-            response.delete_cookie(app.session_cookie_name, domain=domain, path=path, secure=secure, samesite=samesite)
+            attributes: dict[str, Any] = {
+                "secure": self.get_cookie_secure(app), "samesite": self.get_cookie_samesite(app)
+            }  # fmt: skip
+            needed = {name: value for name, value in attributes.items() if value}
+            response.delete_cookie(app.session_cookie_name, domain=domain, path=path, **needed)
             return
         response.set_cookie(
             app.session_cookie_name,
+            self._sign(app, dict(session)),
             httponly=self.get_cookie_httponly(app),
             secure=self.get_cookie_secure(app),
             samesite=self.get_cookie_samesite(app),
             expires=self.get_expiration_time(app, session),
-            value=self._sign(app, dict(session)),
             domain=domain,
             path=path,
         )
