@@ -151,6 +151,16 @@ def test_session_is_unhashable() -> None:
         hash(SecureCookieSession())
 
 
+def test_on_update_method_is_not_called() -> None:
+    class Mine(SecureCookieSession):
+        def on_update(self) -> None:
+            raise AssertionError("on_update() was called")
+
+    session = Mine()
+    session["user"] = "ada"
+    assert session.modified is True
+
+
 def test_flagless_session_counts_as_accessed() -> None:
     class Plain(dict, SessionMixin):
         pass
@@ -425,6 +435,21 @@ def test_accessed_may_be_constant() -> None:
 
     app = application(lambda session: None)
     app.session_interface = type("Looking", (SecureCookieSessionInterface,), {"session_class": Looked})()
+    assert request_with(app, cookie_with({"user": "ada"}, app)).headers["Vary"] == "Cookie"
+
+
+def test_accessed_may_be_read_only() -> None:
+    class Counting(dict, SessionMixin):
+        accessed = property(lambda session: session.reads > 0)  # type: ignore[assignment]
+        modified = False
+        reads = 0
+
+        def __len__(self) -> int:
+            self.reads += 1
+            return super().__len__()
+
+    app = application(lambda session: None)
+    app.session_interface = type("Counted", (SecureCookieSessionInterface,), {"session_class": Counting})()
     assert request_with(app, cookie_with({"user": "ada"}, app)).headers["Vary"] == "Cookie"
 
 

@@ -97,10 +97,10 @@ class SecureCookieSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
 
     modified = False
     accessed = False
-    on_update = staticmethod(_set_modified)
 
     def __init__(self, initial: Any = None) -> None:
         dict.__init__(self, () if initial is None else initial)
+        self.on_update = _set_modified
 
     def __getitem__(self, key: str) -> Any:
         self.accessed = True
@@ -345,7 +345,11 @@ class SecureCookieSessionInterface(SessionInterface):
         empty = not session
         # The line above has set `accessed`, but the application has not accessed the session.
         if session.accessed != accessed:
-            session.accessed = accessed
+            try:
+                session.accessed = accessed
+            except AttributeError:
+                # A read-only property of another session class. It counts the line above.
+                accessed = session.accessed
         if accessed:
             _vary_by_cookie(response)
         if not (session.modified if empty else self.should_set_cookie(app, session)):
