@@ -587,6 +587,35 @@ def test_transaction_sets_cookie_of_host(app: Flask) -> None:
     assert visits == [42, 1]
 
 
+def test_transaction_request_starts_with_cookies(app: Flask) -> None:
+    class Mine(Request):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.names = list(self.cookies)
+
+    app.request_class = Mine
+    client = app.test_client()
+    client.get("/visits")
+    with client.session_transaction() as kept:
+        assert kept["visits"] == 1
+
+
+def test_transaction_keeps_environ_overrides(app: Flask, ended: list[str]) -> None:
+    client = app.test_client()
+    client.get("/visits")
+    with client.session_transaction(environ_overrides={"PATH_INFO": "/given"}):
+        pass
+    assert ended[-1] == "/given"
+
+
+def test_transaction_reads_data_once(app: Flask) -> None:
+    sent: list[bytes] = []
+    app.teardown_request(lambda error: sent.append(request.get_data()))
+    with app.test_client().session_transaction(method="POST", data=BytesIO(b"data")):
+        pass
+    assert sent == [b"data"]
+
+
 def test_transaction_needs_cookies(app: Flask) -> None:
     with pytest.raises(RuntimeError, match="use_cookies"), app.test_client(use_cookies=False).session_transaction():
         pass

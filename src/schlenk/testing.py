@@ -143,9 +143,14 @@ class FlaskClient(Client):
             raise RuntimeError("This client does not store cookies, so it has no session. Use use_cookies=True.")
         app = self.application
         outer = _request_ctx_stack.top
-        context = app.test_request_context(*args, **kwargs)
-        self._add_cookies_to_wsgi(context.request.environ)
-        with context:
+        # Built twice, because the cookies depend on the URL, and a request class may read them when it is created. The
+        # first time without the data, because reading a file empties it.
+        environ = EnvironBuilder(app, *args, **{**kwargs, "data": None}).get_environ()
+        self._add_cookies_to_wsgi(environ)
+        if "HTTP_COOKIE" in environ:
+            overrides = kwargs.get("environ_overrides") or {}
+            kwargs["environ_overrides"] = {**overrides, "HTTP_COOKIE": environ["HTTP_COOKIE"]}
+        with app.test_request_context(*args, **kwargs) as context:
             session = app.session_interface.open_session(app, context.request)
             if session is None:
                 raise RuntimeError("No session is available. Set the secret key (SECRET_KEY or app.secret_key).")
