@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from werkzeug.exceptions import abort as werkzeug_abort
-from werkzeug.routing import BuildError
+from werkzeug.routing import BuildError, MapAdapter
 from werkzeug.utils import redirect as werkzeug_redirect
 
 import schlenk
@@ -91,6 +91,18 @@ def test_url_for_scheme_affects_one_url(app: Flask) -> None:
     with app.test_request_context():
         urls = [url_for("index", _external=True, _scheme="https"), url_for("index", _external=True)]
     assert urls == ["https://localhost/", "http://localhost/"]
+
+
+def test_url_for_calls_build_of_werkzeug_1(app: Flask) -> None:
+    class Adapter(MapAdapter):
+        def build(  # type: ignore[override]
+            self, endpoint: str, values: Any = None, method: Any = None, force_external: bool = False
+        ) -> str:
+            return "/root" + super().build(endpoint, values, method, force_external)
+
+    with app.test_request_context() as context:
+        context.url_adapter.__class__ = Adapter
+        assert url_for("cart") == "/root/cart"
 
 
 @pytest.mark.parametrize("external", [{}, {"_external": False}])

@@ -122,7 +122,9 @@ def url_for(endpoint: str, **values: Any) -> str:
     try:
         # Raised and caught again, because handlers compare the error with sys.exc_info(), as in Flask's documentation.
         try:
-            url = adapter.build(endpoint, values, method=method, force_external=external, url_scheme=scheme)
+            # The build() of an adapter class for Werkzeug 1.0 has no url_scheme.
+            keywords = {} if scheme is None else {"url_scheme": scheme}
+            url = adapter.build(endpoint, values, method=method, force_external=external, **keywords)
         except routing.BuildError as error:
             raise BuildError(error, (request_context or app_context).app) from None
     except BuildError as error:
