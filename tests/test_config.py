@@ -127,6 +127,16 @@ def test_object_sets_upper_case_attributes(config: Config, given: Any) -> None:
     assert config == {"COLOR": "red"}
 
 
+def test_lower_case_property_is_not_run(config: Config) -> None:
+    class Mine(Settings):
+        @property
+        def url(self) -> str:
+            raise NotImplementedError
+
+    config.from_object(Mine())
+    assert config == {"COLOR": "red"}
+
+
 def test_class_includes_inherited_attributes(config: Config) -> None:
     class Large(Settings):
         SIZE = 9

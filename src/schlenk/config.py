@@ -136,7 +136,7 @@ class Config(dict[str, Any]):
         """
         if isinstance(obj, str):
             obj = import_string(obj)
-        self._load((key, getattr(obj, key)) for key in dir(obj))
+        self._load((key, getattr(obj, key)) for key in dir(obj) if key.isupper())
 
     def from_json(self, filename: str | os.PathLike[str], silent: bool = False) -> bool:
         """Load the upper-case keys of a JSON file that contains an object.
