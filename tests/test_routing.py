@@ -202,6 +202,40 @@ def test_second_view_of_endpoint_is_refused(app: Flask) -> None:
     assert body(app, "/two") == "first"
 
 
+def test_view_functions_may_wrap_views(app: Flask) -> None:
+    class Wrapping(dict):
+        def __setitem__(self, endpoint: str, view: Any) -> None:
+            super().__setitem__(endpoint, lambda: f"wrapped {view()}")
+
+    app.view_functions = Wrapping()
+    app.add_url_rule("/", "index", lambda: "index")
+    assert body(app, "/") == "wrapped index"
+
+
+def test_none_is_not_a_view(app: Flask) -> None:
+    app.view_functions["index"] = None
+    app.add_url_rule("/", "index", lambda: "index")
+    assert body(app, "/") == "index"
+
+
+def test_last_of_equal_views_is_used(app: Flask) -> None:
+    class Page:
+        __name__ = "page"
+
+        def __init__(self, text: str) -> None:
+            self.text = text
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Page)
+
+        def __call__(self) -> str:
+            return self.text
+
+    app.add_url_rule("/one", "page", Page("one"))
+    app.add_url_rule("/two", "page", Page("two"))
+    assert body(app, "/one") == "two"
+
+
 def test_rule_needs_an_endpoint(app: Flask) -> None:
     with pytest.raises(AssertionError, match="endpoint"):
         app.add_url_rule("/")

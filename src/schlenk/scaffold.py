@@ -319,13 +319,14 @@ class Scaffold:
         self.url_map.add(added)
         if view_func is None:
             return
-        registered = self.view_functions.setdefault(endpoint, view_func)
-        if registered != view_func:
+        registered = self.view_functions.get(endpoint)
+        if registered is not None and registered != view_func:
             raise AssertionError(
                 f"{describe_function(view_func)} cannot be the view function for {endpoint!r}, because "
                 f"{describe_function(registered)} already is. Rename one of them, or pass another endpoint. If a "
                 "decorator has replaced both functions, use functools.wraps() in it, which keeps their names."
             )
+        self.view_functions[endpoint] = view_func
 
     @setupmethod
     def endpoint(self, endpoint: str) -> Callable[[View], View]:
