@@ -206,6 +206,14 @@ def test_make_config_can_be_overridden() -> None:
     assert Shop("shop", instance_relative_config=False).config["SHOP"] == "open"
 
 
+def test_make_config_is_given_an_argument() -> None:
+    class Shop(Flask):
+        def make_config(self, instance_relative: bool) -> Config:
+            return Config(self.root_path, {"RELATIVE": instance_relative})
+
+    assert Shop("shop").config == {"RELATIVE": False}
+
+
 def test_default_classes() -> None:
     assert Flask.request_class is Request
     assert Flask.response_class is Response

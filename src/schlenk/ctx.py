@@ -403,19 +403,19 @@ class RequestContext:
         ...     request.path
         '/page'
         """
-        return type(self)(self.app, self.request.environ, request=self.request, session=self.session)
+        return type(self)(self.app, environ=self.request.environ, request=self.request, session=self.session)
 
     def match_request(self) -> None:
         """Match the URL: set ``url_rule`` and ``view_args`` of the request, or its ``routing_exception``."""
-        assert self.url_adapter is not None
         request = self.request
+        adapter: Any = self.url_adapter
         try:
-            request.url_rule, request.view_args = self.url_adapter.match(return_rule=True)  # type: ignore[assignment]
+            request.url_rule, request.view_args = adapter.match(return_rule=True)
         except HTTPException as error:
             request.routing_exception = error
         else:
             return
-        match_later_rules(request, self.url_adapter)
+        match_later_rules(request, adapter)
 
     def push(self) -> None:
         """Push the context onto the stack, open the session, and match the URL.

@@ -177,7 +177,7 @@ class Scaffold:
         self.url_value_preprocessors: Functions = {}
         self.url_default_functions: Functions = {}
         self.blueprints: dict[str, Any] = {}
-        self.config = self.make_config()
+        self.config = self.make_config(False)
         self.extensions: dict[str, Any] = {}
         """The state of extensions, by their names."""
         self._before_request_lock = threading.Lock()

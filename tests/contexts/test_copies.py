@@ -35,6 +35,14 @@ def test_copy_keeps_the_class(app: RecordingApp) -> None:
     assert type(Mine(app, app.test_request_context().request.environ).copy()) is Mine
 
 
+def test_copy_passes_environ_by_name(app: RecordingApp) -> None:
+    class Mine(RequestContext):
+        def __init__(self, app: Any, *, environ: Any, **given: Any) -> None:
+            super().__init__(app, environ, **given)
+
+    assert Mine(app, environ=create_environ("/page")).copy().request.path == "/page"
+
+
 def test_copy_has_own_flashes_and_functions(app: RecordingApp) -> None:
     with app.test_request_context() as context:
         context.flashes = [("message", "hello")]

@@ -42,6 +42,13 @@ def test_match_finds_endpoint(app: RecordingApp) -> None:
     assert context.request.endpoint == "page"
 
 
+def test_missing_adapter_raises_attribute_error(app: RecordingApp) -> None:
+    context = app.test_request_context()
+    context.url_adapter = None
+    with pytest.raises(AttributeError, match="match"):
+        context.match_request()
+
+
 def test_converter_can_use_session(app: RecordingApp) -> None:
     class Visited(BaseConverter):
         def to_python(self, value: str) -> bool:
