@@ -221,6 +221,22 @@ def test_dump_writes_binary_file() -> None:
     assert output.getvalue() == b'"\xe9"'
 
 
+def test_dump_does_not_call_encode() -> None:
+    class Whole(json.JSONEncoder):
+        def encode(self, o: Any) -> str:
+            return "encoded"
+
+    output = io.StringIO()
+    json.dump([1], output, cls=Whole)
+    assert output.getvalue() == "[1]"
+
+
+def test_dump_marks_encoding_once() -> None:
+    output = io.BytesIO()
+    json.dump([1, 2], output, encoding="utf-16")
+    assert output.getvalue() == "[1, 2]".encode("utf-16")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
 def test_loads_detects_encoding(encoding: str) -> None:
     assert json.loads('{"é": 1}'.encode(encoding)) == {"é": 1}

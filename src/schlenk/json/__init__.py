@@ -5,6 +5,7 @@ Without an application context, the functions use :class:`JSONEncoder` and :clas
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import json as _json
 from collections.abc import Callable
@@ -100,17 +101,20 @@ def dumps(obj: Any, app: Flask | None = None, **kwargs: Any) -> Any:
     >>> dumps({"b": 1, "a": [UUID(int=7)]})
     '{"a": ["00000000-0000-0000-0000-000000000007"], "b": 1}'
     """
+    encoding = kwargs.pop("encoding", None)
+    text = _json.dumps(obj, **_with_defaults(kwargs, app))
+    return text if encoding is None else text.encode(encoding)
+
+
+def _with_defaults(kwargs: dict[str, Any], app: Flask | None) -> dict[str, Any]:
     app = resolve_app(app)
     if app is None:
-        defaults: dict[str, Any] = {"cls": JSONEncoder, "sort_keys": True}
-    else:
-        config = app.config
-        defaults = {
-            "cls": app.json_encoder, "ensure_ascii": config["JSON_AS_ASCII"], "sort_keys": config["JSON_SORT_KEYS"]
-        }  # fmt: skip
-    encoding = kwargs.pop("encoding", None)
-    text = _json.dumps(obj, **{**defaults, **kwargs})
-    return text if encoding is None else text.encode(encoding)
+        return {"cls": JSONEncoder, "sort_keys": True, **kwargs}
+    config = app.config
+    return {
+        "cls": app.json_encoder, "ensure_ascii": config["JSON_AS_ASCII"], "sort_keys": config["JSON_SORT_KEYS"],
+        **kwargs,
+    }  # fmt: skip
 
 
 def dump(obj: Any, fp: IO[Any], app: Flask | None = None, **kwargs: Any) -> None:
@@ -120,7 +124,9 @@ def dump(obj: Any, fp: IO[Any], app: Flask | None = None, **kwargs: Any) -> None
 
     The other parameters and the errors are those of :func:`dumps`.
     """
-    fp.write(dumps(obj, app, **kwargs))
+    encoding = kwargs.pop("encoding", None)
+    file = fp if encoding is None else codecs.getwriter(encoding)(fp)
+    _json.dump(obj, file, **_with_defaults(kwargs, app))
 
 
 def loads(s: str | bytes, app: Flask | None = None, **kwargs: Any) -> Any:
