@@ -13,6 +13,7 @@ import pytest
 
 from schlenk import Config, Flask
 from schlenk.config import ConfigAttribute
+from schlenk.json import JSONDecoder
 
 DEFAULTS = {
     "APPLICATION_ROOT": "/",
@@ -207,6 +208,18 @@ def test_json_file_sets_upper_case_keys(config: Config, tmp_path: Path) -> None:
     assert config == {"COLOR": "red"}
 
 
+def test_json_file_uses_decoder_of_app(config: Config, tmp_path: Path, app: Flask) -> None:
+    class Numbers(JSONDecoder):
+        def __init__(self, **keywords: Any) -> None:
+            super().__init__(parse_int=str, **keywords)
+
+    app.json_decoder = Numbers
+    (tmp_path / "settings.json").write_text('{"SIZE": 1}')
+    with app.app_context():
+        config.from_json("settings.json")
+    assert config == {"SIZE": "1"}
+
+
 @pytest.mark.parametrize("read", ["from_pyfile", "from_json"])
 @pytest.mark.parametrize("name", ["absent", ".", "file/below"])
 def test_missing_file_raises(config: Config, tmp_path: Path, read: str, name: str) -> None:
@@ -236,6 +249,12 @@ def test_silent_skips_no_unreadable_file(config: Config, tmp_path: Path) -> None
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(OSError, match="loop"):
         config.from_pyfile("loop", silent=True)
+
+
+def test_silent_json_file_needs_a_directory(config: Config, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        config.from_json("file/below", silent=True)
 
 
 # --- From environment variables

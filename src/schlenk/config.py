@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -12,6 +11,8 @@ from typing import Any, Callable
 
 from werkzeug.datastructures import ImmutableDict
 from werkzeug.utils import import_string
+
+from . import json
 
 DEFAULTS: Mapping[str, Any] = ImmutableDict(
     {
@@ -112,7 +113,7 @@ class Config(dict[str, Any]):
         :returns: whether the file was loaded.
         :raises OSError: the file cannot be read.
         """
-        source = self._read_file(filename, silent)
+        source = self._read_file(filename, (FileNotFoundError, IsADirectoryError, NotADirectoryError) if silent else ())
         if source is None:
             return False
         module = ModuleType("config")
@@ -141,13 +142,15 @@ class Config(dict[str, Any]):
     def from_json(self, filename: str | os.PathLike[str], silent: bool = False) -> bool:
         """Load the upper-case keys of a JSON file that contains an object.
 
+        It is read by :func:`schlenk.json.loads`, so in an application context by the application's ``json_decoder``.
+
         :param filename: the path of the file, relative to ``root_path``.
         :param silent: return ``False`` instead of raising if the file does not exist.
         :returns: whether the file was loaded.
         :raises OSError: the file cannot be read.
         :raises ValueError: the file is not valid JSON.
         """
-        source = self._read_file(filename, silent)
+        source = self._read_file(filename, (FileNotFoundError, IsADirectoryError) if silent else ())
         return source is not None and self.from_mapping(json.loads(source))
 
     def from_mapping(self, *mapping: Mapping[str, Any] | Iterable[tuple[str, Any]], **kwargs: Any) -> bool:
@@ -188,12 +191,12 @@ class Config(dict[str, Any]):
                 # dict.update() would bypass the __setitem__ of a subclass.
                 self[key] = value
 
-    def _read_file(self, filename: str | os.PathLike[str], silent: bool) -> bytes | None:
+    def _read_file(self, filename: str | os.PathLike[str], ignored: tuple[type[OSError], ...]) -> bytes | None:
         try:
             return Path(self.root_path, filename).read_bytes()
+        except ignored:
+            return None
         except OSError as error:
-            if silent and isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError)):
-                return None
             error.strerror = f"The configuration file cannot be read ({error.strerror})"
             raise
 
