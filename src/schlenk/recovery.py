@@ -182,10 +182,20 @@ def abandon(context: Any, pushes: int, entries: int) -> None:
 
 
 def pop_preserved(context: RequestContext) -> None:
-    """Pop a preserved context before the next one is pushed.
+    """Pop a preserved context, which is on top, before the next one is pushed.
 
     Application contexts above it may be in use, so they are kept.
     """
+    pushes = len(_pushed_with(context))
+    try:
+        # A context class may have pushed further contexts, which its pop() expects to be in their places.
+        end_preserved(context, context._preserved_exc)
+        return
+    except AssertionError:
+        # As in AppContext.__exit__().
+        was_refused = len(_pushed_with(context)) == pushes and not is_on_top(context)
+        if not was_refused:
+            raise
     _put_back(context)
     for stack, entry in _entries(context):
         _move_to_top(stack, entry)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, current_app, recovery, request
@@ -117,6 +119,38 @@ def test_next_push_pops_preserved(app: RecordingApp, preserving: RequestContext)
         assert app.torn == [("request", None), ("app", None)]
         assert preserving.preserved is False
         assert _request_ctx_stack.top is following
+    assert tops() == NOTHING
+
+
+def test_own_pop_finds_its_app_context(app: RecordingApp) -> None:
+    class Context(RequestContext):
+        def push(self) -> None:
+            super().push()
+            self.extra = self.app.app_context()
+            self.extra.push()
+
+        def pop(self, *exc: Any) -> None:
+            self.extra.pop(*exc)
+            super().pop(*exc)
+
+    app.request_context = lambda environ: Context(app, environ)  # type: ignore[method-assign]
+    with app.test_client() as client:
+        assert [client.get("/").status_code for _ in range(2)] == [404, 404]
+    assert tops() == NOTHING
+    assert [what for what, _ in app.torn] == ["app", "request", "app"] * 2
+
+
+def test_own_error_of_preserved_is_raised(app: RecordingApp, preserving: RequestContext) -> None:
+    with preserving:
+        pass
+
+    @app.teardown_request
+    def refuse(error: BaseException | None) -> None:
+        app.teardown_request_funcs[None].remove(refuse)
+        raise AssertionError("from the hook")
+
+    with pytest.raises(AssertionError, match="from the hook"):
+        app.test_request_context().push()
     assert tops() == NOTHING
 
 
