@@ -349,6 +349,9 @@ class RequestContext:
     _preserved_exc: BaseException | None = None
     # The application context that is being popped with this one.
     ending: AppContext | None = None
+    # What app_context() returned for an application context that was pushed with this one, by the id of the latter, if
+    # it is not the same object.
+    wrappers: dict[int, AppContext] | None = None
     # The kind and the function of the hook or error handler that returned last. Errors about its return value name it.
     responder: tuple[str, Callable[..., Any]] | None = None
 
@@ -430,20 +433,23 @@ class RequestContext:
             recovery.pop_preserved(top)
 
         app_context: AppContext | None = None
+        stacked = current = app_context
         pushes = len(self._implicit_app_ctx_stack)
         try:
             apps = _app_ctx_stack.entries()
             current = apps[-1] if apps else None
             if current is None or not _is_same(current.app, self.app) or not recovery.is_shareable(current):
-                app_context = self.app.app_context()
+                app_context = stacked = self.app.app_context()
                 app_context.push()
+                if type(app_context) is not AppContext:
+                    stacked = self._find_pushed(app_context, current)
             if not pushes:
                 # An application context of another class may lack the attribute.
                 self.pushed_at = getattr(app_context, "pushed_at", None) or monotonic()
-            self._implicit_app_ctx_stack.append(app_context)
+            self._implicit_app_ctx_stack.append(stacked)
             _request_ctx_stack.push(self)
         except BaseException:
-            recovery.undo_push(self, app_context, pushes)
+            recovery.undo_push(self, app_context, pushes, current)
             raise
 
         if self.session is None:
@@ -453,6 +459,17 @@ class RequestContext:
         # Last, so that URL converters can use the session.
         if self.url_adapter is not None:
             self.match_request()
+
+    def _find_pushed(self, app_context: AppContext, below: AppContext | None) -> AppContext:
+        """Return the object that ``app_context.push()`` has put on top of ``below``.
+
+        It is another object if ``app_context`` wraps it.
+        """
+        top = _app_ctx_stack.top
+        if top is None or top is below or top is app_context:
+            return app_context
+        self.wrappers = {**(self.wrappers or {}), id(top): app_context}
+        return top
 
     def pop(self, exc: BaseException | None = _sentinel) -> None:
         """Pop the context, and the application context that was pushed with it.
@@ -495,6 +512,8 @@ class RequestContext:
             if app_context is not None:
                 if _app_ctx_stack.top is not app_context:
                     missing = recovery.restore(app_context, leaked)
+                if self.wrappers:
+                    app_context = self.wrappers.pop(id(app_context), app_context)
                 app_context.pop(exc)
             self.ending = None
         if leaked or missing:

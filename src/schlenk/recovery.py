@@ -148,17 +148,18 @@ def restore(app_context: Any, leaked: list[Any]) -> list[Any]:
     return missing
 
 
-def undo_push(context: RequestContext, app_context: AppContext | None, pushes: int) -> None:
+def undo_push(context: RequestContext, app_context: AppContext | None, pushes: int, below: AppContext | None) -> None:
     """Restore the stacks after a ``push()`` that failed or was interrupted half-way.
 
     :param context: the context that was being pushed.
     :param app_context: the application context that was pushed with it, if any.
     :param pushes: how often ``context`` was pushed before.
+    :param below: the application context that was on top before.
     """
     del context._implicit_app_ctx_stack[pushes:]
     if _count(_request_ctx_stack.entries(), context) > pushes:
         remove(_request_ctx_stack, context)
-    if app_context is not None and _app_ctx_stack.top is app_context:
+    if app_context is not None and _app_ctx_stack.top is not below:
         app_context.pop()
 
 

@@ -19,7 +19,7 @@ from schlenk import (
     request,
     stream_with_context,
 )
-from schlenk.ctx import RequestContext
+from schlenk.ctx import AppContext, RequestContext
 from schlenk.sessions import SessionInterface
 from tests.support.contexts import NOTHING, Interrupting, RecordingApp, fail, tops
 from tests.support.execution import in_thread
@@ -126,6 +126,61 @@ def test_delegating_context_is_served(app: RecordingApp) -> None:
     assert app.test_client().get("/").text == "index"
     assert tops() == NOTHING
     assert [what for what, _ in app.torn] == ["request", "app"]
+
+
+class Wrapper:
+    """Delegates to another context, as a tool that measures applications does."""
+
+    def __init__(self, context: Any) -> None:
+        self.context = context
+        self.exc: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.context, name)
+
+    def pop(self, *exc: Any) -> None:
+        self.exc = exc
+        self.context.pop(*exc)
+
+
+def test_wrapped_app_context_is_popped(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrapper = Wrapper(app.app_context())
+    monkeypatch.setattr(app, "app_context", lambda: wrapper)
+    app.add_url_rule("/", "index", lambda: str(_app_ctx_stack.top is wrapper.context))
+    assert app.test_client().get("/").text == "True"
+    assert wrapper.exc == (None,)
+    assert tops() == NOTHING
+    assert [what for what, _ in app.torn] == ["request", "app"]
+
+
+def test_nested_wrapped_app_contexts(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrappers = [Wrapper(app.app_context()), Wrapper(app.app_context())]
+    remaining = iter(wrappers)
+    monkeypatch.setattr(app, "app_context", lambda: next(remaining))
+    with app.test_request_context() as context:
+        with RecordingApp("other").app_context(), context:
+            assert _app_ctx_stack.top is wrappers[1].context
+        assert [wrapper.exc for wrapper in wrappers] == [None, (None,)]
+    assert tops() == NOTHING
+
+
+def test_app_context_of_subclass_is_popped(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Context(AppContext):
+        pass
+
+    monkeypatch.setattr(app, "app_context", lambda: Context(app))
+    with app.test_request_context():
+        assert isinstance(_app_ctx_stack.top, Context)
+    assert tops() == NOTHING
+
+
+def test_failed_push_pops_wrapped_app(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrapper = Wrapper(app.app_context())
+    monkeypatch.setattr(app, "app_context", lambda: wrapper)
+    monkeypatch.setattr(_request_ctx_stack, "push", fail)
+    with pytest.raises(ZeroDivisionError):
+        app.test_request_context().push()
+    assert tops() == NOTHING
 
 
 @pytest.mark.parametrize("use", [stream_with_context, copy_current_request_context])
