@@ -201,7 +201,7 @@ class Flask(Scaffold, MissingAttributes):
                     response = self.full_dispatch_request()
                 except Exception as unhandled:
                     error = unhandled
-                    if not pushed and not recovery.is_pushed(context):
+                    if not pushed and not recovery.has_begun(context):
                         # No response can be created without a context.
                         got_request_exception.send(self, exception=unhandled)
                         raise
@@ -241,7 +241,7 @@ class Flask(Scaffold, MissingAttributes):
         try:
             if is_known and context.blocks:
                 context.blocks -= 1
-            if pushed or recovery.is_pushed(context):
+            if pushed or recovery.has_begun(context):
                 context.auto_pop(None if self.should_ignore_error(error) else error)
         finally:
             request: Any = context.request if is_known else getattr(context, "request", None)

@@ -96,6 +96,12 @@ def is_pushed(context: object) -> bool:
     return _contains(_request_ctx_stack.entries(), context)
 
 
+def has_begun(context: object) -> bool:
+    """Return whether a request context, or the one that it wraps, is on the stack of the running greenlet or thread."""
+    request = getattr(context, "request", None)
+    return is_pushed(context) or (request is not None and is_used(request))
+
+
 def is_on_top(context: object) -> bool:
     """Return whether a context, and the one that was pushed with it, are on top, so that ``pop()`` is not refused."""
     return all(stack.top is entry for stack, entry in _entries(context))

@@ -20,7 +20,7 @@ from schlenk import (
     stream_with_context,
 )
 from schlenk.ctx import AppContext, RequestContext
-from schlenk.sessions import SessionInterface
+from schlenk.sessions import SecureCookieSessionInterface, SessionInterface
 from tests.support.contexts import NOTHING, Interrupting, RecordingApp, fail, tops
 from tests.support.execution import in_thread
 
@@ -202,6 +202,18 @@ def test_own_class_is_served(app: RecordingApp) -> None:
     assert client.get("/").text == "nobody"
     assert client.get("/fail").status_code == 500
     assert tops() == NOTHING
+    assert [what for what, _ in app.torn] == ["request", "app"] * 2
+
+
+def test_failed_push_of_wrapped_is_popped(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = app.request_context
+    app.request_context = lambda environ: Wrapper(make(environ))  # type: ignore
+    app.add_url_rule("/", "index", lambda: "index")
+    with monkeypatch.context() as patch:
+        patch.setattr(SecureCookieSessionInterface, "open_session", fail)
+        assert app.test_client().get("/").status_code == 500
+        assert tops() == NOTHING
+    assert app.test_client().get("/").text == "index"
     assert [what for what, _ in app.torn] == ["request", "app"] * 2
 
 
