@@ -17,7 +17,7 @@ from werkzeug.routing import BuildError, MapAdapter, RequestRedirect, RoutingExc
 from werkzeug.sansio.utils import get_host
 
 from . import recovery, responses, shortcuts
-from .ctx import AppContext, RequestContext, _sentinel
+from .ctx import AppContext, RequestContext, _sentinel, store_responder
 from .globals import _lookup_req_object, _request_ctx_stack, current_app, g, request, session
 from .helpers import get_debug_flag, get_env, get_load_dotenv
 from .local import get_ident
@@ -348,7 +348,7 @@ class Flask(Scaffold, MissingAttributes):
         for function in self.before_request_funcs.get(None, ()):
             value = function()
             if value is not None:
-                _request_ctx_stack.top.responder = "before_request function", function  # type: ignore[union-attr]
+                store_responder(_request_ctx_stack.top, "before_request function", function)
                 return value
         return None
 
@@ -545,7 +545,7 @@ class Flask(Scaffold, MissingAttributes):
                     if not callable(response):
                         # Another function may still return a response.
                         kind = "after_request" if functions is afterwards else "after_this_request"
-                        context.responder = f"{kind} function", function  # type: ignore[union-attr]
+                        store_responder(context, f"{kind} function", function)
             interface, session = self.session_interface, context.session  # type: ignore[union-attr]
             if not interface.is_null_session(session):
                 interface.save_session(self, session, response)

@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.routing import BuildError, Rule
 
 from .config import DEFAULTS, Config, ConfigAttribute
-from .ctx import _AppCtxGlobals
+from .ctx import _AppCtxGlobals, store_responder
 from .globals import _lookup_req_object, _request_ctx_stack
 from .helpers import describe_function, get_debug_flag, get_env, get_root_path
 from .json import JSONDecoder, JSONEncoder
@@ -590,8 +590,7 @@ class Scaffold:
             handlers = by_code.get(key, {})
             for base in error_class.__mro__:
                 if base in handlers:
-                    # Named in the error for an invalid return value.
-                    _request_ctx_stack.top.responder = "error handler", handlers[base]  # type: ignore[union-attr]
+                    store_responder(_request_ctx_stack.top, "error handler", handlers[base])
                     return handlers[base]
         return None
 

@@ -12,6 +12,7 @@ from schlenk import (
     Flask,
     _app_ctx_stack,
     _request_ctx_stack,
+    abort,
     copy_current_request_context,
     current_app,
     g,
@@ -203,6 +204,15 @@ def test_own_class_is_served(app: RecordingApp) -> None:
     assert client.get("/fail").status_code == 500
     assert tops() == NOTHING
     assert [what for what, _ in app.torn] == ["request", "app"] * 2
+
+
+@pytest.mark.parametrize("register", [Flask.before_request, lambda app, f: app.register_error_handler(404, f)])
+def test_own_class_has_no_responder(app: RecordingApp, register: Any) -> None:
+    app.request_context = lambda environ: OwnContext(app, environ)  # type: ignore
+    app.session_interface = PlainSessions()
+    app.add_url_rule("/", "index", lambda: abort(404))
+    register(app, lambda *error: "early")
+    assert app.test_client().get("/").text == "early"
 
 
 def test_failed_push_of_wrapped_is_popped(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
