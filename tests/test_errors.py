@@ -91,6 +91,13 @@ def test_handler_lookup(error: Exception, handlers: list[Any], chosen: Any) -> N
     assert answer(app) == (200, f"{chosen}: {type(error).__name__}")
 
 
+def test_handler_of_none_is_skipped() -> None:
+    app = failing(NotFound())
+    app.register_error_handler(Exception, named("all"))
+    app.register_error_handler(404, None)  # type: ignore[arg-type]
+    assert answer(app) == (200, "all: NotFound")
+
+
 def test_handler_receives_error() -> None:
     error, seen = Missing("page"), []
     app = failing(error)

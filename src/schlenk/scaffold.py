@@ -589,9 +589,10 @@ class Scaffold:
         for key in (None,) if code is None else (code, None):
             handlers = by_code.get(key, {})
             for base in error_class.__mro__:
-                if base in handlers:
-                    store_responder(_request_ctx_stack.top, "error handler", handlers[base])
-                    return handlers[base]
+                handler = handlers.get(base)
+                if handler is not None:
+                    store_responder(_request_ctx_stack.top, "error handler", handler)
+                    return handler
         return None
 
 
