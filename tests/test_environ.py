@@ -65,6 +65,27 @@ def test_own_error_is_not_blamed_on_client(app: Flask) -> None:
         ask(app)
 
 
+@pytest.mark.parametrize("value", [None, "\u0141ukasz", 1])
+def test_bug_beside_odd_header_gets_500(app: Flask, value: Any) -> None:
+    app.logger.disabled = True
+    app.add_url_rule("/fail", "fail", lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+    app.register_error_handler(500, lambda error: ("own page", 500))
+    environ = {**create_environ("/fail"), "HTTP_X_USER": value}
+    statuses: list[str] = []
+    body = app(environ, lambda status, headers: statuses.append(status))  # type: ignore[arg-type, return-value]
+    assert (statuses, b"".join(body)) == (["500 INTERNAL SERVER ERROR"], b"own page")
+
+
+def test_bug_beside_odd_header_is_raised(app: Flask) -> None:
+    class Failing(app.request_class):  # type: ignore[name-defined, misc]
+        def __init__(self, environ: dict[str, Any]) -> None:
+            raise LookupError("no such request")
+
+    app.request_class = Failing
+    with pytest.raises(LookupError, match="no such request"):
+        ask(app, HTTP_X_USER=1)
+
+
 def test_undecodable_query_byte_stays_quoted(app: Flask) -> None:
     assert ask(app, QUERY_STRING="a=\xff") == ("200 OK", "'%FF' /?a=%FF {}")
 

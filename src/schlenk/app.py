@@ -228,8 +228,8 @@ class Flask(Scaffold, MissingAttributes):
             error = None
 
     def _reject_environ(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Respond with 400 if ``environ`` is malformed. Otherwise, raise the error that is being handled."""
-        reason = environ_error(environ)
+        """Respond with 400 if the error being handled is due to a malformed ``environ``. Otherwise, raise it."""
+        reason = environ_error(environ, sys.exc_info()[2])
         if reason is None:
             raise
         return BadRequest(reason)({"REQUEST_METHOD": environ.get("REQUEST_METHOD")}, start_response)
@@ -440,8 +440,8 @@ class Flask(Scaffold, MissingAttributes):
         """Return the response to an unhandled error: a 500, or the result of the error handler for 500.
 
         This handler receives an :class:`~werkzeug.exceptions.InternalServerError`, whose ``original_exception`` is
-        ``e``. If :attr:`propagate_exceptions`, the error is raised instead; otherwise it is logged. A request with a
-        malformed environ is answered with 400.
+        ``e``. If :attr:`propagate_exceptions`, the error is raised instead; otherwise it is logged. If Werkzeug
+        or schlenk raised the error, and the environ is malformed, the response is a 400.
 
         :param e: the error that is being handled.
         """
@@ -453,7 +453,7 @@ class Flask(Scaffold, MissingAttributes):
                 # Its traceback refers to this frame.
                 del e
         self.log_exception(sys.exc_info())
-        reason = environ_error(_current_request().environ)
+        reason = environ_error(_current_request().environ, e.__traceback__)
         error = InternalServerError(original_exception=e) if reason is None else BadRequest(reason)
         handler = self._find_error_handler(error)
         __traceback_hide__ = "before"

@@ -14,6 +14,8 @@ from .globals import _app_ctx_stack
 from .shortcuts import RequestBase, ResponseBase
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from werkzeug.routing import Rule
 
     from .app import Flask
@@ -34,14 +36,26 @@ _patterns = {
 }
 
 
-def environ_error(environ: dict[str, Any]) -> str | None:
-    """Return why ``environ`` does not conform to WSGI, or ``None`` if it does.
+# The modules of this package that read the environ, and packages that Werkzeug calls to read it.
+_readers = ("schlenk.app", "schlenk.shortcuts", __name__)
+_parsers = ("base64", "email", "encodings", "json", "urllib")
+
+
+def environ_error(environ: dict[str, Any], tb: TracebackType | None) -> str | None:
+    """Return why ``environ`` does not conform to WSGI, or ``None`` if it does, or if the application raised the error.
 
     Called only after a request has failed, so other requests do not pay for it. Flask has no such check.
 
-    >>> environ_error({"REQUEST_METHOD": "GET"})
-    'The request has no wsgi.url_scheme.'
+    :param tb: the traceback of the error that the request has failed with.
     """
+    module = ""
+    while tb is not None:
+        name = str(tb.tb_frame.f_globals.get("__name__"))
+        if name.partition(".")[0] not in _parsers:
+            module = name
+        tb = tb.tb_next
+    if module not in _readers and module.partition(".")[0] != "werkzeug":
+        return None
     for key in ("REQUEST_METHOD", "wsgi.url_scheme", "wsgi.input", "wsgi.errors"):
         if environ.get(key) is None:
             return f"The request has no {key}."
