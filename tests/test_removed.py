@@ -183,6 +183,21 @@ def test_views_have_their_type() -> None:
 
 
 @needs_flask
+def test_files_are_sent_with_old_parameters() -> None:
+    under("""
+        import io, os
+        app.static_folder = os.path.dirname(flask.__file__)
+        with app.test_request_context():
+            response = flask.send_file(io.BytesIO(b"a"), attachment_filename="a.txt", cache_timeout=7)
+            assert response.mimetype == "text/plain" and response.cache_control.max_age == 7
+            from flask.helpers import send_from_directory
+            response = send_from_directory(app.static_folder, filename="app.py", add_etags=False, cache_timeout=None)
+            assert response.status_code == 200 and "ETag" not in response.headers
+            response.close()
+    """)
+
+
+@needs_flask
 def test_traceback_is_shown_from_a_frame() -> None:
     under("""
         from werkzeug.debug.tbtools import get_current_traceback

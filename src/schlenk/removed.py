@@ -60,6 +60,8 @@ def put_back(flask: Any) -> None:
     _add_json(flask.Flask, modules["flask.json"], modules["flask.json.provider"].DefaultJSONProvider)
     if "before_first_request" not in vars(flask.Flask):
         _add_before_first_request(flask.Flask, flask.Blueprint)
+    if not hasattr(flask.send_file, "__wrapped__"):
+        _accept_old_names_of_parameters(flask, modules["flask.helpers"])
     _add(flask.Flask, session_cookie_name=modules["flask.config"].ConfigAttribute("SESSION_COOKIE_NAME"))
     _add(flask.Flask, propagate_exceptions=property(propagate_exceptions))
     _add(import_module("flask.testing").FlaskClient, cookie_jar=property(CookieJar))
@@ -295,6 +297,27 @@ def _add_current_traceback(tbtools: Any) -> None:
             return self.render_debugger_html(evalex=False, secret="", evalex_trusted=False)  # type: ignore[no-any-return]
 
     _add(tbtools, get_current_traceback=Traceback)
+
+
+# Flask-AppBuilder 3.4.5, Flask-Cloudy 1.1.0, Flask-IIIF 0.6.3 and Locust 1.4.1 use them.
+_SEND_FILE = {"attachment_filename": "download_name", "cache_timeout": "max_age", "add_etags": "etag"}
+
+
+def _accept_old_names_of_parameters(flask: Any, helpers: Any) -> None:
+    """Let ``send_file()`` and ``send_from_directory()`` accept the names that their parameters had in Flask 1."""
+    functions = {"send_file": _SEND_FILE, "send_from_directory": {**_SEND_FILE, "filename": "path"}}
+    for name, renamed in functions.items():
+        function = _renaming(vars(helpers)[name], renamed)
+        setattr(flask, name, function)
+        setattr(helpers, name, function)
+
+
+def _renaming(f: Callable[..., Any], renamed: dict[str, str]) -> Callable[..., Any]:
+    @wraps(f)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        return f(*args, **{renamed.get(name, name): value for name, value in kwargs.items()})
+
+    return function
 
 
 def propagate_exceptions(app: Any) -> bool:
