@@ -454,10 +454,24 @@ def test_cookie_jar_shows_clients_cookies() -> None:
         client.set_cookie("b", "2", expires=datetime.datetime(2099, 1, 1))
         a, b = client.cookie_jar
         assert (a.name, a.value, a.path, a.expires) == ("a", "1", "/shelf", None)
+        assert (a.domain, a.domain_specified) == ("localhost.local", False)
         assert a.has_nonstandard_attr("HttpOnly")
         assert b.expires == 4070908800
         client.cookie_jar.clear()
         assert list(client.cookie_jar) == []
+    """)
+
+
+@needs_flask
+def test_cookie_jar_takes_cookies() -> None:
+    under("""
+        one, other = app.test_client(), app.test_client()
+        one.set_cookie("a", "1", path="/shelf")
+        one.set_cookie("b", "2", domain="example.com", origin_only=False)
+        for cookie in one.cookie_jar:
+            other.cookie_jar.set_cookie(cookie)
+        assert other.get_cookie("a", path="/shelf").value == "1"
+        assert not other.get_cookie("b", "example.com").origin_only
     """)
 
 

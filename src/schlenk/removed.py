@@ -211,6 +211,9 @@ def parse_rule(rule: str) -> Iterator[tuple[str | None, str | None, str]]:
             yield converter or "default", arguments or None, name
 
 
+_LOCALHOST = "localhost.local"
+
+
 class CookieJar:
     """A view of the cookies of a test client, with the interface of ``http.cookiejar``.
 
@@ -223,14 +226,23 @@ class CookieJar:
     def __iter__(self) -> Iterator[Cookie]:
         for cookie in list((self._client._cookies or {}).values()):
             expires = None if cookie.expires is None else int(cookie.expires.timestamp())
+            # http.cookiejar adds this suffix to names without a dot.
+            domain = _LOCALHOST if cookie.domain == "localhost" else cookie.domain
             yield Cookie(
-                0, cookie.key, cookie.value, None, False, cookie.domain, bool(cookie.domain), False, cookie.path,
-                True, bool(cookie.secure), expires, expires is None, None, None,
+                0, cookie.key, cookie.value, None, False, domain, not cookie.origin_only, False, cookie.path, True,
+                bool(cookie.secure), expires, expires is None, None, None,
                 {"HttpOnly": ""} if cookie.http_only else {},
             )  # fmt: skip
 
     def __len__(self) -> int:
         return len(list(iter(self)))
+
+    def set_cookie(self, cookie: Cookie) -> None:
+        """Add a cookie, as Flask-WebTest 0.0.9 does."""
+        domain = "localhost" if cookie.domain == _LOCALHOST else cookie.domain.lstrip(".")
+        self._client.set_cookie(
+            cookie.name, cookie.value or "", domain=domain, origin_only=not cookie.domain_specified, path=cookie.path
+        )
 
     def clear(self) -> None:
         """Delete all cookies."""
