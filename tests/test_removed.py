@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.utils import cached_property
 
 from schlenk import removed
@@ -86,6 +89,43 @@ def test_wsgi_bytes_are_latin_1(passed: str | bytes) -> None:
     assert removed.bytes_to_wsgi("ä".encode()) == "\xc3\xa4"
 
 
+def test_url_decode_stream_reads_a_stream() -> None:
+    assert removed.url_decode_stream(io.BytesIO(b"q=1")).to_dict() == {"q": "1"}
+
+
+@pytest.mark.parametrize(("given", "expected"), [("ä", b"\xc3\xa4"), (bytearray(b"a"), b"a"), (None, None)])
+def test_to_bytes_encodes_text(given: object, expected: bytes | None) -> None:
+    assert removed.to_bytes(given) == expected
+
+
+def test_wsgi_encoding_is_latin_1() -> None:
+    assert removed.wsgi_encoding_dance("ä") == removed.wsgi_encoding_dance("ä".encode()) == "\xc3\xa4"
+
+
+def test_reraise_keeps_the_error() -> None:
+    error = KeyError("spoon")
+    with pytest.raises(KeyError) as raised:
+        removed.reraise(KeyError, error)
+    assert raised.value is error
+
+
+@pytest.mark.parametrize(
+    ("header", "parameters"),
+    [("Basic YWRhOmtleQ==", {"username": "ada", "password": "key"}), ("Bearer token", None), (None, None)],
+)
+def test_authorization_header_becomes_a_dict(header: str | None, parameters: object) -> None:
+    assert removed.parse_authorization_header(header) == parameters
+
+
+def test_set_digest_replaces_the_header() -> None:
+    header = WWWAuthenticate("basic", {"realm": "shop", "charset": "utf-8"})
+    removed.set_digest(header, "shelf", "1", qop=["auth", "auth-int"], algorithm="MD5", stale=True)
+    parts = ['realm="shelf"', 'nonce="1"', 'qop="auth, auth-int"', "algorithm=MD5", "stale=TRUE"]
+    assert header.to_header() == f"Digest {', '.join(parts)}"
+    removed.set_digest(header, "shelf", "2")
+    assert header.to_header() == 'Digest realm="shelf", nonce="2", qop="auth"'
+
+
 def test_cached_property_can_be_renewed() -> None:
     class Shelf:
         @cached_property
@@ -108,11 +148,17 @@ def test_werkzeug_has_its_names() -> None:
         from werkzeug.utils import invalidate_cached_property
         from werkzeug.serving import run_with_reloader
         from werkzeug import FileStorage, cached_property, import_string, secure_filename
-        from werkzeug.wrappers import BaseResponse
+        from werkzeug.wrappers import BaseRequest, BaseResponse
         assert werkzeug.__version__ >= "3"
         assert isinstance(app.make_response(""), BaseResponse)
+        assert isinstance(app.request_class({}), BaseRequest)
         assert import_string("werkzeug:FileStorage") is FileStorage
         from werkzeug.security import safe_str_cmp
+        from werkzeug._compat import BytesIO, reraise, string_types, to_bytes, wsgi_encoding_dance
+        from werkzeug.datastructures import WWWAuthenticate
+        from werkzeug.http import parse_authorization_header
+        WWWAuthenticate("digest").set_digest("shelf", "1")
+        from werkzeug.urls import url_decode_stream
         from werkzeug.urls import url_decode, url_encode, url_join, url_parse, url_quote, url_unquote
         assert url_parse("http://shop/basket").netloc == "shop"
     """)

@@ -15,6 +15,7 @@ from functools import cache, wraps
 from http.cookiejar import Cookie
 from importlib import import_module
 from importlib.metadata import version
+from io import BytesIO
 from itertools import zip_longest
 from operator import attrgetter
 from threading import RLock
@@ -29,7 +30,7 @@ import werkzeug.security
 import werkzeug.urls
 import werkzeug.utils
 import werkzeug.wrappers
-from werkzeug.datastructures import FileStorage, MultiDict, iter_multi_items
+from werkzeug.datastructures import Authorization, FileStorage, MultiDict, WWWAuthenticate, iter_multi_items
 from werkzeug.utils import cached_property
 
 
@@ -75,6 +76,7 @@ def put_back_into_werkzeug() -> None:
     _add(
         werkzeug.urls,
         url_decode=url_decode,
+        url_decode_stream=url_decode_stream,  # Flask-API 3.0.post1
         url_encode=url_encode,
         url_join=parse.urljoin,
         url_parse=parse.urlsplit,
@@ -86,6 +88,10 @@ def put_back_into_werkzeug() -> None:
     )
     _add(werkzeug.security, safe_str_cmp=safe_str_cmp)
     _add(werkzeug.http, bytes_to_wsgi=bytes_to_wsgi, wsgi_to_bytes=wsgi_to_bytes)
+    # httpbin 0.7.0
+    _add(werkzeug.http, parse_authorization_header=parse_authorization_header)
+    _add(WWWAuthenticate, set_digest=set_digest)
+    _add(werkzeug, _compat=sys.modules.setdefault("werkzeug._compat", werkzeug_compatibility()))
     _add(werkzeug.routing, parse_rule=parse_rule)
     _add(import_module("werkzeug.serving"), run_with_reloader=import_module("werkzeug._reloader").run_with_reloader)
     _add(werkzeug.utils, invalidate_cached_property=invalidate_cached_property)
@@ -94,6 +100,7 @@ def put_back_into_werkzeug() -> None:
     _add(werkzeug, FileStorage=FileStorage, import_string=werkzeug.utils.import_string)
     _add(werkzeug, cached_property=cached_property, secure_filename=werkzeug.utils.secure_filename)
     _add(werkzeug.wrappers, BaseResponse=werkzeug.wrappers.Response)
+    _add(werkzeug.wrappers, BaseRequest=werkzeug.wrappers.Request)  # rollbar 0.16.2
 
 
 def changes(names: Iterable[str]) -> list[Callable[[Any], None]]:
@@ -137,6 +144,11 @@ def url_decode(
     text = s.decode(charset, errors) if isinstance(s, bytes) else s
     pairs = parse.parse_qsl(text, include_empty, encoding=charset, errors=errors, separator=separator)
     return cls(pairs)
+
+
+def url_decode_stream(stream: Any) -> Any:
+    """Return the names and values of a query string that is read from ``stream``."""
+    return url_decode(stream.read())
 
 
 def url_quote(string: Any, charset: str = "utf-8", errors: str = "strict", safe: str = "/:", unsafe: str = "") -> str:
@@ -183,6 +195,45 @@ def bytes_to_wsgi(data: bytes) -> str:
 def wsgi_to_bytes(data: str | bytes) -> bytes:
     """Return the bytes that WSGI passed as the string ``data``."""
     return data if isinstance(data, bytes) else data.encode("latin-1")
+
+
+def werkzeug_compatibility() -> ModuleType:
+    """Return a replacement for ``werkzeug._compat`` with what serverless-wsgi 1.7.6 and Flask-Registry 0.2.0 use."""
+    module = ModuleType("werkzeug._compat")
+    _add(module, BytesIO=BytesIO, string_types=(str,), to_bytes=to_bytes, reraise=reraise)
+    _add(module, wsgi_encoding_dance=wsgi_encoding_dance)
+    return module
+
+
+def to_bytes(x: Any, charset: str = "utf-8", errors: str = "strict") -> bytes | None:
+    """Return the bytes of a string or of an object such as a ``bytearray``."""
+    return x.encode(charset, errors) if isinstance(x, str) else None if x is None else bytes(x)
+
+
+def wsgi_encoding_dance(s: str | bytes, charset: str = "utf-8", errors: str = "replace") -> str:
+    """Return ``s`` as WSGI passes strings: one character for each byte."""
+    return bytes_to_wsgi(_bytes(s, charset, errors))
+
+
+def reraise(tp: Any, value: BaseException, tb: Any = None) -> None:
+    """Raise ``value`` with the traceback ``tb``."""
+    raise value.with_traceback(tb)
+
+
+def parse_authorization_header(value: str | None) -> Credentials | None:
+    """Return the parameters of an ``Authorization`` header, or ``None`` if its type is neither Basic nor Digest."""
+    return _credentials(Authorization.from_header(value))
+
+
+def set_digest(
+    header: Any, realm: str, nonce: str, qop: Iterable[str] = ("auth",), opaque: str | None = None,
+    algorithm: str | None = None, stale: bool = False,
+) -> None:  # fmt: skip
+    """Replace the content of a ``WWW-Authenticate`` header. Parameters that are ``None`` are left out."""
+    header._type = "digest"
+    header.parameters.clear()
+    header.parameters.update(realm=realm, nonce=nonce, qop=", ".join(qop))
+    header["opaque"], header["algorithm"], header["stale"] = opaque, algorithm, "TRUE" if stale else None
 
 
 def invalidate_cached_property(obj: Any, name: str) -> None:
@@ -505,6 +556,12 @@ class Credentials(dict):  # type: ignore[type-arg]
         return self.get(name)
 
 
+def _credentials(found: Any) -> Credentials | None:
+    if found is None or found.type not in ("basic", "digest"):
+        return None
+    return Credentials(found.type, found.parameters)
+
+
 @cache
 def _json_or_none(flask: Any) -> None:
     request_class = flask.Request
@@ -527,10 +584,7 @@ def _authorization_as_dict(flask: Any) -> None:
     read = request_class.authorization
 
     def authorization(request: Any) -> Credentials | None:
-        found = read.__get__(request)
-        if found is None or found.type not in ("basic", "digest"):
-            return None
-        return Credentials(found.type, found.parameters)
+        return _credentials(read.__get__(request))
 
     request_class.authorization = property(authorization)
 
