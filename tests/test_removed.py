@@ -203,10 +203,25 @@ def test_jinja_has_its_names() -> None:
 def test_private_names_are_there_again() -> None:
     under("""
         import flask._compat
+        from flask.globals import _app_ctx_err_msg, _request_ctx_err_msg
         from flask.helpers import _endpoint_from_view_func
-        assert flask._compat.text_type is str
+        assert flask._compat.text_type is str and flask._compat.string_types == (str,)
+        assert "application context" in _app_ctx_err_msg and "request context" in _request_ctx_err_msg
         assert app.make_response("").charset == Flask.request_class.charset == "utf-8"
         assert _endpoint_from_view_func(test := lambda: "") == test.__name__
+    """)
+
+
+@needs_flask
+def test_env_is_read_when_it_is_used() -> None:
+    under("""
+        import os
+        os.environ.pop("FLASK_ENV", None)
+        assert app.env == "production"
+        os.environ["FLASK_ENV"] = "staging"
+        assert app.env == "staging"
+        app.env = "development"
+        assert app.env == app.config["ENV"] == "development"
     """)
 
 
@@ -460,6 +475,17 @@ def test_before_first_request_runs_once() -> None:
         client = app.test_client()
         client.get("/outer"), client.get("/again")
         assert ran == ["/outer", "request", "blueprint", "request", "request"]
+    """)
+
+
+@needs_flask
+def test_first_request_can_be_triggered() -> None:
+    under("""
+        ran = []
+        app.before_first_request(lambda: ran.append("first"))
+        app.try_trigger_before_first_request_functions()
+        app.test_client().get("/")
+        assert ran == ["first"]
     """)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -56,6 +57,12 @@ def put_back(flask: Any) -> None:
     _add_view_type(import_module("flask.views"))
     _add_current_traceback(import_module("werkzeug.debug.tbtools"))
     _add(flask, _compat=modules.setdefault("flask._compat", compatibility()))
+    flask_globals: Any = modules["flask.globals"]
+    _add(
+        flask_globals,
+        _app_ctx_err_msg=flask_globals._no_app_msg,  # Flask-InfluxDB 0.3.3
+        _request_ctx_err_msg=flask_globals._no_req_msg,
+    )
     _add(flask.Request, charset="utf-8")
     _add(flask.Response, charset="utf-8")
     _add_json(flask.Flask, modules["flask.json"], modules["flask.json.provider"].DefaultJSONProvider)
@@ -65,6 +72,7 @@ def put_back(flask: Any) -> None:
         _accept_old_names_of_parameters(flask, modules["flask.helpers"])
     _add(flask.Flask, session_cookie_name=modules["flask.config"].ConfigAttribute("SESSION_COOKIE_NAME"))
     _add(flask.Flask, propagate_exceptions=property(propagate_exceptions))
+    _add(flask.Flask, env=property(_get_env, _set_env))  # flask-shell-ipython 0.4.1
     _add(import_module("flask.testing").FlaskClient, cookie_jar=property(CookieJar))
     if "set_cookie" not in vars(flask.Response):
         _accept_bytes_in_cookies(flask.Response)
@@ -331,9 +339,9 @@ class locked_cached_property(cached_property):  # type: ignore[type-arg]
 
 def compatibility() -> ModuleType:
     """Return a replacement for ``flask._compat``, the module with which Flask 1 supported Python 2."""
-    module: Any = ModuleType("flask._compat")
-    module.text_type = str
-    return module  # type: ignore[no-any-return]
+    module = ModuleType("flask._compat")
+    _add(module, text_type=str, string_types=(str,))  # Flask-Collect 1.3.2 uses the second.
+    return module
 
 
 def _add_current_traceback(tbtools: Any) -> None:
@@ -362,7 +370,7 @@ def _add_current_traceback(tbtools: Any) -> None:
     _add(tbtools, get_current_traceback=Traceback)
 
 
-# Flask-AppBuilder 3.4.5, Flask-Cloudy 1.1.0, Flask-IIIF 0.6.3 and Locust 1.4.1 use them.
+# Flask-AppBuilder 3.4.5, Flask-Cloudy 1.1.0, Flask-IIIF 0.6.3, Flask-MultiStatic 1.0 and Locust 1.4.1 use them.
 _SEND_FILE = {"attachment_filename": "download_name", "cache_timeout": "max_age", "add_etags": "etag"}
 
 
@@ -387,6 +395,14 @@ def propagate_exceptions(app: Any) -> bool:
     """Return whether an application raises unhandled exceptions instead of answering with an error page."""
     configured = app.config["PROPAGATE_EXCEPTIONS"]
     return bool(app.testing or app.debug if configured is None else configured)
+
+
+def _get_env(app: Any) -> Any:
+    return app.config.get("ENV") or os.environ.get("FLASK_ENV") or "production"
+
+
+def _set_env(app: Any, value: str) -> None:
+    app.config["ENV"] = value
 
 
 def _add_view_type(views: Any) -> None:
@@ -534,6 +550,7 @@ def _add_before_first_request(flask_class: Any, blueprint_class: Any) -> None:
     flask_class._before_first_request_done = flask_class._before_first_request_runs = False
     flask_class.before_first_request_funcs = property(_get_first_request_funcs, _set_first_request_funcs)
     flask_class.before_first_request = before_first_request
+    flask_class.try_trigger_before_first_request_functions = _run_first_request_funcs  # Flask-CeleryExt 0.3.4
     flask_class.got_first_request = property(attrgetter("_before_first_request_done"))
     flask_class.full_dispatch_request = full_dispatch_request
     blueprint_class.before_app_first_request = before_app_first_request
