@@ -871,6 +871,43 @@ def test_standing_in_twice_does_nothing() -> None:
     """)  # fmt: skip
 
 
+def test_stand_in_has_removed_names() -> None:
+    run(
+        AS,
+        """
+        from flask import Flask
+        from flask.globals import _app_ctx_err_msg, _request_ctx_err_msg
+        from werkzeug._compat import to_bytes
+        client = Flask("shop").test_client()
+        client.set_cookie("a", "1")
+        assert [cookie.value for cookie in client.cookie_jar] == ["1"]
+        """,
+    )
+
+
+def test_stand_in_is_as_in_flask_1_when_asked() -> None:
+    run(
+        AS,
+        """
+        from flask import Flask, redirect, request
+        app = Flask("shop")
+        @app.route("/")
+        def index():
+            assert request.authorization is None
+            return redirect("/shelf")
+        schlenk.install_as_flask(["authorization", "location", "request.json"])
+        response = app.test_client().get("/", headers={"Authorization": "Bearer token"})
+        assert response.location == "http://localhost/shelf"
+        try:
+            schlenk.install_as_flask("authorisation")
+        except ValueError as error:
+            assert "'authorisation'" in str(error)
+        else:
+            raise AssertionError
+        """,
+    )
+
+
 def test_failed_standing_in_changes_nothing() -> None:
     run(
         REFUSAL,

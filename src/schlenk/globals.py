@@ -21,6 +21,19 @@ if TYPE_CHECKING:
 _request_ctx_stack: LocalStack[RequestContext] = LocalStack()
 _app_ctx_stack: LocalStack[AppContext] = LocalStack()
 
+_request_ctx_err_msg = (
+    "Working outside of request context. This needs the current request, and there is none. "
+    "Views and hooks have one. In a test or a shell, use a `with app.test_request_context():` block. "
+    "For work in another thread or greenlet, wrap the function with copy_current_request_context(), or pass"
+    " request._get_current_object() or session._get_current_object() to it."
+)
+_app_ctx_err_msg = (
+    "Working outside of application context. This needs the current application, and there is none. "
+    "Views and hooks have one. In a script, a test or a shell, use a `with app.app_context():` block. "
+    "For work in another thread or greenlet, pass app = current_app._get_current_object() to it, and use that"
+    " block there. It has a new g: pass g._get_current_object() if the work needs the old one."
+)
+
 
 def _lookup_req_object(name: str) -> Any:
     """Return the attribute ``name`` of the request context on top.
@@ -29,12 +42,7 @@ def _lookup_req_object(name: str) -> Any:
     """
     top = _request_ctx_stack.top
     if top is None:
-        raise RuntimeError(
-            "Working outside of request context. This needs the current request, and there is none. "
-            "Views and hooks have one. In a test or a shell, use a `with app.test_request_context():` block. "
-            "For work in another thread or greenlet, wrap the function with copy_current_request_context(), or pass"
-            " request._get_current_object() or session._get_current_object() to it."
-        )
+        raise RuntimeError(_request_ctx_err_msg)
     return getattr(top, name)
 
 
@@ -45,12 +53,7 @@ def _lookup_app_object(name: str) -> Any:
     """
     top = _app_ctx_stack.top
     if top is None:
-        raise RuntimeError(
-            "Working outside of application context. This needs the current application, and there is none. "
-            "Views and hooks have one. In a script, a test or a shell, use a `with app.app_context():` block. "
-            "For work in another thread or greenlet, pass app = current_app._get_current_object() to it, and use that"
-            " block there. It has a new g: pass g._get_current_object() if the work needs the old one."
-        )
+        raise RuntimeError(_app_ctx_err_msg)
     return getattr(top, name)
 
 

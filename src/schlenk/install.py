@@ -395,20 +395,30 @@ class LocalProxy(WerkzeugProxy):
 _MODULES = frozenset("app config ctx globals helpers json json.tag logging sessions signals testing wrappers".split())
 
 
-def install_as_flask() -> None:
+def install_as_flask(as_in_flask_1: Iterable[str] = ()) -> None:
     """Let ``import flask`` find this package, module by module, so that extensions run without Flask.
 
     ``flask`` then has the public names of :mod:`schlenk`, ``flask.ctx`` is ``schlenk.ctx``, and ``flask.__version__``
     is ``"1.1.4"``. Names and modules of Flask that schlenk lacks (templates, blueprints, the command line) raise an
-    ``ImportError`` or ``AttributeError`` that refers to :func:`install_under_flask`. A second call does nothing.
+    ``ImportError`` or ``AttributeError`` that refers to :func:`install_under_flask`. A second call only adds the
+    features that it names.
 
+    :param as_in_flask_1: as for :func:`install_under_flask`.
     :raises RuntimeError: flask has already been imported, or another module has its name. In these cases nothing is
         changed.
+    :raises ValueError: ``as_in_flask_1`` contains an unknown name.
 
     Flask has no such function.
     """
-    if isinstance(sys.modules.get("flask"), _StandIn):
-        return
+    changes = removed.changes(as_in_flask_1)
+    if not isinstance(sys.modules.get("flask"), _StandIn):
+        _add_stand_in()
+    for change in changes:
+        change(sys.modules["flask"])
+
+
+def _add_stand_in() -> None:
+    """Put this package, its modules and the removed names of Werkzeug in place of Flask."""
     if _is_under_flask():
         raise RuntimeError(
             "install_as_flask() can't be used after install_under_flask(): `flask` is the installed Flask."
@@ -427,6 +437,7 @@ def install_as_flask() -> None:
     for name, module in modules.items():
         vars(module)["__getattr__"] = missing_from(f"flask.{name}")
     modules["_compat"] = removed.compatibility()
+    vars(modules["testing"])["FlaskClient"].cookie_jar = property(removed.CookieJar)  # Flask-SocketIO 5.1.1
     package = sys.modules[__name__.partition(".")[0]]
     names = {name: vars(package)[name] for name in package.__all__}
     flask = _StandIn("flask", package.__doc__)
