@@ -42,7 +42,7 @@ class Setup:
 SETUPS = (
     Setup("Flask 3.1 alone", "pass", True),
     Setup("under Flask", "import schlenk; schlenk.install_under_flask({as_in_flask_1})", True),
-    Setup("as Flask", "import schlenk; schlenk.install_as_flask()", False),
+    Setup("as Flask", "import schlenk; schlenk.install_as_flask({as_in_flask_1})", False),
 )
 ALONE, UNDER, AS = SETUPS
 
@@ -120,7 +120,7 @@ def main() -> int:
         pythons = {flask: environment(release, flask, directory, schlenk) for flask in (True, False)}
         for setup in SETUPS:
             error = run(release, setup, pythons[setup.flask])
-            needed = " and ".join(f"`{name}`" for name in release.as_in_flask_1 if setup is UNDER)
+            needed = " and ".join(f"`{name}`" for name in release.as_in_flask_1 if setup is not ALONE)
             row.append(f"`{error}`" if error else f"works with {needed}" if needed else "works")
             if error and (setup is UNDER or (setup is AS and not release.needs_flask)):
                 problems.append(f"{row[0]}, {setup.name}: {error}")

@@ -13,8 +13,9 @@ class Release:
     :param version: its version.
     :param requirements: the packages to install with it. None of them may require Flask.
     :param needs_flask: whether it uses parts of Flask that schlenk does not have, such as templates and blueprints.
-    :param as_in_flask_1: the features of ``install_under_flask()`` that it needs.
+    :param as_in_flask_1: the features of Flask 1 that it needs to be restored.
     :param beside: other extensions that it uses, with their versions.
+    :param own_job: the name of its job, if it does not share the one of its extension.
     """
 
     name: str
@@ -23,11 +24,12 @@ class Release:
     needs_flask: bool = False
     as_in_flask_1: tuple[str, ...] = ()
     beside: tuple[tuple[str, str], ...] = ()
+    own_job: str = ""
 
     @property
     def job(self) -> str:
-        """The name of its job, which all releases of an extension share."""
-        return self.name.lower().replace("-", "_")
+        """The name of its job."""
+        return self.own_job or self.name.lower().replace("-", "_")
 
     @property
     def label(self) -> str:
@@ -124,7 +126,6 @@ RELEASES = (
         "Flask-OAuthlib",
         "0.9.6",
         ("blinker", "cachelib", "oauthlib<2.1", "requests", "requests-oauthlib<1.2"),
-        needs_flask=True,
         # Its server reads the client's name from the header, even if that has none.
         as_in_flask_1=("authorization",),
     ),
@@ -207,4 +208,164 @@ RELEASES = (
     Release("pytest-flask", "1.2.0", ("pytest<8",)),
     Release("sentry-sdk", "0.20.3", ("blinker", "certifi", "urllib3")),
     Release("sentry-sdk", "1.5.0", ("blinker", "certifi", "urllib3")),
+    Release("Flask-WTF", "0.15.1", ("wtforms<3", "itsdangerous"), needs_flask=True),
+    Release(
+        "Flask-Admin",
+        "1.6.0",
+        ("sqlalchemy<2", "wtforms<3"),
+        needs_flask=True,
+        beside=(("Flask-SQLAlchemy", "2.5.1"),),
+    ),
+    Release(
+        "Flask-Security-Too",
+        "4.1.5",
+        ("blinker", "email-validator<2", "passlib", "setuptools<81", "sqlalchemy<2", "wtforms<3"),
+        needs_flask=True,
+        beside=(
+            ("Flask-Login", "0.5.0"),
+            ("Flask-Principal", "0.4.0"),
+            ("Flask-SQLAlchemy", "2.5.1"),
+            ("Flask-WTF", "0.15.1"),
+        ),
+    ),
+    Release("Flask-JWT-Extended", "4.3.1", ("pyjwt<2.5",), own_job="flask_jwt_extended_4"),
+    # Its MultiAuth expects None for a token.
+    Release("Flask-HTTPAuth", "3.3.0", as_in_flask_1=("authorization",), own_job="flask_httpauth_3"),
+    Release("Flask-SocketIO", "5.1.1", ("python-engineio<4.4", "python-socketio<5.6")),
+    Release("Flask-RESTX", "0.4.0", ("aniso8601", "jsonschema<4.18", "pytz", "six", "setuptools<81"), needs_flask=True),
+    Release(
+        "Flask-DebugToolbar",
+        "0.13.1",
+        ("blinker", "itsdangerous", "sqlalchemy<2", "setuptools<81"),
+        needs_flask=True,
+        beside=(("Flask-SQLAlchemy", "2.5.1"),),
+    ),
+    Release("Flask-Limiter", "2.4.0", ("limits<3", "rich", "setuptools<81", "typing-extensions"), needs_flask=True),
+    Release(
+        "Dash",
+        "2.0.0",
+        ("brotli", "plotly<6", "setuptools<81"),
+        needs_flask=True,
+        beside=(
+            ("dash-core-components", "2.0.0"),
+            ("dash-html-components", "2.0.0"),
+            ("dash-table", "5.0.0"),
+            ("Flask-Compress", "1.10.1"),
+        ),
+    ),
+    Release(
+        "Flask-AppBuilder",
+        "3.4.5",
+        (
+            "apispec[yaml]<4",
+            "babel",
+            "colorama",
+            "email-validator<2",
+            "jsonschema<4.18",
+            "marshmallow<4",
+            "marshmallow-enum",
+            "marshmallow-sqlalchemy<0.27",
+            "prison",
+            "pyjwt<2",
+            "python-dateutil",
+            "python3-openid",
+            "pytz",
+            "setuptools<81",
+            "six",
+            "sqlalchemy<1.5",
+            "sqlalchemy-utils",
+            "wtforms<3",
+        ),
+        needs_flask=True,
+        beside=(
+            ("Flask-Babel", "1.0.0"),
+            ("Flask-JWT-Extended", "3.25.1"),
+            ("Flask-Login", "0.4.1"),
+            ("Flask-OpenID", "1.3.0"),
+            ("Flask-SQLAlchemy", "2.5.1"),
+            ("Flask-WTF", "0.14.3"),
+        ),
+    ),
+    Release(
+        "APIFlask",
+        "0.10.1",
+        ("apispec<6", "marshmallow<4", "setuptools<81", "six", "webargs<8.3"),
+        needs_flask=True,
+        beside=(("Flask-HTTPAuth", "4.8.0"), ("Flask-Marshmallow", "0.14.0")),
+    ),
+    Release("Flask-API", "3.0.post1", needs_flask=True),
+    Release(
+        "Connexion",
+        "2.14.2",
+        ("clickclick", "inflection", "jinja2", "jsonschema<4.18", "packaging", "pyyaml", "requests"),
+        needs_flask=True,
+    ),
+    Release("Flask-CeleryExt", "0.3.4", ("celery<5.4", "msgpack")),
+    Release(
+        "Flask-Cloudy",
+        "1.1.0",
+        ("apache-libcloud<3.4", "fasteners", "lockfile", "python-slugify", "six"),
+        needs_flask=True,
+    ),
+    Release("Flask-Collect", "1.3.2", needs_flask=True),
+    Release(
+        "Flask-IIIF",
+        "0.6.3",
+        ("aniso8601", "blinker", "cachelib", "pillow<10", "pytz", "setuptools<81", "six"),
+        needs_flask=True,
+        beside=(("Flask-RESTful", "0.3.9"),),
+    ),
+    Release("Flask-InfluxDB", "0.3.3", ("influxdb", "setuptools<81")),
+    Release("Flask-MultiStatic", "1.0", needs_flask=True),
+    Release("flask-shell-ipython", "0.4.1", ("click", "ipython<9"), needs_flask=True),
+    Release(
+        "Flask-WebTest",
+        "0.0.9",
+        ("blinker", "setuptools<81", "sqlalchemy<2", "webtest"),
+        needs_flask=True,
+        beside=(("Flask-SQLAlchemy", "2.5.1"),),
+    ),
+    Release(
+        "httpbin",
+        "0.7.0",
+        ("blinker", "brotlipy", "decorator", "jsonschema<4.18", "mistune<2", "pyyaml", "raven", "setuptools<81", "six"),
+        needs_flask=True,
+        beside=(("flasgger", "0.9.5"),),
+    ),
+    Release(
+        "Locust",
+        "1.4.1",
+        ("configargparse", "gevent", "geventhttpclient", "msgpack", "psutil", "pyzmq", "requests", "setuptools<81"),
+        needs_flask=True,
+        beside=(("Flask-BasicAuth", "0.2.0"),),
+    ),
+    Release("rollbar", "0.16.2", ("blinker", "requests", "six")),
+    Release("serverless-wsgi", "1.7.6"),
+    Release(
+        "ddtrace",
+        "1.20.19",
+        (
+            "bytecode",
+            "cattrs",
+            "ddsketch",
+            "envier",
+            "opentelemetry-api",
+            "protobuf",
+            "setuptools<81",
+            "six",
+            "typing-extensions",
+            "xmltodict",
+        ),
+        needs_flask=True,
+    ),
+    Release(
+        "opentelemetry-instrumentation-flask",
+        "0.24b0",
+        (
+            "opentelemetry-instrumentation-wsgi==0.24b0",
+            "opentelemetry-sdk<1.6",
+            "opentelemetry-util-http==0.24b0",
+            "setuptools<81",
+        ),
+    ),
 )
