@@ -441,8 +441,10 @@ class RequestContext:
         if top is not None and top.preserved:
             recovery.pop_preserved(top)
 
+        # `stacked` is put on top of `current`. It is another object than `app_context` if that wraps it.
         app_context: AppContext | None = None
-        stacked = current = app_context
+        current: AppContext | None = None
+        stacked: AppContext | None = None
         pushes = len(self._implicit_app_ctx_stack)
         try:
             apps = _app_ctx_stack.entries()
