@@ -55,6 +55,14 @@ def test_bad_input_is_named(app: Flask) -> None:
     assert "malformed wsgi.input" in body
 
 
+def test_header_that_parser_rejects_is_named(app: Flask) -> None:
+    app.logger.disabled = True
+    app.add_url_rule("/date", "date", lambda: str(request.if_modified_since))
+    status, body = ask(app, PATH_INFO="/date", HTTP_IF_MODIFIED_SINCE=1)
+    assert status == "400 BAD REQUEST"
+    assert "malformed HTTP_IF_MODIFIED_SINCE" in body
+
+
 def test_own_error_is_not_blamed_on_client(app: Flask) -> None:
     class Failing(app.request_class):  # type: ignore[name-defined, misc]
         def __init__(self, environ: dict[str, Any]) -> None:
