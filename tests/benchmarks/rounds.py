@@ -15,7 +15,7 @@ from typing import Any
 from tests.benchmarks.peers import ROOT
 from tests.benchmarks.work import LOCALS, REQUESTS
 
-TIMES = {"batch": 0.002, "repeats": 10, "only": ""}
+TIMES = {"batch": 0.001, "repeats": 50, "only": ""}
 SCALE = {
     "threads": [1, 4, 16, 64], "requests": 12_800, "greenlets": [1, 100, 10_000], "contexts": 1000, "batch": 0.002,
     "repeats": 3,
