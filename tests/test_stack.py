@@ -317,3 +317,22 @@ def test_withdraw_finds_nothing(stack: LocalStack[Any]) -> None:
     stack.push(object())
     assert stack.withdraw(object()) is False
     stack.pop()
+
+
+def test_equal_list_is_a_change(stack: LocalStack[Any]) -> None:
+    entries = stack.push("a")
+    assert stack.is_unchanged(entries, "a")
+    stack.pop()
+    assert not stack.is_unchanged(entries, "a")
+    stack.push("a")
+    assert not stack.is_unchanged(entries, "a")
+    stack.pop()
+
+
+def test_another_top_is_a_change(stack: LocalStack[Any]) -> None:
+    entries = stack.push("a")
+    stack.push("b")
+    assert not stack.is_unchanged(entries, "a")
+    entries.clear()
+    assert not stack.is_unchanged(entries, "a")
+    stack._local.__release_local__()
