@@ -25,7 +25,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
-from typing import TYPE_CHECKING, Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable
 
 from .globals import _app_ctx_stack, _request_ctx_stack
 from .local import get_ident
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from .ctx import AppContext, RequestContext
     from .local import LocalStack
-
-T = TypeVar("T")
 
 
 def refusal(stack: LocalStack[Any], context: object) -> AssertionError:
@@ -599,15 +597,6 @@ def _entries(context: Any) -> Iterator[tuple[LocalStack[Any], Any]]:
             yield _app_ctx_stack, app_contexts[-1]
 
 
-def _stored(context: object, name: str, default: T) -> T:
-    """Return an attribute of a context, or ``default`` if it has another type.
-
-    A context of another class may lack the attribute, and a mock returns a mock for each attribute.
-    """
-    value = getattr(context, name, default)
-    return value if isinstance(value, type(default)) else default
-
-
 def _pushed_with(context: object) -> list[Any]:
     """Return the application contexts that were pushed with a request context, one or ``None`` for each push."""
     app_contexts = getattr(context, "_implicit_app_ctx_stack", None)
@@ -633,7 +622,9 @@ def _first_app_context(context: object) -> Any:
 
 def _is_held(context: object, changing: list[Any]) -> bool:
     """Return whether a block, a stream or a served request will pop the context, or is pushing or popping it now."""
-    return _stored(context, "blocks", 0) > 0 or _contains(changing, context)
+    # A context of another class may lack the attribute, and a mock returns a mock for each attribute.
+    blocks = getattr(context, "blocks", 0)
+    return (isinstance(blocks, int) and blocks > 0) or _contains(changing, context)
 
 
 def _is_waiting(context: object) -> bool:
