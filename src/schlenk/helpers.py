@@ -11,7 +11,7 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, overload
 from urllib.parse import quote
@@ -22,12 +22,11 @@ from werkzeug.utils import redirect
 
 from .globals import _app_ctx_stack, _request_ctx_stack, current_app, session
 from .missing import ADVICE, missing_from
-from .recovery import Stream
+from .recovery import stream_in
 from .signals import message_flashed
 
 if TYPE_CHECKING:
     from .app import Flask
-    from .ctx import RequestContext
     from .wrappers import Response
 
 __all__ = [
@@ -249,37 +248,10 @@ def stream_with_context(generator_or_function: Any) -> Any:
             "stream_with_context() in the view, before it returns."
         )
 
-    running = _stream(context, iterator)
+    running = stream_in(context, iterator)
     # The generator pushes the context now, because the request may end before the server asks for the first part.
     next(running)
     return running
-
-
-def _stream(context: RequestContext, iterator: Iterator[T]) -> Generator[Any, None, None]:
-    """Yield ``None`` once the context is pushed, and then the parts, each of which is created in the context."""
-    pushed = Stream(context)
-    try:
-        with pushed:
-            try:
-                pushed.wait()
-                yield
-                pushed.resume()
-                # Not `yield from`, which would close the iterator as well.
-                for part in iterator:
-                    pushed.wait()
-                    yield part
-                    pushed.resume()
-            finally:
-                if pushed.waiting:
-                    # The server or the garbage collector has closed the stream.
-                    pushed.resume()
-                close = getattr(iterator, "close", None)
-                if close is not None:
-                    close()
-    except BaseException:
-        # A signal handler may have raised an exception while the `with` statement began or ended.
-        pushed.abandon()
-        raise
 
 
 def get_env() -> str:

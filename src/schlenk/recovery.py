@@ -23,11 +23,12 @@ top of the stacks of whichever thread or greenlet runs it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Callable
 
-from .globals import _app_ctx_stack, _request_ctx_stack
+from . import globals as own_globals
 from .local import get_ident
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
     from .ctx import AppContext, RequestContext
     from .local import LocalStack
+
+# Assigned, not imported, because that is faster; see schlenk.ctx.
+_app_ctx_stack, _request_ctx_stack = own_globals._app_ctx_stack, own_globals._request_ctx_stack
 
 
 def refusal(stack: LocalStack[Any], context: object) -> AssertionError:
@@ -212,13 +216,13 @@ def end_preserved(context: Any, *exc: BaseException | None) -> None:
 
     :param exc: passed to its ``pop()``.
     """
-    pushes, entries = _extent(context)
+    app_contexts, entries = _copied_extent(context)
     try:
         context.pop(*exc)
     except BaseException:
-        if len(_pushed_with(context)) < pushes:
+        if len(_pushed_with(context)) < len(app_contexts):
             context.preserved = False
-            abandon(context, pushes - 1, entries - 1)
+            abandon(context, len(app_contexts) - 1, _count(entries, context) - 1)
         raise
 
 
@@ -257,7 +261,8 @@ def settle(context: RequestContext) -> None:
     """Move a context, and all entries above it, below those in use, if only waiting streams still hold the context."""
     # Usually, nothing is below it. With `context_ident`, the lists must be copied even then: a stream may move the
     # entries to another `contextvars` context, and other streams have stored the lists.
-    if len(_request_ctx_stack.entries()) == len(_app_ctx_stack.entries()) == 1 and not _is_by_context():
+    stream = context.streams[0]
+    if len(stream.requests.entries) == len(stream.apps.entries) == 1 and not stream.is_by_context:
         return
     if context.preserved or not _is_waiting(context):
         return
@@ -265,10 +270,6 @@ def settle(context: RequestContext) -> None:
     unused = _unused_entries(requests)
     _move_below_used(requests, context, unused)
     _move_below_used(apps, _first_app_context(context), unused)
-
-
-def _is_by_context() -> bool:
-    return _request_ctx_stack.is_by_context or _app_ctx_stack.is_by_context
 
 
 def _move_below_used(entries: list[Any], lowest: object, unused: list[Any]) -> None:
@@ -292,6 +293,45 @@ def _unused_entries(requests: list[Any]) -> list[Any]:
 _NOTHING = [None]
 
 
+def stream_in(context: RequestContext, iterator: Iterator[Any]) -> Generator[Any, None, None]:
+    """Yield ``None`` once the context is pushed, and then the parts, each of which is created in the context."""
+    stream = Stream(context)
+    try:
+        with stream:
+            requests, apps = stream.requests, stream.apps
+            try:
+                # Not `yield from`, which would close the iterator as well. The conditions are true if something has
+                # changed, which is rare. They are not methods, because two calls would take 0.2 µs more for each part.
+                for part in chain((None,), iterator):
+                    if (
+                        stream.moves
+                        or (requests.entries or _NOTHING)[-1] is not requests.last
+                        or (apps.entries or _NOTHING)[-1] is not apps.last
+                    ):
+                        stream.lower()
+                    stream.waiting = True
+                    yield part
+                    stream.waiting = False
+                    if (
+                        stream.moves
+                        or not _request_ctx_stack.is_unchanged(requests.entries, requests.last)
+                        or not _app_ctx_stack.is_unchanged(apps.entries, apps.last)
+                    ):
+                        stream.lift()
+            finally:
+                if stream.waiting:
+                    # The server or the garbage collector has closed the stream.
+                    stream.waiting = False
+                    stream.lift()
+                close = getattr(iterator, "close", None)
+                if close is not None:
+                    close()
+    except BaseException:
+        # A signal handler may have raised an exception while the `with` statement began or ended.
+        stream.abandon()
+        raise
+
+
 class Stream:
     """Pushes a request context for a response stream, and brings it to the top of the stack whenever the stream runs.
 
@@ -302,73 +342,61 @@ class Stream:
 
     def __init__(self, context: RequestContext) -> None:
         self.context = context
-        self.waiting = self.ended = False
-        # The result of _extent() without the push of the stream. It is None between __enter__() and __exit__(), because
-        # other work that has pushed the context may end in the meantime.
-        self.others: tuple[int, int] | None = _extent(context)
+        # Whether the stream has pushed the context, is waiting, and has ended.
+        self.pushed = self.waiting = self.ended = False
+        # The result of _copied_extent() before the context was pushed or popped, for abandon(). It is None between
+        # __enter__() and __exit__(), because other work that has pushed the context may end in the meantime.
+        self.before: tuple[list[Any], list[Any]] | None = _copied_extent(context)
 
     def __enter__(self) -> Stream:
         self.context.__enter__()
-        self.others = None
-        self._set_streams([*_streams(self.context), self])
-        self.requests = _Span(_request_ctx_stack, self.context)
-        self.apps = _Span(_app_ctx_stack, _app_ctx_stack.top)
+        self.before, self.pushed = None, True
+        self.requests = _Span(_request_ctx_stack, _request_ctx_stack.entries(), self.context)
+        entries = _app_ctx_stack.entries()
+        self.apps = _Span(_app_ctx_stack, entries, (entries or _NOTHING)[-1])
         self.apps.shared = not _contains(_pushed_with(self.context), self.apps.first)
-        # Whether resume() has moved the entries, so that wait() moves them back. With `context_ident`, it is always
+        self.is_by_context = _request_ctx_stack.is_by_context or _app_ctx_stack.is_by_context
+        # Whether lift() has moved the entries, so that lower() moves them back. With `context_ident`, it is always
         # true, because each change replaces the list of a stack.
-        self.moves = self.keeps_moving = _is_by_context()
+        self.moves = self.is_by_context
+        self._set_streams([*_streams(self.context), self])
         return self
 
-    def wait(self) -> None:
-        """Move the contexts back to where they were before :meth:`resume` moved them."""
-        requests, apps = self.requests, self.apps
-        if (
-            self.moves
-            or (requests.entries or _NOTHING)[-1] is not requests.last
-            or (apps.entries or _NOTHING)[-1] is not apps.last
-        ):
-            requests.lower()
-            apps.lower()
-            self.moves = self.keeps_moving
-        self.waiting = True
+    def lower(self) -> None:
+        """Move the contexts back to where they were before :meth:`lift` moved them."""
+        self.requests.lower()
+        self.apps.lower()
+        self.moves = self.is_by_context
 
-    def resume(self) -> None:
+    def lift(self) -> None:
         """Bring the contexts to the top of the stacks of the greenlet or thread that runs the stream now."""
-        self.waiting = False
-        requests, apps = self.requests, self.apps
-        # Usually, nothing has changed.
-        if (
-            self.moves
-            or not _request_ctx_stack.is_unchanged(requests.entries, requests.last)
-            or not _app_ctx_stack.is_unchanged(apps.entries, apps.last)
-        ) and _pushed_with(self.context):
+        if _pushed_with(self.context):
             self.moves = True
-            requests.lift()
-            apps.lift()
+            self.requests.lift()
+            self.apps.lift()
 
     def __exit__(self, *error: Any) -> None:
-        self.others = pushes, _ = self._count_others()
+        app_contexts, _ = self.before = _copied_extent(self.context)
         self._leave()
+        apps = self.apps
         try:
             self.context.__exit__(*error)
         finally:
-            self.apps.release(_pushed_with(self.context)[:pushes])
-        if not getattr(self.apps.first, "_refcnt", True):
+            if apps.carried or apps.home is not None:
+                apps.release(_pushed_with(self.context)[: len(app_contexts[1:])])
+        if not getattr(apps.first, "_refcnt", True):
             # If the stream ended in a copied `contextvars` context, the original still has the context.
-            self.apps.first.shareable = False
+            apps.first.shareable = False
         self.ended = True
 
     def abandon(self) -> None:
         """Remove the contexts of the stream after an exception interrupted its beginning or its end."""
         if not self.ended:
-            others = self._count_others() if self.others is None else self.others
+            app_contexts, entries = self.before or _copied_extent(self.context)
             self._leave()
-            abandon(self.context, *others)
-
-    def _count_others(self) -> tuple[int, int]:
-        pushes, entries = _extent(self.context)
-        # If other code has popped the context, they are 0.
-        return max(pushes - 1, 0), max(entries - 1, 0)
+            # Without the push of the stream. If other code has popped the context, the numbers are 0.
+            pushes = max(len(app_contexts) - self.pushed, 0)
+            abandon(self.context, pushes, max(_count(entries, self.context) - self.pushed, 0))
 
     def _leave(self) -> None:
         streams = _streams(self.context).copy()
@@ -394,11 +422,11 @@ class _Span:
     # Whether the stream runs in another context of `contextvars`, to which the entries were carried.
     carried = False
 
-    def __init__(self, stack: LocalStack[Any], first: Any) -> None:
+    def __init__(self, stack: LocalStack[Any], entries: list[Any], first: Any) -> None:
         self.stack = stack
+        # The list that has the entries: that of the stack, or one of their own if they were carried.
+        self.entries = entries
         self.first = self.last = first
-        # The list that has the entries: that of a stack, or one of their own if they were carried.
-        self.entries = stack.entries()
 
     def lift(self) -> None:
         """Bring the entries to the top of the stack of the running greenlet or thread."""
@@ -477,12 +505,10 @@ class _Span:
     def release(self, used: list[Any]) -> None:
         """Remove the additional entry of a shared context, or move back a context that is still used.
 
-        Called when the stream has ended.
+        Called when the stream has ended, if its entries have been moved or carried.
 
         :param used: the contexts that the request or another stream uses.
         """
-        if not self.carried and self.home is None:
-            return
         if self.shared:
             remove(self.stack, self.first)
         elif _contains(used, self.first) and _contains(self.stack.entries(), self.first):
@@ -555,12 +581,16 @@ def _is_in_generator(frame: FrameType | None) -> bool:
 
     If so, other work may have begun while it waited, and the block may have begun in another thread.
 
-    :param frame: the frame to start from. The frames of this module, of :mod:`schlenk.ctx` and of an ``ExitStack`` are
-        skipped.
+    :param frame: the frame to start from. The functions of this module, of :mod:`schlenk.ctx` and of an ``ExitStack``
+        are skipped.
     """
-    while frame is not None and frame.f_globals.get("__name__") in (__name__, "schlenk.ctx", "contextlib"):
+    while frame is not None:
+        if frame.f_code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
+            return True
+        if frame.f_globals.get("__name__") not in (__name__, "schlenk.ctx", "contextlib"):
+            return False
         frame = frame.f_back
-    return frame is not None and bool(frame.f_code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR))
+    return False
 
 
 def _put_back(context: Any) -> list[Any]:
@@ -603,9 +633,9 @@ def _pushed_with(context: object) -> list[Any]:
     return app_contexts if isinstance(app_contexts, list) else []
 
 
-def _extent(context: object) -> tuple[int, int]:
-    """Return how often a context is pushed, and how often it is on the stack of the running greenlet or thread."""
-    return len(_pushed_with(context)), _count(_request_ctx_stack.entries(), context)
+def _copied_extent(context: object) -> tuple[list[Any], list[Any]]:
+    """Return copies of what :func:`_pushed_with` returns and of the stack of the running greenlet or thread."""
+    return _pushed_with(context).copy(), _request_ctx_stack.entries().copy()
 
 
 def _streams(context: object) -> list[Stream]:
