@@ -838,6 +838,86 @@ def test_patched_class_of_headers_is_used(monkeypatch: pytest.MonkeyPatch) -> No
     assert Request(create_environ()).cookies["Cookie"] == "patched"
 
 
+# Creating requests
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"PATH_INFO": "/name", "QUERY_STRING": "a=%C3%A9&b="},
+        {"PATH_INFO": "//twice"},
+        {"PATH_INFO": "without slash"},
+        {"PATH_INFO": "/caf\xc3\xa9"},
+        {"PATH_INFO": "/invalid\xff"},
+        {"PATH_INFO": None},
+        {"QUERY_STRING": "caf\xc3\xa9"},
+        {"SCRIPT_NAME": "/mounted/"},
+        {"SCRIPT_NAME": None},
+        {"REQUEST_METHOD": "post"},
+        {"SERVER_NAME": None},
+        {"SERVER_PORT": "none"},
+        {"SERVER_PORT": None},
+        {"REMOTE_ADDR": "127.0.0.1", "wsgi.url_scheme": "https"},
+    ],
+    ids=str,
+)
+def test_request_is_as_werkzeug_creates_it(changed: dict[str, Any]) -> None:
+    environ = {**create_environ(), **changed}
+    made, other = vars(Request(environ)), vars(WerkzeugRequest(environ))
+    assert [*made.items()] == [*other.items()]
+
+
+@pytest.mark.parametrize(
+    "key",
+    "REQUEST_METHOD PATH_INFO QUERY_STRING SCRIPT_NAME SERVER_NAME SERVER_PORT wsgi.url_scheme".split(),
+)
+def test_environ_can_lack_key(key: str) -> None:
+    environ = create_environ()
+    del environ[key]
+    assert vars(Request(environ)) == vars(WerkzeugRequest(environ))
+
+
+@pytest.mark.parametrize("options", [(), (True, True), (False,), (False, True)], ids=str)
+def test_environ_refers_to_request(options: tuple[bool, ...]) -> None:
+    made, other = create_environ(), create_environ()
+    request = Request(made, *options)
+    assert request.shallow is WerkzeugRequest(other, *options).shallow
+    assert made.get("werkzeug.request") is (request if "werkzeug.request" in other else None)
+
+
+class Marking:
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        self.marked = True
+        super().__init__(*arguments, **keywords)
+
+
+class MarkingRequest(Marking, WerkzeugRequest):
+    pass
+
+
+class MarkingSansio(Marking, SansioRequest):
+    pass
+
+
+@pytest.mark.parametrize("bases", [(Marking, Request), (Request, MarkingRequest), (Request, MarkingSansio)], ids=str)
+def test_mixin_initializes_request(bases: Any) -> None:
+    assert type("Mixed", bases, {})(create_environ("/page")).marked
+    assert type("Mixed", bases, {})(create_environ("/page")).path == "/page"
+
+
+@pytest.mark.parametrize("patched", [WerkzeugRequest, SansioRequest])
+def test_patched_initialization_is_used(monkeypatch: pytest.MonkeyPatch, patched: Any) -> None:
+    original = patched.__init__
+
+    def initialize(request: Any, *arguments: Any, **keywords: Any) -> None:
+        original(request, *arguments, **keywords)
+        request.path = "/patched"
+
+    monkeypatch.setattr(patched, "__init__", initialize)
+    assert Request(create_environ("/page")).path == "/patched"
+
+
 # Closing requests
 
 

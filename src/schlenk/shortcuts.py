@@ -10,6 +10,7 @@ Shortcut                     Replaces                                           
 :class:`Response`            ``Response.__call__`` for one string                    1.0 µs instead of 5.2 µs
 :class:`Response`            ``Response.__call__`` for a generator of ten parts      3 µs instead of 8 µs
 :class:`Response`            ``Response.force_type`` for an error page               5 µs instead of 35 µs
+:class:`Request`             ``Request.__init__``, which decodes the URL             1.3 µs instead of 1.9 µs
 :class:`Request`             ``Request.cookies``, which searches all headers         0.6 µs instead of 3.4 µs
 :class:`Request`             ``Request.close`` for a request without files           0.1 µs instead of 0.6 µs
 :class:`Map`                 ``Map.bind_to_environ``, which parses the host          1.0 µs instead of 4.0 µs
@@ -77,6 +78,7 @@ _described, _answered = _describing(HTTPException), _answering(wrappers.Response
 # Werkzeug's versions of the methods that the shortcuts override, which may be patched later.
 _initialize, _call, _set_data = wrappers.Response.__init__, wrappers.Response.__call__, wrappers.Response.set_data
 _close, _cookies, _getlist = wrappers.Request.close, wrappers.Request.cookies, EnvironHeaders.getlist
+_initialize_request, _initialize_sansio = wrappers.Request.__init__, SansioRequest.__init__
 # Reading `wrappers.Request.cookies` would take 0.1 µs, because it calls a function of Werkzeug.
 _request_attributes, _sansio_request_attributes = vars(wrappers.Request), vars(SansioRequest)
 _response_attributes, _sansio_response_attributes = vars(wrappers.Response), vars(SansioResponse)
@@ -284,14 +286,56 @@ class _Cookies:
 
 
 class Request(wrappers.Request):
-    """Reads cookies from the environ, without searching the headers, and closes files only if there are any.
+    """Decodes only URLs that are not ASCII, reads cookies without searching the headers, closes files if there are any.
 
-    The first shortcut is not taken for a request whose ``headers`` are not those of its environ.
+    The second shortcut is not taken for a request whose ``headers`` are not those of its environ.
     """
+
+    # Whether creating an instance would call the __init__() of Werkzeug's two classes and no other.
+    _has_known_bases = True
 
     # Type checkers know the type of Werkzeug's.
     if not TYPE_CHECKING:
         cookies = _Cookies()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        bases = cls.__mro__[cls.__mro__.index(Request) + 1 :]
+        called = [base for base in bases if "__init__" in vars(base)]
+        cls._has_known_bases = called[:2] == [wrappers.Request, SansioRequest]
+
+    def __init__(self, environ: WSGIEnvironment, populate_request: bool = True, shallow: bool = False) -> None:
+        try:
+            method, scheme = environ["REQUEST_METHOD"], environ["wsgi.url_scheme"]
+            path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
+            server = environ["SERVER_NAME"], int(environ["SERVER_PORT"])
+            is_plain = (
+                type(environ) is dict
+                and server[0] is not None
+                and path.isascii()
+                and query.isascii()
+                and not environ.get("SCRIPT_NAME")
+                and self._has_known_bases
+                and wrappers.Request.__init__ is _initialize_request
+                and SansioRequest.__init__ is _initialize_sansio
+            )
+        except (AttributeError, KeyError, TypeError, ValueError):
+            is_plain = False
+        if not is_plain:
+            super().__init__(environ, populate_request, shallow)
+            return
+        self.method = method.upper()
+        self.scheme = scheme
+        self.server = server
+        self.root_path = ""
+        self.path = "/" + path.lstrip("/")
+        self.query_string = query.encode()
+        self.headers = EnvironHeaders(environ)
+        self.remote_addr = environ.get("REMOTE_ADDR")
+        self.environ = environ
+        self.shallow = shallow
+        if populate_request and not shallow:
+            environ["werkzeug.request"] = self
 
     def close(self) -> None:
         if "files" in vars(self) or wrappers.Request.close is not _close:
