@@ -306,36 +306,40 @@ class Request(wrappers.Request):
 
     def __init__(self, environ: WSGIEnvironment, populate_request: bool = True, shallow: bool = False) -> None:
         try:
-            method, scheme = environ["REQUEST_METHOD"], environ["wsgi.url_scheme"]
-            path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
-            server = environ["SERVER_NAME"], int(environ["SERVER_PORT"])
-            is_plain = (
-                type(environ) is dict
-                and server[0] is not None
-                and path.isascii()
-                and query.isascii()
+            method: str = environ["REQUEST_METHOD"]
+            scheme: str = environ["wsgi.url_scheme"]
+            path: str = environ["PATH_INFO"]
+            query: str = environ["QUERY_STRING"]
+            name: str | None = environ["SERVER_NAME"]
+            port = int(environ["SERVER_PORT"])
+            is_ascii = path.isascii() and query.isascii()
+        except (AttributeError, KeyError, TypeError, ValueError):
+            # Werkzeug uses defaults.
+            pass
+        else:
+            if (
+                is_ascii
+                and name is not None
                 and not environ.get("SCRIPT_NAME")
+                and type(environ) is dict
                 and self._has_known_bases
                 and wrappers.Request.__init__ is _initialize_request
                 and SansioRequest.__init__ is _initialize_sansio
-            )
-        except (AttributeError, KeyError, TypeError, ValueError):
-            is_plain = False
-        if not is_plain:
-            super().__init__(environ, populate_request, shallow)
-            return
-        self.method = method.upper()
-        self.scheme = scheme
-        self.server = server
-        self.root_path = ""
-        self.path = "/" + path.lstrip("/")
-        self.query_string = query.encode()
-        self.headers = EnvironHeaders(environ)
-        self.remote_addr = environ.get("REMOTE_ADDR")
-        self.environ = environ
-        self.shallow = shallow
-        if populate_request and not shallow:
-            environ["werkzeug.request"] = self
+            ):
+                self.method = method.upper()
+                self.scheme = scheme
+                self.server = name, port
+                self.root_path = ""
+                self.path = "/" + path.lstrip("/")
+                self.query_string = query.encode()
+                self.headers = EnvironHeaders(environ)
+                self.remote_addr = environ.get("REMOTE_ADDR")
+                self.environ = environ
+                self.shallow = shallow
+                if populate_request and not shallow:
+                    environ["werkzeug.request"] = self
+                return
+        super().__init__(environ, populate_request, shallow)
 
     def close(self) -> None:
         if "files" in vars(self) or wrappers.Request.close is not _close:
