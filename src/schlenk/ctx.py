@@ -358,8 +358,8 @@ class RequestContext:
     _preserved_exc: BaseException | None = None
     # The application context that is being popped with this one.
     ending: AppContext | None = None
-    # What app_context() returned for an application context that was pushed with this one, by the id of the latter, if
-    # it is not the same object.
+    # What app_context() returned when this context was pushed, if it has put another object on the stack (by the id of
+    # that object) or nothing (by the number of earlier pushes of this context).
     wrappers: dict[int, AppContext] | None = None
     # The kind and the function of the hook or error handler that returned last. Errors about its return value name it.
     responder: tuple[str, Callable[..., Any]] | None = None
@@ -441,7 +441,8 @@ class RequestContext:
         if top is not None and top.preserved:
             recovery.pop_preserved(top)
 
-        # `stacked` is put on top of `current`. It is another object than `app_context` if that wraps it.
+        # `stacked` is put on top of `current`. It is another object than `app_context` if that wraps it, and None if
+        # that puts nothing there.
         app_context: AppContext | None = None
         current: AppContext | None = None
         stacked: AppContext | None = None
@@ -471,16 +472,18 @@ class RequestContext:
         if self.url_adapter is not None:
             self.match_request()
 
-    def _find_pushed(self, app_context: AppContext, below: AppContext | None) -> AppContext:
-        """Return the object that ``app_context.push()`` has put on top of ``below``.
+    def _find_pushed(self, app_context: AppContext, below: AppContext | None) -> AppContext | None:
+        """Return the object that ``app_context.push()`` has put on top of ``below``, or ``None`` if it is ``below``.
 
         It is another object if ``app_context`` wraps it.
         """
         top = _app_ctx_stack.top
-        if top is None or top is below or top is app_context:
+        if top is app_context:
             return app_context
-        self.wrappers = {**(self.wrappers or {}), id(top): app_context}
-        return top
+        stacked = None if top is below else top
+        key = len(self._implicit_app_ctx_stack) if stacked is None else id(stacked)
+        self.wrappers = {**(self.wrappers or {}), key: app_context}
+        return stacked
 
     def pop(self, exc: BaseException | None = _sentinel) -> None:
         """Pop the context, and the application context that was pushed with it.
@@ -520,11 +523,12 @@ class RequestContext:
             if last:
                 # The request refers to the environ: without this, each would keep the other alive.
                 self.request.environ["werkzeug.request"] = None
+            if app_context is not None and _app_ctx_stack.top is not app_context:
+                missing = recovery.restore(app_context, leaked)
+            if self.wrappers:
+                key = len(self._implicit_app_ctx_stack) if app_context is None else id(app_context)
+                app_context = self.wrappers.pop(key, app_context)
             if app_context is not None:
-                if _app_ctx_stack.top is not app_context:
-                    missing = recovery.restore(app_context, leaked)
-                if self.wrappers:
-                    app_context = self.wrappers.pop(id(app_context), app_context)
                 app_context.pop(exc)
             self.ending = None
         if leaked or missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -162,6 +163,56 @@ def test_nested_wrapped_app_contexts(app: RecordingApp, monkeypatch: pytest.Monk
         with RecordingApp("other").app_context(), context:
             assert _app_ctx_stack.top is wrappers[1].context
         assert [wrapper.exc for wrapper in wrappers] == [None, (None,)]
+    assert tops() == NOTHING
+
+
+class Unstacked:
+    """An application context that puts nothing on the stack."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.ended: list[Any] = []
+
+    def push(self) -> None:
+        pass
+
+    def pop(self, *exc: Any) -> None:
+        self.ended.append(exc)
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_unstacked_app_context_is_popped(app: RecordingApp, monkeypatch: pytest.MonkeyPatch, below: bool) -> None:
+    unstacked = Unstacked(app)
+    monkeypatch.setattr(app, "app_context", lambda: unstacked)
+    app.add_url_rule("/", "index", lambda: str(_app_ctx_stack.entries() == outer))
+    with RecordingApp("other").app_context() if below else nullcontext():
+        outer = _app_ctx_stack.entries().copy()
+        assert app.test_client().get("/").text == "True"
+        assert _app_ctx_stack.entries() == outer
+    assert unstacked.ended == [(None,)]
+    assert tops() == NOTHING
+
+
+def test_nested_unstacked_app_contexts(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    unstacked: list[Unstacked] = []
+    monkeypatch.setattr(app, "app_context", lambda: unstacked.append(Unstacked(app)) or unstacked[-1])
+    context = app.test_request_context()
+    with context:
+        with context:
+            pass
+        assert [len(each.ended) for each in unstacked] == [0, 1]
+    assert [len(each.ended) for each in unstacked] == [1, 1]
+    assert tops() == NOTHING
+
+
+def test_wrapper_pushes_current_app_context(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = RecordingApp("other").app_context()
+    wrapper = Wrapper(other)
+    monkeypatch.setattr(app, "app_context", lambda: wrapper)
+    with other:
+        with app.test_request_context():
+            assert _app_ctx_stack.entries() == [other, other]
+        assert _app_ctx_stack.entries() == [other]
     assert tops() == NOTHING
 
 
