@@ -115,6 +115,21 @@ def test_request_is_torn_down_beside_stream(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
+def test_generator_still_shares_g(app: RecordingApp) -> None:
+    def work() -> Iterator[str]:
+        with app.test_request_context():
+            g.user = "ada"
+            yield "begun"
+            yield app.test_client().get("/user").text
+
+    working = work()
+    with RecordingApp("other").test_request_context():
+        next(working)
+    assert next(working) == "ada"
+    working.close()
+    assert tops() == NOTHING
+
+
 def test_running_stream_shares_g(app: RecordingApp) -> None:
     @app.route("/nested")
     def nested() -> Any:

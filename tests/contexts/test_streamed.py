@@ -166,11 +166,31 @@ def test_released_stack_ends_quietly(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_only_apps_are_by_context(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_app_ctx_stack, "__ident_func__", context_ident)
+@pytest.mark.parametrize("stack", [_app_ctx_stack, _request_ctx_stack])
+def test_one_stack_is_by_context(app: RecordingApp, monkeypatch: pytest.MonkeyPatch, stack: Any) -> None:
+    monkeypatch.setattr(stack, "__ident_func__", context_ident)
     with app.test_request_context("/streamed"):
-        stream = stream_with_context((*paths(), current_app.name) for _ in range(2))
-    assert Context().run(list, stream) == [("/streamed", app.name)] * 2
+        stream = stream_with_context((*paths(), current_app.name) for _ in range(3))
+    assert [Context().run(next, stream) for _ in range(3)] == [("/streamed", app.name)] * 3
+    assert Context().run(list, stream) == []
+    assert tops() == NOTHING
+
+
+def test_g_of_stream_is_its_own_by_context(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_app_ctx_stack, "__ident_func__", context_ident)
+
+    def parts() -> Iterator[str]:
+        with app.app_context():
+            g.user = "ada"
+            yield "begun"
+            yield g.user
+
+    with app.test_request_context():
+        stream = stream_with_context(parts())
+    next(stream)
+    with app.test_request_context():
+        assert "user" not in g
+    assert list(stream) == ["ada"]
     assert tops() == NOTHING
 
 
