@@ -220,9 +220,10 @@ def end_preserved(context: Any, *exc: BaseException | None) -> None:
     try:
         context.pop(*exc)
     except BaseException:
-        if len(_pushed_with(context)) < len(app_contexts):
+        pushes = len(_pushed_with(context))
+        if pushes < len(app_contexts):
             context.preserved = False
-            abandon(context, len(app_contexts) - 1, _count(entries, context) - 1)
+            abandon(context, pushes, _count(entries, context) - 1)
         raise
 
 

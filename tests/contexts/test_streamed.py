@@ -9,7 +9,7 @@ from typing import Any, Callable
 import pytest
 
 from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, current_app, g, request, stream_with_context
-from schlenk.local import context_ident, release_local
+from schlenk.local import context_ident, get_ident, release_local
 from tests.support.contexts import NOTHING, RecordingApp, leave, tops
 from tests.support.execution import ELSEWHERE
 
@@ -176,8 +176,9 @@ def test_one_stack_is_by_context(app: RecordingApp, monkeypatch: pytest.MonkeyPa
     assert tops() == NOTHING
 
 
-def test_g_of_stream_is_its_own_by_context(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_app_ctx_stack, "__ident_func__", context_ident)
+@pytest.mark.parametrize("ident_func", [get_ident, context_ident])
+def test_g_of_stream_is_its_own(app: RecordingApp, monkeypatch: pytest.MonkeyPatch, ident_func: Any) -> None:
+    monkeypatch.setattr(_app_ctx_stack, "__ident_func__", ident_func)
 
     def parts() -> Iterator[str]:
         with app.app_context():
@@ -191,6 +192,27 @@ def test_g_of_stream_is_its_own_by_context(app: RecordingApp, monkeypatch: pytes
     with app.test_request_context():
         assert "user" not in g
     assert list(stream) == ["ada"]
+    assert tops() == NOTHING
+
+
+def test_stream_keeps_its_request_on_top(app: RecordingApp) -> None:
+    def inner_paths() -> Iterator[str]:
+        with app.test_request_context("/inner"):
+            for _ in range(3):
+                yield request.path
+
+    with app.test_request_context("/streamed"):
+        stream = stream_with_context(inner_paths())
+    assert list(stream) == ["/inner"] * 3
+    assert tops() == NOTHING
+
+
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
+def test_stream_outlives_the_context_below(app: RecordingApp, elsewhere: Callable[..., Any]) -> None:
+    with RecordingApp("other").app_context():
+        with app.test_request_context("/streamed"):
+            stream = stream_with_context(current_app.name for _ in range(2))
+    assert elsewhere(lambda: list(stream)) == [app.name] * 2
     assert tops() == NOTHING
 
 
