@@ -878,8 +878,16 @@ def test_environ_can_lack_key(key: str) -> None:
     assert vars(Request(environ)) == vars(WerkzeugRequest(environ))
 
 
+def test_environ_may_only_have_get() -> None:
+    class Environ(dict[str, Any]):
+        def __getitem__(self, key: str) -> Any:
+            pytest.fail("Werkzeug calls get()")
+
+    assert Request(Environ(create_environ("/page"))).path == "/page"
+
+
 @pytest.mark.parametrize("options", [(), (True, True), (False,), (False, True)], ids=str)
-def test_environ_refers_to_request(options: tuple[bool, ...]) -> None:
+def test_request_is_stored_as_werkzeug_does(options: tuple[bool, ...]) -> None:
     made, other = create_environ(), create_environ()
     request = Request(made, *options)
     assert request.shallow is WerkzeugRequest(other, *options).shallow

@@ -205,7 +205,7 @@ def store_responder(context: RequestContext | None, kind: str, function: Callabl
     try:  # noqa: SIM105 - suppress() takes 0.5 µs
         context.responder = kind, function  # type: ignore[union-attr]
     except AttributeError:
-        # A context of another class may have no room for it, and a hook may have popped the context.
+        # A context of another class may have slots and no such attribute, and a hook may have popped the context.
         pass
 
 
@@ -358,9 +358,9 @@ class RequestContext:
     _preserved_exc: BaseException | None = None
     # The application context that is being popped with this one.
     ending: AppContext | None = None
-    # What app_context() returned when this context was pushed, if it has put another object on the stack (by the id of
-    # that object) or nothing (by the number of earlier pushes of this context).
-    wrappers: dict[int, AppContext] | None = None
+    # The results of app_context() that are not on the stack themselves. The key is the id of the object that is on the
+    # stack in their place, or, if there is none, the number of earlier pushes of this context.
+    unstacked: dict[int, AppContext] | None = None
     # The kind and the function of the hook or error handler that returned last. Errors about its return value name it.
     responder: tuple[str, Callable[..., Any]] | None = None
 
@@ -382,7 +382,7 @@ class RequestContext:
         self.session: SessionMixin = session  # type: ignore[assignment]
         self.preserved = False
         self._after_request_functions: list[AfterRequest] = []
-        # For each push, the application context that was pushed with it, or None.
+        # For each push, the object that was put on the application stack with it, or None.
         self._implicit_app_ctx_stack: list[AppContext | None] = []
 
     @property
@@ -441,8 +441,8 @@ class RequestContext:
         if top is not None and top.preserved:
             recovery.pop_preserved(top)
 
-        # `stacked` is put on top of `current`. It is another object than `app_context` if that wraps it, and None if
-        # that puts nothing there.
+        # `stacked` is the object that app_context.push() puts on top of `current`: `app_context` itself, a context that
+        # it wraps, or None.
         app_context: AppContext | None = None
         current: AppContext | None = None
         stacked: AppContext | None = None
@@ -473,16 +473,16 @@ class RequestContext:
             self.match_request()
 
     def _find_pushed(self, app_context: AppContext, below: AppContext | None) -> AppContext | None:
-        """Return the object that ``app_context.push()`` has put on top of ``below``, or ``None`` if it is ``below``.
+        """Return the object that ``app_context.push()`` has put on top, or ``None`` if ``below`` is still on top.
 
-        It is another object if ``app_context`` wraps it.
+        If that is not ``app_context`` itself, store ``app_context`` in ``unstacked`` for :meth:`pop`.
         """
         top = _app_ctx_stack.top
         if top is app_context:
             return app_context
         stacked = None if top is below else top
         key = len(self._implicit_app_ctx_stack) if stacked is None else id(stacked)
-        self.wrappers = {**(self.wrappers or {}), key: app_context}
+        self.unstacked = {**(self.unstacked or {}), key: app_context}
         return stacked
 
     def pop(self, exc: BaseException | None = _sentinel) -> None:
@@ -525,9 +525,10 @@ class RequestContext:
                 self.request.environ["werkzeug.request"] = None
             if app_context is not None and _app_ctx_stack.top is not app_context:
                 missing = recovery.restore(app_context, leaked)
-            if self.wrappers:
+            if self.unstacked:
+                # The key of _find_pushed(). If nothing was stored under it, `app_context` stays the same.
                 key = len(self._implicit_app_ctx_stack) if app_context is None else id(app_context)
-                app_context = self.wrappers.pop(key, app_context)
+                app_context = self.unstacked.pop(key, app_context)
             if app_context is not None:
                 app_context.pop(exc)
             self.ending = None

@@ -22,7 +22,7 @@ from werkzeug.utils import redirect
 
 from .globals import _app_ctx_stack, _request_ctx_stack, current_app, session
 from .missing import ADVICE, missing_from
-from .recovery import stream_in
+from .recovery import stream_in_context
 from .signals import message_flashed
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def stream_with_context(generator_or_function: Any) -> Any:
             "stream_with_context() in the view, before it returns."
         )
 
-    running = stream_in(context, iterator)
+    running = stream_in_context(context, iterator)
     # The generator pushes the context now, because the request may end before the server asks for the first part.
     next(running)
     return running

@@ -264,6 +264,7 @@ class LocalStack(Generic[T]):
         :param lookup: returns it, or raises an error. Called only if this stack is empty.
         """
         # The top is read inline in each of the three functions, because a call would slow down every use of the proxy.
+        # `ATTRIBUTE` is a placeholder, which _with_attribute() replaces.
 
         def resolve() -> Any:
             storage = self.__storage
@@ -423,7 +424,7 @@ class LocalStack(Generic[T]):
     def is_unchanged(self, entries: list[T], top: T) -> bool:
         """Return whether ``entries`` is still the list of the running ident, and ``top`` the last object in it.
 
-        The same as calling :meth:`entries` and comparing, but a call less for each part of each stream.
+        Does the same as comparing the result of :meth:`entries`, with one call less for each part of a stream.
         """
         storage = self.__storage
         ident_func = storage.ident_func

@@ -1,23 +1,23 @@
-"""Recovery from contexts that end out of order.
+"""Recovery from contexts that end out of order, and the contexts of streams.
 
-In normal life, contexts are popped in the reverse order of their pushes, and :mod:`schlenk.ctx` needs nothing of this
-module. It handles all other cases. When a context ends, another one can be in one of three states:
+If contexts are popped in the reverse order of their pushes, :mod:`schlenk.ctx` pops them without this module. This
+module handles streams and all other cases. When a context ends, it or another one can be in one of three states:
 
-* **leaked**: it was pushed above the first one by a bare ``push()`` and not popped. No code is left that would pop it,
-  so it is removed, and an ``AssertionError`` reports it. Its teardown functions do not run, because its work was never
-  finished.
+* **leaked**: it was pushed above the context that ends, by a bare ``push()``, and not popped. No code is left that
+  would pop it, so it is removed, and an ``AssertionError`` reports it. Its teardown functions do not run, because its
+  work was never finished.
 * **missing**: it was removed from the stack while it was in use. It is put back, so that its teardown functions run
   while it is current; then an ``AssertionError`` reports it.
 * **kept**: it stays on the stack on purpose. A *preserved* context stays until the next push, so that a test or a
   debugger can look at it. A context held by a *generator* (a stream, or a ``with`` block in any other generator or in
   a coroutine) stays until the generator ends, which can happen at any time and in any thread.
 
-The attribute ``blocks`` distinguishes kept contexts from leaked ones: it counts the ``with`` blocks, streams and served
+A context whose attribute ``blocks`` is above 0 is not leaked: ``blocks`` counts the ``with`` blocks, streams and served
 requests that will pop the context.
 
-Kept contexts must not affect other requests. A request does not share an application context with a generator that is
-waiting, and a generator that ends late removes its own contexts and no others. While a stream runs, its contexts are on
-top of the stacks of whichever thread or greenlet runs it.
+Kept contexts must not affect other requests. A request does not share an application context that only a waiting
+generator uses, and a generator that ends late removes its own contexts and no others. While a stream runs, its contexts
+are on top of the stacks of whichever thread or greenlet runs it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def refusal(stack: LocalStack[Any], context: object) -> AssertionError:
             "error. The next push pops it, as does the end of that block"
         )
     elif repr(top) == repr(context):
-        reason = "on top is another context of the same description"
+        reason = "on top is another context with the same repr"
     else:
         reason = f"on top is {top!r}"
     return AssertionError(
@@ -115,7 +115,7 @@ def is_used(request: object) -> bool:
 
 
 def is_shareable(app_context: AppContext) -> bool:
-    """Return whether a request may use the application context on top. It may not if only a waiting generator does."""
+    """Return whether a request may use the application context on top: not if only a waiting generator uses it."""
     # An application context of another class may lack the attribute.
     if getattr(app_context, "shareable", True) is False:
         return False
@@ -123,8 +123,8 @@ def is_shareable(app_context: AppContext) -> bool:
     for context in _request_ctx_stack.entries():
         for stream in _streams(context):
             if stream.waiting and stream.apps.last is app_context:
-                # Only the stream uses the application contexts that it has pushed above its first. Other work uses the
-                # first as well if that work pushed it, or if the request of the stream has not ended.
+                # The stream alone uses application contexts that it has pushed above `first`. Other work may also use
+                # `first`: the work that pushed it, or the request of the stream until it ends.
                 return stream.apps.first is app_context and (stream.apps.shared or not _is_waiting(context))
     return True
 
@@ -160,14 +160,15 @@ def undo_push(context: RequestContext, app_context: AppContext | None, pushes: i
     """Restore the stacks after a ``push()`` that failed or was interrupted half-way.
 
     :param context: the context that was being pushed.
-    :param app_context: the application context that was pushed with it, if any.
+    :param app_context: the result of ``app.app_context()``, or ``None`` if it was not called.
     :param pushes: how often ``context`` was pushed before.
     :param below: the application context that was on top before.
     """
     del context._implicit_app_ctx_stack[pushes:]
     if _count(_request_ctx_stack.entries(), context) > pushes:
         remove(_request_ctx_stack, context)
-    if app_context is not None and _app_ctx_stack.top is not below:
+    unstacked = (context.unstacked or {}).pop(pushes, None)
+    if app_context is not None and (unstacked is not None or _app_ctx_stack.top is not below):
         app_context.pop()
 
 
@@ -216,7 +217,7 @@ def end_preserved(context: Any, *exc: BaseException | None) -> None:
 
     :param exc: passed to its ``pop()``.
     """
-    app_contexts, entries = _copied_extent(context)
+    app_contexts, entries = _pushes_and_entries(context)
     try:
         context.pop(*exc)
     except BaseException:
@@ -260,8 +261,9 @@ def end(
 
 def settle(context: RequestContext) -> None:
     """Move a context, and all entries above it, below those in use, if only waiting streams still hold the context."""
-    # Usually, nothing is below it. With `context_ident`, the lists must be copied even then: a stream may move the
-    # entries to another `contextvars` context, and other streams have stored the lists.
+    # Usually, the context is the only entry of both lists, which its stream has stored. With `context_ident`, go on
+    # even then, because own_entries() copies the lists: a stream may move the entries to another `contextvars` context,
+    # and other streams have stored the lists.
     stream = context.streams[0]
     if len(stream.requests.entries) == len(stream.apps.entries) == 1 and not stream.is_by_context:
         return
@@ -276,8 +278,8 @@ def settle(context: RequestContext) -> None:
 def _move_below_used(entries: list[Any], lowest: object, unused: list[Any]) -> None:
     """Move ``lowest``, and all entries above it, below the lowest entry that is not ``unused``."""
     start = next((position for position, entry in enumerate(entries) if entry is lowest), 0)
-    used = next((position for position in range(start) if not _contains(unused, entries[position])), start)
-    entries[used:] = entries[start:] + entries[used:start]
+    target = next((position for position in range(start) if not _contains(unused, entries[position])), start)
+    entries[target:] = entries[start:] + entries[target:start]
 
 
 def _unused_entries(requests: list[Any]) -> list[Any]:
@@ -290,19 +292,23 @@ def _unused_entries(requests: list[Any]) -> list[Any]:
     return unused
 
 
-# Replaces an empty list, so that its last entry can be read without checking its length.
+# Used in place of an empty list, so that reading the last entry returns None instead of raising an error.
 _NOTHING = [None]
 
 
-def stream_in(context: RequestContext, iterator: Iterator[Any]) -> Generator[Any, None, None]:
-    """Yield ``None`` once the context is pushed, and then the parts, each of which is created in the context."""
+def stream_in_context(context: RequestContext, iterator: Iterator[Any]) -> Generator[Any, None, None]:
+    """Yield ``None`` once the context is pushed, and then the parts, each of which is created in the context.
+
+    :param iterator: the parts of the response. It is closed when the stream ends.
+    """
     stream = Stream(context)
     try:
         with stream:
             requests, apps = stream.requests, stream.apps
             try:
-                # Not `yield from`, which would close the iterator as well. The conditions are true if something has
-                # changed, which is rare. They are not methods, because two calls would take 0.2 µs more for each part.
+                # The contexts are moved only if an entry was pushed or removed, or if another thread or greenlet runs
+                # the stream, which is rare. The conditions are not methods, because two calls would take 0.2 µs more
+                # for each part.
                 for part in chain((None,), iterator):
                     if (
                         stream.moves
@@ -334,7 +340,7 @@ def stream_in(context: RequestContext, iterator: Iterator[Any]) -> Generator[Any
 
 
 class Stream:
-    """Pushes a request context for a response stream, and brings it to the top of the stack whenever the stream runs.
+    """The contexts of a response stream. :func:`stream_in_context` moves them to the top whenever the stream runs.
 
     The stream waits between two parts of the response: it has returned one, and the server has not asked for the next.
 
@@ -345,9 +351,9 @@ class Stream:
         self.context = context
         # Whether the stream has pushed the context, is waiting, and has ended.
         self.pushed = self.waiting = self.ended = False
-        # The result of _copied_extent() before the context was pushed or popped, for abandon(). It is None between
+        # The result of _pushes_and_entries() before the context was pushed or popped, for abandon(). It is None between
         # __enter__() and __exit__(), because other work that has pushed the context may end in the meantime.
-        self.before: tuple[list[Any], list[Any]] | None = _copied_extent(context)
+        self.before: tuple[list[Any], list[Any]] | None = _pushes_and_entries(context)
 
     def __enter__(self) -> Stream:
         self.context.__enter__()
@@ -357,45 +363,52 @@ class Stream:
         self.apps = _Span(_app_ctx_stack, entries, (entries or _NOTHING)[-1])
         self.apps.shared = not _contains(_pushed_with(self.context), self.apps.first)
         self.is_by_context = _request_ctx_stack.is_by_context or _app_ctx_stack.is_by_context
-        # Whether lift() has moved the entries, so that lower() moves them back. With `context_ident`, it is always
-        # true, because each change replaces the list of a stack.
+        # Whether lift() was called since the last lower(), so that lower() is called again. With `context_ident`, it is
+        # always true, because each change replaces the list of a stack.
         self.moves = self.is_by_context
         self._set_streams([*_streams(self.context), self])
         return self
 
     def lower(self) -> None:
-        """Move the contexts back to where they were before :meth:`lift` moved them."""
+        """Store what the stream has pushed above its contexts, and move all of it back if :meth:`lift` has moved it."""
         self.requests.lower()
         self.apps.lower()
         self.moves = self.is_by_context
 
     def lift(self) -> None:
-        """Bring the contexts to the top of the stacks of the greenlet or thread that runs the stream now."""
+        """Bring the contexts to the top of the stacks of the greenlet or thread that runs the stream now.
+
+        Other code may have popped the context. If so, do nothing.
+        """
         if _pushed_with(self.context):
             self.moves = True
             self.requests.lift()
             self.apps.lift()
 
     def __exit__(self, *error: Any) -> None:
-        app_contexts, _ = self.before = _copied_extent(self.context)
+        before = self.before = _pushes_and_entries(self.context)
         self._leave()
         apps = self.apps
         try:
             self.context.__exit__(*error)
         finally:
             if apps.carried or apps.home is not None:
-                apps.release(_pushed_with(self.context)[: len(app_contexts[1:])])
+                # Without the push of the stream.
+                pushes = max(len(before[0]) - 1, 0)
+                apps.release(_pushed_with(self.context)[:pushes])
         if not getattr(apps.first, "_refcnt", True):
-            # If the stream ended in a copied `contextvars` context, the original still has the context.
+            # If the stream ended in a copied `contextvars` context, the stack of the original one still has this
+            # application context, which no request may use.
             apps.first.shareable = False
         self.ended = True
 
     def abandon(self) -> None:
         """Remove the contexts of the stream after an exception interrupted its beginning or its end."""
         if not self.ended:
-            app_contexts, entries = self.before or _copied_extent(self.context)
+            app_contexts, entries = self.before or _pushes_and_entries(self.context)
             self._leave()
-            # Without the push of the stream. If other code has popped the context, the numbers are 0.
+            # Subtract the stream's own push, if there was one. If other code has popped the context, the result would
+            # be negative.
             pushes = max(len(app_contexts) - self.pushed, 0)
             abandon(self.context, pushes, max(_count(entries, self.context) - self.pushed, 0))
 
@@ -438,6 +451,7 @@ class _Span:
         if self.shared and not getattr(self.first, "_refcnt", True):
             # The work that pushed the context has ended, so the stream runs without it.
             return
+        # With `context_ident`, this replaces the list, so it is read again.
         self.stack.own_entries()
         self.entries = self.stack.current(self.entries)
         positions = self.positions(self.entries)
@@ -463,20 +477,21 @@ class _Span:
     def _carry(self, earlier: list[Any]) -> None:
         """Move the entries to the running ``contextvars`` context, which is not a copy of the one that has them.
 
-        From then on, no stack has the entries while the stream waits, because the other context may be destroyed.
+        From then on, no stack has the entries while the stream waits, because the context that ran it may be destroyed.
 
         :param earlier: the list that has the entries.
         """
         positions = self.positions(earlier)
         carried = earlier[positions.start : positions.stop]
-        for entry in carried[self.shared :]:
+        # A shared first entry also stays where it is.
+        for entry in carried[1:] if self.shared else carried:
             self.stack.withdraw(entry)
         for entry in carried:
             self.entries = self.stack.push(entry)
         self.carried = True
 
     def lower(self) -> None:
-        """Move the entries, and those that the stream has pushed above them, back to where they were."""
+        """Store the last entry that the stream has pushed, and move the entries back to where they were, if moved."""
         self.entries = self.stack.current(self.entries)
         if _contains(self.entries, self.first):
             self.last = self.entries[-1]
@@ -582,8 +597,8 @@ def _is_in_generator(frame: FrameType | None) -> bool:
 
     If so, other work may have begun while it waited, and the block may have begun in another thread.
 
-    :param frame: the frame to start from. The functions of this module, of :mod:`schlenk.ctx` and of an ``ExitStack``
-        are skipped.
+    :param frame: the frame to start from. Functions of this module, of :mod:`schlenk.ctx` and of an ``ExitStack`` are
+        skipped, but not generators such as :func:`stream_in_context`.
     """
     while frame is not None:
         if frame.f_code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
@@ -634,8 +649,8 @@ def _pushed_with(context: object) -> list[Any]:
     return app_contexts if isinstance(app_contexts, list) else []
 
 
-def _copied_extent(context: object) -> tuple[list[Any], list[Any]]:
-    """Return copies of what :func:`_pushed_with` returns and of the stack of the running greenlet or thread."""
+def _pushes_and_entries(context: object) -> tuple[list[Any], list[Any]]:
+    """Return copies of the context's list of pushes and of the request stack. Only interruptions need their counts."""
     return _pushed_with(context).copy(), _request_ctx_stack.entries().copy()
 
 

@@ -262,8 +262,9 @@ class Response(wrappers.Response):
 class _Cookies:
     """The cookies that were sent, by name. The shortcut is not taken for a class that overrides them.
 
-    The value is stored as an attribute of the request. Werkzeug's properties store theirs in the dictionary of the
-    request, which is created for that; up to Python 3.11, reading any attribute then takes 18 ns instead of 5 ns.
+    The value is stored as an attribute of the request. Werkzeug's cached properties store values in the ``__dict__`` of
+    the request, which has to be created for them; up to Python 3.11, reading any attribute then takes 18 ns instead of
+    5 ns.
     """
 
     def __get__(self, request: Any, owner: type | None = None) -> Any:
@@ -286,12 +287,14 @@ class _Cookies:
 
 
 class Request(wrappers.Request):
-    """Decodes only URLs that are not ASCII, reads cookies without searching the headers, closes files if there are any.
+    """Creates requests without decoding ASCII URLs, reads cookies from the environ, and closes only existing files.
 
-    The second shortcut is not taken for a request whose ``headers`` are not those of its environ.
+    The first shortcut is taken only for an environ that is a plain ``dict``, has all keys that servers set, and has no
+    ``SCRIPT_NAME``. The second is not taken for a request whose ``headers`` are not those of its environ.
     """
 
-    # Whether creating an instance would call the __init__() of Werkzeug's two classes and no other.
+    # Whether the next two classes after this one that have an __init__() are Werkzeug's. Determined when a class is
+    # created.
     _has_known_bases = True
 
     # Type checkers know the type of Werkzeug's.
@@ -301,44 +304,42 @@ class Request(wrappers.Request):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         bases = cls.__mro__[cls.__mro__.index(Request) + 1 :]
-        called = [base for base in bases if "__init__" in vars(base)]
-        cls._has_known_bases = called[:2] == [wrappers.Request, SansioRequest]
+        with_init = [base for base in bases if "__init__" in vars(base)]
+        cls._has_known_bases = with_init[:2] == [wrappers.Request, SansioRequest]
 
     def __init__(self, environ: WSGIEnvironment, populate_request: bool = True, shallow: bool = False) -> None:
-        try:
-            method: str = environ["REQUEST_METHOD"]
-            scheme: str = environ["wsgi.url_scheme"]
-            path: str = environ["PATH_INFO"]
-            query: str = environ["QUERY_STRING"]
-            name: str | None = environ["SERVER_NAME"]
-            port = int(environ["SERVER_PORT"])
-            is_ascii = path.isascii() and query.isascii()
-        except (AttributeError, KeyError, TypeError, ValueError):
-            # Werkzeug uses defaults.
-            pass
-        else:
-            if (
-                is_ascii
-                and name is not None
-                and not environ.get("SCRIPT_NAME")
-                and type(environ) is dict
-                and self._has_known_bases
-                and wrappers.Request.__init__ is _initialize_request
-                and SansioRequest.__init__ is _initialize_sansio
-            ):
-                self.method = method.upper()
-                self.scheme = scheme
-                self.server = name, port
-                self.root_path = ""
-                self.path = "/" + path.lstrip("/")
-                self.query_string = query.encode()
-                self.headers = EnvironHeaders(environ)
-                self.remote_addr = environ.get("REMOTE_ADDR")
-                self.environ = environ
-                self.shallow = shallow
-                if populate_request and not shallow:
-                    environ["werkzeug.request"] = self
-                return
+        if (
+            type(environ) is dict
+            and self._has_known_bases
+            and wrappers.Request.__init__ is _initialize_request
+            and SansioRequest.__init__ is _initialize_sansio
+        ):
+            try:
+                method: str = environ["REQUEST_METHOD"]
+                scheme: str = environ["wsgi.url_scheme"]
+                path: str = environ["PATH_INFO"]
+                query: str = environ["QUERY_STRING"]
+                name: str | None = environ["SERVER_NAME"]
+                port = int(environ["SERVER_PORT"])
+                is_ascii = path.isascii() and query.isascii()
+            except (AttributeError, KeyError, TypeError, ValueError):
+                # A key is missing or its value is unusual. Werkzeug handles that below.
+                pass
+            else:
+                if is_ascii and name is not None and not environ.get("SCRIPT_NAME"):
+                    self.method = method.upper()
+                    self.scheme = scheme
+                    self.server = name, port
+                    self.root_path = ""
+                    self.path = "/" + path.lstrip("/")
+                    self.query_string = query.encode()
+                    self.headers = EnvironHeaders(environ)
+                    self.remote_addr = environ.get("REMOTE_ADDR")
+                    self.environ = environ
+                    self.shallow = shallow
+                    if populate_request and not shallow:
+                        environ["werkzeug.request"] = self
+                    return
         super().__init__(environ, populate_request, shallow)
 
     def close(self) -> None:
@@ -488,7 +489,7 @@ class _Serializer(URLSafeTimedSerializer):
 
     original_signer: Signer
 
-    # The class has the attributes that would be set.
+    # The class already has the attributes that ``__init__`` would set.
     __init__: Callable[..., None] = object.__init__
 
     def make_signer(self, salt: str | bytes | None = None) -> Signer:
@@ -498,7 +499,7 @@ class _Serializer(URLSafeTimedSerializer):
 
 
 def _copied(name: str, original: Any) -> cached_property[Any]:
-    """Return an attribute of a class of which each instance has a copy, made when it is first read."""
+    """Return a class attribute of which each instance gets a copy when it first reads it."""
     return cached_property(lambda instance: original.copy(), name)
 
 

@@ -153,8 +153,8 @@ class Storage:
     def use(self, ident_func: IdentFunction, name: str = "schlenk.version") -> None:
         """Use ``ident_func`` from now on. Values stored earlier keep their idents.
 
-        :param ident_func: any function. For the ``public_ident`` of a storage that uses :func:`context_ident`, this
-            storage uses :func:`context_ident` as well.
+        :param ident_func: any function. If it is the ``public_ident`` of a storage that uses :func:`context_ident`,
+            this storage uses :func:`context_ident` as well.
         :param name: the name of the ``ContextVar``, if ``ident_func`` is :func:`context_ident`.
         """
         if type(self.thread) is not threading.local:
@@ -191,13 +191,13 @@ class Storage:
         self.values[ident] = values
 
     def watch_thread(self, ident: int) -> None:
-        """Remove the running thread's values when it ends. Kept out of :meth:`add`, which the loop would slow down."""
+        """Remove the running thread's values when it ends. Called once for each thread that stores values."""
         native_id = threading.get_native_id()
         end = _ThreadEnd(self.values, ident)
         if self.native_ids.get(ident) == native_id and self.thread_is_unknown(ident):
             # Either C code has entered Python again on the same thread, or the thread has ended and one of its
             # finalizers stores a value. When a thread ends, the interpreter destroys its thread-local values first and
-            # its context variables next, so only these can still keep the object.
+            # its context variables next, so only a context variable can still keep the object.
             ends = _ends.get(None)
             if ends is None:
                 ends = {}

@@ -115,7 +115,7 @@ def test_request_is_torn_down_beside_stream(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
-def test_generator_still_shares_g(app: RecordingApp) -> None:
+def test_generator_shares_g_after_outer_block(app: RecordingApp) -> None:
     def work() -> Iterator[str]:
         with app.test_request_context():
             g.user = "ada"

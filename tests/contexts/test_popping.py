@@ -54,7 +54,7 @@ def test_pop_passes_handled_error(app: RecordingApp, error: Exception) -> None:
 def test_refusal_tells_equal_contexts_apart(app: RecordingApp) -> None:
     first, second = app.test_request_context(), app.test_request_context()
     with first, second:
-        with pytest.raises(AssertionError, match="on top is another context of the same description"):
+        with pytest.raises(AssertionError, match="on top is another context with the same repr"):
             first.pop()
 
 

@@ -193,7 +193,7 @@ def test_unstacked_app_context_is_popped(app: RecordingApp, monkeypatch: pytest.
     assert tops() == NOTHING
 
 
-def test_nested_unstacked_app_contexts(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nested_unstacked_contexts_are_popped(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
     unstacked: list[Unstacked] = []
     monkeypatch.setattr(app, "app_context", lambda: unstacked.append(Unstacked(app)) or unstacked[-1])
     context = app.test_request_context()
@@ -205,7 +205,22 @@ def test_nested_unstacked_app_contexts(app: RecordingApp, monkeypatch: pytest.Mo
     assert tops() == NOTHING
 
 
-def test_wrapper_pushes_current_app_context(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_push_pops_unstacked_app(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    unstacked = Unstacked(app)
+    context = app.test_request_context()
+    with monkeypatch.context() as patch:
+        patch.setattr(app, "app_context", lambda: unstacked)
+        patch.setattr(_request_ctx_stack, "push", fail)
+        with pytest.raises(ZeroDivisionError):
+            context.push()
+    assert unstacked.ended == [()]
+    with app.app_context(), context:
+        pass
+    assert unstacked.ended == [()]
+    assert tops() == NOTHING
+
+
+def test_wrapper_of_current_context_is_popped(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
     other = RecordingApp("other").app_context()
     wrapper = Wrapper(other)
     monkeypatch.setattr(app, "app_context", lambda: wrapper)

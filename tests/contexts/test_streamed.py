@@ -167,7 +167,7 @@ def test_released_stack_ends_quietly(app: RecordingApp) -> None:
 
 
 @pytest.mark.parametrize("stack", [_app_ctx_stack, _request_ctx_stack])
-def test_one_stack_is_by_context(app: RecordingApp, monkeypatch: pytest.MonkeyPatch, stack: Any) -> None:
+def test_stream_with_one_stack_by_context(app: RecordingApp, monkeypatch: pytest.MonkeyPatch, stack: Any) -> None:
     monkeypatch.setattr(stack, "__ident_func__", context_ident)
     with app.test_request_context("/streamed"):
         stream = stream_with_context((*paths(), current_app.name) for _ in range(3))
@@ -177,7 +177,7 @@ def test_one_stack_is_by_context(app: RecordingApp, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("ident_func", [get_ident, context_ident])
-def test_g_of_stream_is_its_own(app: RecordingApp, monkeypatch: pytest.MonkeyPatch, ident_func: Any) -> None:
+def test_request_does_not_see_g_of_stream(app: RecordingApp, monkeypatch: pytest.MonkeyPatch, ident_func: Any) -> None:
     monkeypatch.setattr(_app_ctx_stack, "__ident_func__", ident_func)
 
     def parts() -> Iterator[str]:
@@ -195,7 +195,7 @@ def test_g_of_stream_is_its_own(app: RecordingApp, monkeypatch: pytest.MonkeyPat
     assert tops() == NOTHING
 
 
-def test_stream_keeps_its_request_on_top(app: RecordingApp) -> None:
+def test_inner_request_of_stream_is_on_top(app: RecordingApp) -> None:
     def inner_paths() -> Iterator[str]:
         with app.test_request_context("/inner"):
             for _ in range(3):
