@@ -139,6 +139,28 @@ def test_running_stream_shares_g(app: RecordingApp) -> None:
     assert app.test_client().get("/nested").text == "ada"
 
 
+def test_closed_stream_shares_g(app: RecordingApp) -> None:
+    users = []
+
+    @app.route("/closed")
+    def closed() -> Any:
+        g.user = "ada"
+
+        def parts() -> Iterator[str]:
+            try:
+                yield "first"
+            finally:
+                users.append(app.test_client().get("/user").text)
+
+        return app.response_class(stream_with_context(parts()))
+
+    body = get(app, "/closed")
+    next(iter(body))
+    body.close()
+    assert users == ["ada"]
+    assert tops() == NOTHING
+
+
 def test_stream_that_goes_on_shares_g(app: RecordingApp) -> None:
     @app.route("/late")
     def late() -> Any:
