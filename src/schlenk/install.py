@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import MethodType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from werkzeug.local import LocalProxy as WerkzeugProxy
@@ -336,12 +336,7 @@ def _proxy(stack: LocalStack[Any], name: str | None, unbound: str) -> Any:
     }
     source = _PROXY_CLASS.replace("OBJECT", "context" if name is None else f"context.{name}")
     exec(compile(source, "<proxy of flask>", "exec"), names)
-    proxy_class = names["LocalProxy"]
-    proxy = proxy_class(names["current"])
-    if sys.version_info < (3, 12):
-        # Bound once. Otherwise, each read would bind it (25 ns), because the class also inherits a `__getattr__`.
-        proxy_class.__getattribute__ = MethodType(proxy_class.__getattribute__, proxy)
-    return proxy
+    return names["LocalProxy"](names["current"])
 
 
 _WERKZEUG_NAMES = frozenset(dir(object)).union(vars(WerkzeugProxy))
