@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import runpy
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy, deepcopy
@@ -924,6 +926,34 @@ def test_patched_initialization_is_used(monkeypatch: pytest.MonkeyPatch, patched
 
     monkeypatch.setattr(patched, "__init__", initialize)
     assert Request(create_environ("/page")).path == "/patched"
+
+
+PATCHED_BEFORE = """
+from werkzeug import wrappers
+
+original = wrappers.Request.{name}
+wrappers.Request.{name} = {patched}
+
+from schlenk import Flask, request, shortcuts
+
+with Flask("patched").test_request_context("/page", headers={{"Cookie": "a=1"}}):
+    print(shortcuts.ENABLED, request.path, len(request.cookies))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "patched", "printed"),
+    [
+        ("__init__", "original", "True /page 1"),
+        ("__init__", "lambda self, *a: (original(self, *a), setattr(self, 'path', '/traced'))[0]", "False /traced 1"),
+        ("cookies", "property(lambda self: [1, 2, 3])", "False /page 3"),
+    ],
+)
+def test_patch_before_import_is_used(name: str, patched: str, printed: str) -> None:
+    program = PATCHED_BEFORE.format(name=name, patched=patched)
+    environment = {**os.environ, "SCHLENK_SHORTCUTS": "1"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == printed
 
 
 # Closing requests

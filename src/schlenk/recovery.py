@@ -264,7 +264,10 @@ def settle(context: RequestContext) -> None:
     # Usually, the context is the only entry of both lists, which its stream has stored. With `context_ident`, go on
     # even then, because own_entries() copies the lists: a stream may move the entries to another `contextvars` context,
     # and other streams have stored the lists.
-    stream = context.streams[0]
+    stream = next(iter(_streams(context)), None)
+    # A subclass may have another attribute with this name.
+    if not isinstance(stream, Stream):
+        return
     if len(stream.requests.entries) == len(stream.apps.entries) == 1 and not stream.is_by_context:
         return
     if context.preserved or not _is_waiting(context):
@@ -401,6 +404,8 @@ class Stream:
             # application context, which no request may use.
             apps.first.shareable = False
         self.ended = True
+        # The error that ended the stream refers to it, and the lists refer to other contexts.
+        self.before = None
 
     def abandon(self) -> None:
         """Remove the contexts of the stream after an exception interrupted its beginning or its end."""
@@ -528,6 +533,8 @@ class _Span:
         if self.shared:
             remove(self.stack, self.first)
         elif _contains(used, self.first) and _contains(self.stack.entries(), self.first):
+            # settle() may have moved it below the entries of other work.
+            _move_to_top(self.stack, self.first)
             self.lower()
 
 
@@ -597,16 +604,14 @@ def _is_in_generator(frame: FrameType | None) -> bool:
 
     If so, other work may have begun while it waited, and the block may have begun in another thread.
 
-    :param frame: the frame to start from. Functions of this module, of :mod:`schlenk.ctx` and of an ``ExitStack`` are
-        skipped, but not generators such as :func:`stream_in_context`.
+    :param frame: the frame to start from. The frames of this module, except that of :func:`stream_in_context`, and
+        those of :mod:`schlenk.ctx` and of an ``ExitStack`` are skipped.
     """
-    while frame is not None:
-        if frame.f_code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
-            return True
-        if frame.f_globals.get("__name__") not in (__name__, "schlenk.ctx", "contextlib"):
-            return False
+    skipped = (__name__, "schlenk.ctx", "contextlib")
+    streaming = stream_in_context.__code__
+    while frame is not None and frame.f_code is not streaming and frame.f_globals.get("__name__") in skipped:
         frame = frame.f_back
-    return False
+    return frame is not None and bool(frame.f_code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR))
 
 
 def _put_back(context: Any) -> list[Any]:

@@ -25,6 +25,7 @@ exceptions are patches of helper functions in Werkzeug and itsdangerous; ``docs/
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from functools import lru_cache
 from http import HTTPStatus
@@ -48,9 +49,6 @@ from werkzeug.utils import cached_property
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-ENABLED = os.environ.get("SCHLENK_SHORTCUTS") != "0"
-"""Whether the shortcuts are used: ``False`` if ``SCHLENK_SHORTCUTS`` is ``0`` in the environment."""
-
 # How many URLs and how many hosts are cached, and how many characters each may have.
 _MOST = 1024
 _LONGEST = 200
@@ -63,12 +61,44 @@ class _Body(chain[bytes]):
     close: Callable[[], None]
 
 
-# The attributes that the shortcuts bypass: when a response is created, when it is called, and when one is created from
-# an HTTP error. Werkzeug does the latter by calling the error, which creates and calls a response.
+# The attributes that the shortcuts bypass, by class. Those of responses are also compared when a response is created
+# or called, and when one is created from an HTTP error, which Werkzeug does by calling the error.
 _in_calling = (
     "get_wsgi_response", "get_wsgi_headers", "get_app_iter", "iter_encoded", "is_sequence", "__getattribute__",
     "status", "status_code",
 )  # fmt: skip
+_bypassed = {
+    wrappers.Response: (*_in_calling, "__init__", "__call__", "set_data", "close"),
+    wrappers.Request: ("__init__", "cookies", "close"),
+    SansioRequest: ("__init__",),
+    EnvironHeaders: ("getlist",),
+    HTTPException: ("__call__", "get_response"),
+    routing.Map: ("bind", "bind_to_environ"),
+    routing.MapAdapter: ("match",),
+}
+
+
+def _is_patched(owner: type, name: str) -> bool:
+    """Return whether an attribute of one of Werkzeug's classes is a function of another module than its class."""
+    defining = next(cls for cls in owner.__mro__ if name in vars(cls))
+    attribute = vars(defining)[name]
+    function = getattr(attribute, "fget", attribute)
+    return (
+        callable(function)
+        and defining is not object
+        and getattr(function, "__globals__", None) is not vars(sys.modules[defining.__module__])
+    )
+
+
+ENABLED = os.environ.get("SCHLENK_SHORTCUTS") != "0" and not any(
+    _is_patched(owner, name) for owner, names in _bypassed.items() for name in names
+)
+"""Whether the shortcuts are used.
+
+``False`` if ``SCHLENK_SHORTCUTS`` is ``0`` in the environment, or if one of the methods that they bypass was patched
+before this module was imported. Later patches are noticed by each shortcut.
+"""
+
 _creating = attrgetter("status", "status_code", "automatically_set_content_length", "__setattr__")
 _calling = attrgetter(*_in_calling)
 _describing = attrgetter("__call__", "get_response")
@@ -310,7 +340,7 @@ class Request(wrappers.Request):
     def __init__(self, environ: WSGIEnvironment, populate_request: bool = True, shallow: bool = False) -> None:
         if (
             type(environ) is dict
-            and self._has_known_bases
+            and type(self)._has_known_bases
             and wrappers.Request.__init__ is _initialize_request
             and SansioRequest.__init__ is _initialize_sansio
         ):
@@ -338,7 +368,7 @@ class Request(wrappers.Request):
                     self.environ = environ
                     self.shallow = shallow
                     if populate_request and not shallow:
-                        environ["werkzeug.request"] = self
+                        self.environ["werkzeug.request"] = self
                     return
         super().__init__(environ, populate_request, shallow)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextvars import Context, copy_context
 from typing import Any, Callable
@@ -9,8 +10,9 @@ from typing import Any, Callable
 import pytest
 
 from schlenk import Flask, _app_ctx_stack, _request_ctx_stack, current_app, g, request, stream_with_context
+from schlenk.ctx import RequestContext
 from schlenk.local import context_ident, get_ident, release_local
-from tests.support.contexts import NOTHING, RecordingApp, leave, tops
+from tests.support.contexts import NOTHING, RecordingApp, fail, leave, tops
 from tests.support.execution import ELSEWHERE
 
 
@@ -193,6 +195,44 @@ def test_request_does_not_see_g_of_stream(app: RecordingApp, monkeypatch: pytest
         assert "user" not in g
     assert list(stream) == ["ada"]
     assert tops() == NOTHING
+
+
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
+def test_end_of_second_stream_moves_nothing_else(app: RecordingApp, elsewhere: Callable[..., Any]) -> None:
+    def begin() -> list[Iterator[int]]:
+        with app.test_request_context():
+            return [stream_with_context(iter([1, 2])) for _ in range(2)]
+
+    first, second = elsewhere(begin)
+    with RecordingApp("other").test_request_context("/other"):
+        second.close()
+        assert paths() == ["/other"]
+        assert current_app.name == "other"
+    assert list(first) == [1, 2]
+    assert [what for what, _ in app.torn] == ["request", "app"]
+    assert tops() == NOTHING
+
+
+def test_own_attribute_called_streams(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Context(RequestContext):
+        streams: Any = ["audio"]
+
+    monkeypatch.setattr(app, "request_context", lambda environ: Context(app, environ))
+    app.add_url_rule("/", "index", lambda: "index")
+    assert app.test_client().get("/").text == "index"
+
+
+def test_error_of_stream_keeps_no_other_context(app: RecordingApp) -> None:
+    with app.app_context():
+        with RecordingApp("other").app_context() as other:
+            kept = weakref.ref(other)
+            with app.test_request_context():
+                stream = stream_with_context(fail() for _ in range(1))
+                with pytest.raises(ZeroDivisionError) as raised:
+                    next(stream)
+        del other
+    assert raised.value
+    assert kept() is None
 
 
 def test_inner_request_of_stream_is_on_top(app: RecordingApp) -> None:
