@@ -880,6 +880,13 @@ def test_environ_can_lack_key(key: str) -> None:
     assert vars(Request(environ)) == vars(WerkzeugRequest(environ))
 
 
+@caching
+def test_ascii_url_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("werkzeug.wrappers.request._wsgi_decoding_dance", lambda text: "decoded")
+    assert Request(create_environ("/page")).path == "/page"
+    assert Request(create_environ("/café")).path == "/decoded"
+
+
 def test_environ_may_only_have_get() -> None:
     class Environ(dict[str, Any]):
         def __getitem__(self, key: str) -> Any:

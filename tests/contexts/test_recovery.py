@@ -166,6 +166,19 @@ def test_nested_wrapped_app_contexts(app: RecordingApp, monkeypatch: pytest.Monk
     assert tops() == NOTHING
 
 
+def test_leaked_above_wrapped_app_is_removed(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "app_context", lambda: Wrapper(AppContext(app)))
+    context = app.test_request_context()
+    context.push()
+    RecordingApp("other").app_context().push()
+    with pytest.raises(AssertionError, match="not on top"):
+        context.pop()
+    with pytest.raises(AssertionError, match="pushed above it and not popped"):
+        context.auto_pop(None)
+    assert tops() == NOTHING
+    assert [what for what, _ in app.torn] == ["request", "app"]
+
+
 class Unstacked:
     """An application context that puts nothing on the stack."""
 
