@@ -264,10 +264,10 @@ def settle(context: RequestContext) -> None:
     # Usually, the context is the only entry of both lists, which its stream has stored. With `context_ident`, go on
     # even then, because own_entries() copies the lists: a stream may move the entries to another `contextvars` context,
     # and other streams have stored the lists.
-    stream = next(iter(_streams(context)), None)
-    # A subclass may have another attribute with this name.
-    if not isinstance(stream, Stream):
+    streams = _streams(context)
+    if not streams:
         return
+    stream = streams[0]
     if len(stream.requests.entries) == len(stream.apps.entries) == 1 and not stream.is_by_context:
         return
     if context.preserved or not _is_waiting(context):
@@ -661,7 +661,8 @@ def _pushes_and_entries(context: object) -> tuple[list[Any], list[Any]]:
 
 def _streams(context: object) -> list[Stream]:
     streams = getattr(context, "streams", None)
-    return streams if isinstance(streams, list) else []
+    # A context of another class may have an attribute of its own with this name.
+    return streams if type(streams) is list and streams and type(streams[0]) is Stream else []
 
 
 def _first_app_context(context: object) -> Any:
