@@ -8,6 +8,7 @@ from typing import Any, Callable
 
 import pytest
 
+from schlenk import _app_ctx_stack, _request_ctx_stack
 from schlenk.ctx import RequestContext
 from tests.support.contexts import RecordingApp, tops
 
@@ -47,3 +48,16 @@ def record(app: RecordingApp) -> Iterator[Callable[[Any], list[Any]]]:
 def preserving(app: RecordingApp) -> RequestContext:
     """A request context that is preserved when its block ends, as for a test client in a ``with`` block."""
     return app.test_request_context("/kept", environ_base={"flask._preserve_context": True})
+
+
+@pytest.fixture(autouse=True)
+def no_empty_stacks() -> Iterator[None]:
+    """Remove the empty stacks that streams leave when they end elsewhere, which other tests would count.
+
+    The next push of the thread, or one of many pushes after its end, would remove them.
+    """
+    yield
+    for stack in (_request_ctx_stack, _app_ctx_stack):
+        storage = stack._local.__storage__
+        for ident in [ident for ident, values in storage.items() if values == {"stack": []}]:
+            del storage[ident]

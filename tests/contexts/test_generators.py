@@ -41,16 +41,6 @@ def get(app: Flask, path: str) -> Any:
     return app(create_environ(path), ignore)
 
 
-@pytest.fixture(autouse=True)
-def no_empty_stacks() -> Iterator[None]:
-    """Remove the empty stacks of threads that have just ended, as the next push of many would."""
-    yield
-    for stack in (_request_ctx_stack, _app_ctx_stack):
-        storage = stack._local.__storage__
-        for ident in [ident for ident, values in storage.items() if values == {"stack": []}]:
-            del storage[ident]
-
-
 class Equal:
     """Contexts that all compare equal."""
 
