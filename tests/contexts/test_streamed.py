@@ -281,6 +281,23 @@ def test_stream_needs_no_copy(app: RecordingApp, elsewhere: Callable[..., Any]) 
 
 
 @pytest.mark.usefixtures("by_context")
+def test_stream_takes_along_what_it_pushed(app: RecordingApp) -> None:
+    def names() -> Iterator[str]:
+        with RecordingApp("other").app_context():
+            for _ in range(3):
+                yield current_app.name
+
+    with app.app_context():
+        with app.test_request_context():
+            stream = stream_with_context(names())
+        assert next(stream) == "other"
+        assert Context().run(next, stream) == "other"
+        assert current_app.name == app.name
+        assert Context().run(list, stream) == ["other"]
+    assert tops() == NOTHING
+
+
+@pytest.mark.usefixtures("by_context")
 def test_stream_outlives_context(app: RecordingApp) -> None:
     def begin() -> Iterator[str]:
         with app.test_request_context("/streamed"):
