@@ -168,6 +168,14 @@ def test_released_stack_ends_quietly(app: RecordingApp) -> None:
     assert tops() == NOTHING
 
 
+def test_only_apps_are_by_context(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_app_ctx_stack, "__ident_func__", context_ident)
+    with app.test_request_context("/streamed"):
+        stream = stream_with_context((*paths(), current_app.name) for _ in range(2))
+    assert Context().run(list, stream) == [("/streamed", app.name)] * 2
+    assert tops() == NOTHING
+
+
 @pytest.mark.parametrize("stack", [_app_ctx_stack, _request_ctx_stack])
 def test_stream_with_one_stack_by_context(app: RecordingApp, monkeypatch: pytest.MonkeyPatch, stack: Any) -> None:
     monkeypatch.setattr(stack, "__ident_func__", context_ident)
