@@ -67,8 +67,9 @@ _in_calling = (
     "get_wsgi_response", "get_wsgi_headers", "get_app_iter", "iter_encoded", "is_sequence", "__getattribute__",
     "status", "status_code",
 )  # fmt: skip
+_in_answering = (*_in_calling, "__init__", "__call__", "close")
 _bypassed = {
-    wrappers.Response: (*_in_calling, "__init__", "__call__", "set_data", "close"),
+    wrappers.Response: (*_in_answering, "set_data"),
     wrappers.Request: ("__init__", "cookies", "close"),
     SansioRequest: ("__init__",),
     EnvironHeaders: ("getlist",),
@@ -101,8 +102,8 @@ before this module was imported. Later patches are noticed by each shortcut.
 
 _creating = attrgetter("status", "status_code", "automatically_set_content_length", "__setattr__")
 _calling = attrgetter(*_in_calling)
-_describing = attrgetter("__call__", "get_response")
-_answering = attrgetter(*_in_calling, "__init__", "__call__", "close")
+_describing = attrgetter(*_bypassed[HTTPException])
+_answering = attrgetter(*_in_answering)
 _created, _called = _creating(wrappers.Response), _calling(wrappers.Response)
 _described, _answered = _describing(HTTPException), _answering(wrappers.Response)
 # Werkzeug's versions of the methods that the shortcuts override, which may be patched later.
