@@ -23,15 +23,15 @@ from schlenk import (
     app,
     ctx,
     globals,
-    helpers,
     local,
     recovery,
     stream_with_context,
+    streams,
 )
 from tests.support.contexts import NOTHING, tops
 from tests.support.execution import in_thread
 
-FILES = {module.__file__ for module in (app, ctx, globals, helpers, local, recovery)}
+FILES = {module.__file__ for module in (app, ctx, globals, local, recovery, streams)}
 # How many places of each request may leave a context behind. Nothing can protect the first line of the function that
 # ends a `with` block. From Python 3.11, no handler covers a `try` inside another block. Flask 1.1.4 has 33 to 80.
 MOST = {"plain": 0, "failing": 0, "nested": 0, "block": 1, "stream": 1}

@@ -2,7 +2,7 @@
 
 A context is pushed onto its stack when its work begins and popped when the work ends; the globals read the context on
 top. Only the context on top can be popped: anything else raises an error before any state changes. Contexts that end
-out of order all the same are handled by :mod:`schlenk.recovery`.
+out of order all the same are handled by :mod:`schlenk.recovery`, those of streams by :mod:`schlenk.streams`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 from werkzeug.exceptions import HTTPException
 
 from . import globals as own_globals
-from . import recovery
+from . import recovery, streams
 from .local import LocalProxy
 from .routing import match_later_rules
 from .signals import appcontext_popped, appcontext_pushed
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from .app import Flask
     from .sessions import SessionMixin
+    from .streams import Stream
     from .wrappers import Request, Response
 
 # Assigned, not imported: Python 3.11 and later compile a method call on an imported name as if the name were a module,
@@ -354,7 +355,7 @@ class RequestContext:
     # The number of `with` blocks, streams and served requests that will pop the context.
     blocks = 0
     # The streams that have pushed the context and have not ended.
-    streams: Sequence[recovery.Stream] = ()
+    streams: Sequence[Stream] = ()
     _preserved_exc: BaseException | None = None
     # The application context that is being popped with this one.
     ending: AppContext | None = None
@@ -450,7 +451,7 @@ class RequestContext:
         try:
             apps = _app_ctx_stack.entries()
             current = apps[-1] if apps else None
-            if current is None or not _is_same(current.app, self.app) or not recovery.is_shareable(current):
+            if current is None or not _is_same(current.app, self.app) or not streams.is_shareable(current):
                 app_context = stacked = self.app.app_context()
                 app_context.push()
                 if type(app_context) is not AppContext:
@@ -535,7 +536,7 @@ class RequestContext:
         if leaked or missing:
             raise recovery.disorder(self, leaked, missing)
         if self.streams:
-            recovery.settle(self)
+            streams.settle(self)
 
     def auto_pop(self, exc: BaseException | None) -> None:
         """End the work for which the context was pushed: pop it, or preserve it.

@@ -22,8 +22,8 @@ from werkzeug.utils import redirect
 
 from .globals import _app_ctx_stack, _request_ctx_stack, current_app, session
 from .missing import ADVICE, missing_from
-from .recovery import stream_in_context
 from .signals import message_flashed
+from .streams import stream_in_context
 
 if TYPE_CHECKING:
     from .app import Flask

@@ -86,7 +86,7 @@ _RAISE = opmap["RAISE_VARARGS"]
 _APPLICATIONS_AND_CONTEXTS = frozenset(("schlenk.app", "schlenk.ctx", "flask.app", "flask.ctx"))
 # The functions that copy_current_request_context() and stream_with_context() return.
 _COPIES = frozenset((("schlenk.ctx", "in_context"), ("flask.ctx", "wrapper")))
-_STREAMS = frozenset((("schlenk.recovery", "stream_in_context"), ("flask.helpers", "generator")))
+_STREAMS = frozenset((("schlenk.streams", "stream_in_context"), ("flask.helpers", "generator")))
 _LONGEST = 200
 
 

@@ -1,7 +1,7 @@
-"""Recovery from contexts that end out of order, and the contexts of streams.
+"""Recovery from contexts that end out of order.
 
 If contexts are popped in the reverse order of their pushes, :mod:`schlenk.ctx` pops them without this module. This
-module handles streams and all other cases. When a context ends, it or another one can be in one of three states:
+module handles all other cases. When a context ends, it or another one can be in one of three states:
 
 * **leaked**: it was pushed above the context that ends, by a bare ``push()``, and not popped. No code is left that
   would pop it, so it is removed, and an ``AssertionError`` reports it. Its teardown functions do not run, because its
@@ -15,17 +15,15 @@ module handles streams and all other cases. When a context ends, it or another o
 A context whose attribute ``blocks`` is above 0 is not leaked: ``blocks`` counts the ``with`` blocks, streams and served
 requests that will pop the context.
 
-Kept contexts must not affect other requests. A request does not share an application context that only a waiting
-generator uses, and a generator that ends late removes its own contexts and no others. While a stream runs, its contexts
-are on top of the stacks of whichever thread or greenlet runs it.
+Kept contexts must not affect other requests: a generator that ends late removes its own contexts and no others.
+:mod:`schlenk.streams` moves the contexts of streams.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Callable
 
 from . import globals as own_globals
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
 
     from .ctx import AppContext, RequestContext
     from .local import LocalStack
+    from .streams import Stream
 
 # Assigned, not imported, because that is faster; see schlenk.ctx.
 _app_ctx_stack, _request_ctx_stack = own_globals._app_ctx_stack, own_globals._request_ctx_stack
@@ -95,7 +94,7 @@ def _suspicion() -> str:
 
 def is_pushed(context: object) -> bool:
     """Return whether the request context is on the stack of the running greenlet or thread."""
-    return _contains(_request_ctx_stack.entries(), context)
+    return contains(_request_ctx_stack.entries(), context)
 
 
 def has_begun(context: object) -> bool:
@@ -112,21 +111,6 @@ def is_on_top(context: object) -> bool:
 def is_used(request: object) -> bool:
     """Return whether a context on the stack of the running greenlet or thread has this request."""
     return any(getattr(entry, "request", None) is request for entry in _request_ctx_stack.entries())
-
-
-def is_shareable(app_context: AppContext) -> bool:
-    """Return whether a request may use the application context on top: not if only a waiting generator uses it."""
-    # An application context of another class may lack the attribute.
-    if getattr(app_context, "shareable", True) is False:
-        return False
-    # Loops, because two generators would take 0.7 µs more at each push onto an application context.
-    for context in _request_ctx_stack.entries():
-        for stream in _streams(context):
-            if stream.waiting and stream.apps.last is app_context:
-                # The stream alone uses application contexts that it has pushed above `first`. Other work may also use
-                # `first`: the work that pushed it, or the request of the stream until it ends.
-                return stream.apps.first is app_context and (stream.apps.shared or not _is_waiting(context))
-    return True
 
 
 def remove_under(stack: LocalStack[Any], context: object, top: object) -> list[Any]:
@@ -165,7 +149,7 @@ def undo_push(context: RequestContext, app_context: AppContext | None, pushes: i
     :param below: the application context that was on top before.
     """
     del context._implicit_app_ctx_stack[pushes:]
-    if _count(_request_ctx_stack.entries(), context) > pushes:
+    if count(_request_ctx_stack.entries(), context) > pushes:
         remove(_request_ctx_stack, context)
     unstacked = (context.unstacked or {}).pop(pushes, None)
     if app_context is not None and (unstacked is not None or _app_ctx_stack.top is not below):
@@ -183,9 +167,9 @@ def abandon(context: Any, pushes: int, entries: int) -> None:
     """
     if getattr(context, "preserved", False):
         return
-    for _ in range(_count(_request_ctx_stack.entries(), context) - entries):
+    for _ in range(count(_request_ctx_stack.entries(), context) - entries):
         remove(_request_ctx_stack, context)
-    app_contexts = _pushed_with(context)
+    app_contexts = pushed_with(context)
     for app_context in (*app_contexts[pushes:], getattr(context, "ending", None)):
         remove(_app_ctx_stack, app_context)
     del app_contexts[pushes:]
@@ -196,19 +180,19 @@ def pop_preserved(context: RequestContext) -> None:
 
     Application contexts above it may be in use, so they are kept.
     """
-    pushes = len(_pushed_with(context))
+    pushes = len(pushed_with(context))
     try:
         # A context class may have pushed further contexts, which its pop() expects to be in their places.
         end_preserved(context, context._preserved_exc)
         return
     except AssertionError:
         # As in AppContext.__exit__().
-        was_refused = len(_pushed_with(context)) == pushes and not is_on_top(context)
+        was_refused = len(pushed_with(context)) == pushes and not is_on_top(context)
         if not was_refused:
             raise
     _put_back(context)
     for stack, entry in _entries(context):
-        _move_to_top(stack, entry)
+        move_to_top(stack, entry)
     end_preserved(context, context._preserved_exc)
 
 
@@ -217,14 +201,14 @@ def end_preserved(context: Any, *exc: BaseException | None) -> None:
 
     :param exc: passed to its ``pop()``.
     """
-    app_contexts, entries = _pushes_and_entries(context)
+    app_contexts, entries = pushes_and_entries(context)
     try:
         context.pop(*exc)
     except BaseException:
-        pushes = len(_pushed_with(context))
+        pushes = len(pushed_with(context))
         if pushes < len(app_contexts):
             context.preserved = False
-            abandon(context, pushes, _count(entries, context) - 1)
+            abandon(context, pushes, count(entries, context) - 1)
         raise
 
 
@@ -248,294 +232,15 @@ def end(
     in_generator = _is_in_generator(sys._getframe(1))
     leaked: list[Any] = []
     for stack, entry in _entries(context):
-        if _contains(stack.entries(), entry):
+        if contains(stack.entries(), entry):
             leaked += _remove_leaked(stack, entry, in_generator)
-            _move_to_top(stack, entry)
+            move_to_top(stack, entry)
         elif in_generator:
             # The block began in another greenlet or thread.
-            _move_to_top(stack, entry)
+            move_to_top(stack, entry)
     finish(exc)
     if missing or (leaked and exc is None):
         raise disorder(context, leaked, missing) from exc
-
-
-def settle(context: RequestContext) -> None:
-    """Move a context, and all entries above it, below those in use, if only waiting streams still hold the context."""
-    # Usually, the context is the only entry of both lists, which its stream has stored. With `context_ident`, go on
-    # even then, because own_entries() copies the lists: a stream may move the entries to another `contextvars` context,
-    # and other streams have stored the lists.
-    streams = _streams(context)
-    if not streams:
-        return
-    stream = streams[0]
-    if len(stream.requests.entries) == len(stream.apps.entries) == 1 and not stream.is_by_context:
-        return
-    if context.preserved or not _is_waiting(context):
-        return
-    requests, apps = _request_ctx_stack.own_entries(), _app_ctx_stack.own_entries()
-    unused = _unused_entries(requests)
-    _move_below_used(requests, context, unused)
-    _move_below_used(apps, _first_app_context(context), unused)
-
-
-def _move_below_used(entries: list[Any], lowest: object, unused: list[Any]) -> None:
-    """Move ``lowest``, and all entries above it, below the lowest entry that is not ``unused``."""
-    start = next((position for position, entry in enumerate(entries) if entry is lowest), 0)
-    target = next((position for position in range(start) if not _contains(unused, entries[position])), start)
-    entries[target:] = entries[start:] + entries[target:start]
-
-
-def _unused_entries(requests: list[Any]) -> list[Any]:
-    """Return the entries of both stacks that are preserved or that only waiting streams hold."""
-    unused = [entry for entry in requests if _is_waiting(entry) or getattr(entry, "preserved", False)]
-    unused += [app_context for entry in unused for app_context in _pushed_with(entry)]
-    waiting = [stream for entry in requests for stream in _streams(entry) if stream.waiting]
-    for stream in waiting:
-        unused += stream.requests.above() + stream.apps.above()
-    return unused
-
-
-# Used in place of an empty list, so that reading the last entry returns None instead of raising an error.
-_NOTHING = [None]
-
-
-def stream_in_context(context: RequestContext, iterator: Iterator[Any]) -> Generator[Any, None, None]:
-    """Yield ``None`` once the context is pushed, and then the parts, each of which is created in the context.
-
-    :param iterator: the parts of the response. It is closed when the stream ends.
-    """
-    stream = Stream(context)
-    try:
-        with stream:
-            requests, apps = stream.requests, stream.apps
-            try:
-                # The contexts are moved only if an entry was pushed or removed, or if another thread or greenlet runs
-                # the stream, which is rare. The conditions are not methods, because two calls would take 0.2 µs more
-                # for each part.
-                for part in chain((None,), iterator):
-                    if (
-                        stream.moves
-                        or (requests.entries or _NOTHING)[-1] is not requests.last
-                        or (apps.entries or _NOTHING)[-1] is not apps.last
-                    ):
-                        stream.lower()
-                    stream.waiting = True
-                    yield part
-                    stream.waiting = False
-                    if (
-                        stream.moves
-                        or not _request_ctx_stack.is_unchanged(requests.entries, requests.last)
-                        or not _app_ctx_stack.is_unchanged(apps.entries, apps.last)
-                    ):
-                        stream.lift()
-            finally:
-                if stream.waiting:
-                    # The server or the garbage collector has closed the stream.
-                    stream.waiting = False
-                    stream.lift()
-                close = getattr(iterator, "close", None)
-                if close is not None:
-                    close()
-    except BaseException:
-        # A signal handler may have raised an exception while the `with` statement began or ended.
-        stream.abandon()
-        raise
-
-
-class Stream:
-    """The contexts of a response stream. :func:`stream_in_context` moves them to the top whenever the stream runs.
-
-    The stream waits between two parts of the response: it has returned one, and the server has not asked for the next.
-
-    :param context: the request context.
-    """
-
-    def __init__(self, context: RequestContext) -> None:
-        self.context = context
-        # Whether the stream has pushed the context, is waiting, and has ended.
-        self.pushed = self.waiting = self.ended = False
-        # The result of _pushes_and_entries() before the context was pushed or popped, for abandon(). It is None between
-        # __enter__() and __exit__(), because other work that has pushed the context may end in the meantime.
-        self.before: tuple[list[Any], list[Any]] | None = _pushes_and_entries(context)
-
-    def __enter__(self) -> Stream:
-        self.context.__enter__()
-        self.before, self.pushed = None, True
-        self.requests = _Span(_request_ctx_stack, _request_ctx_stack.entries(), self.context)
-        entries = _app_ctx_stack.entries()
-        self.apps = _Span(_app_ctx_stack, entries, (entries or _NOTHING)[-1])
-        self.apps.shared = not _contains(_pushed_with(self.context), self.apps.first)
-        self.is_by_context = _request_ctx_stack.is_by_context or _app_ctx_stack.is_by_context
-        # Whether lift() was called since the last lower(), so that lower() is called again. With `context_ident`, it is
-        # always true, because each change replaces the list of a stack.
-        self.moves = self.is_by_context
-        self._set_streams([*_streams(self.context), self])
-        return self
-
-    def lower(self) -> None:
-        """Store what the stream has pushed above its contexts, and move all of it back if :meth:`lift` has moved it."""
-        self.requests.lower()
-        self.apps.lower()
-        self.moves = self.is_by_context
-
-    def lift(self) -> None:
-        """Bring the contexts to the top of the stacks of the greenlet or thread that runs the stream now.
-
-        Other code may have popped the context. If so, do nothing.
-        """
-        if _pushed_with(self.context):
-            self.moves = True
-            self.requests.lift()
-            self.apps.lift()
-
-    def __exit__(self, *error: Any) -> None:
-        before = self.before = _pushes_and_entries(self.context)
-        self._leave()
-        apps = self.apps
-        try:
-            self.context.__exit__(*error)
-        finally:
-            if apps.carried or apps.home is not None:
-                # Without the push of the stream.
-                pushes = max(len(before[0]) - 1, 0)
-                apps.release(_pushed_with(self.context)[:pushes])
-        if not getattr(apps.first, "_refcnt", True):
-            # If the stream ended in a copied `contextvars` context, the stack of the original one still has this
-            # application context, which no request may use.
-            apps.first.shareable = False
-        self.ended = True
-        # The error that ended the stream refers to it, and the lists refer to other contexts.
-        self.before = None
-
-    def abandon(self) -> None:
-        """Remove the contexts of the stream after an exception interrupted its beginning or its end."""
-        if not self.ended:
-            app_contexts, entries = self.before or _pushes_and_entries(self.context)
-            self._leave()
-            # Subtract the stream's own push, if there was one. If other code has popped the context, the result would
-            # be negative.
-            pushes = max(len(app_contexts) - self.pushed, 0)
-            abandon(self.context, pushes, max(_count(entries, self.context) - self.pushed, 0))
-
-    def _leave(self) -> None:
-        streams = _streams(self.context).copy()
-        if self in streams:
-            streams.remove(self)
-        self._set_streams(streams)
-
-    def _set_streams(self, streams: list[Stream]) -> None:
-        try:  # noqa: SIM105 - suppress() takes 0.5 µs
-            self.context.streams = streams
-        except AttributeError:
-            # A context of another class may lack the attribute. It stays where it is while the stream waits.
-            pass
-
-
-class _Span:
-    """The entries of a stack from ``first`` to ``last``: a context and the entries that the stream pushed above it."""
-
-    # Whether other work uses `first` as well. If so, `first` is not moved but pushed once more.
-    shared = False
-    # The list and the position that lifted entries were taken from.
-    home: tuple[list[Any], int] | None = None
-    # Whether the stream runs in another context of `contextvars`, to which the entries were carried.
-    carried = False
-
-    def __init__(self, stack: LocalStack[Any], entries: list[Any], first: Any) -> None:
-        self.stack = stack
-        # The list that has the entries: that of the stack, or one of their own if they were carried.
-        self.entries = entries
-        self.first = self.last = first
-
-    def lift(self) -> None:
-        """Bring the entries to the top of the stack of the running greenlet or thread."""
-        earlier = self.entries
-        self.entries = self.stack.current(earlier)
-        if self.entries is self.stack.entries() and self.stack.top is self.last:
-            return
-        if self.shared and not getattr(self.first, "_refcnt", True):
-            # The work that pushed the context has ended, so the stream runs without it.
-            return
-        # With `context_ident`, this replaces the list, so it is read again.
-        self.stack.own_entries()
-        self.entries = self.stack.current(self.entries)
-        positions = self.positions(self.entries)
-        if positions:
-            self._move_up(positions)
-        elif self.entries is not earlier:
-            self._carry(earlier)
-        # Otherwise the entries were removed, which the end of the stream reports.
-
-    def _move_up(self, positions: range) -> None:
-        """Move the entries from their positions to the top of the running stack, and store where they were."""
-        lifted = self.entries[positions.start : positions.stop]
-        # A shared first entry is pushed once more, so it also stays where it is.
-        start = positions.start + 1 if self.shared else positions.start
-        self.home = self.entries, start
-        del self.entries[start : positions.stop]
-        is_emptied = not self.entries
-        for entry in lifted:
-            self.entries = self.stack.push(entry)
-        if is_emptied:
-            self.stack.tidy()
-
-    def _carry(self, earlier: list[Any]) -> None:
-        """Move the entries to the running ``contextvars`` context, which is not a copy of the one that has them.
-
-        From then on, no stack has the entries while the stream waits, because the context that ran it may be destroyed.
-
-        :param earlier: the list that has the entries.
-        """
-        positions = self.positions(earlier)
-        carried = earlier[positions.start : positions.stop]
-        # A shared first entry also stays where it is.
-        for entry in carried[1:] if self.shared else carried:
-            self.stack.withdraw(entry)
-        for entry in carried:
-            self.entries = self.stack.push(entry)
-        self.carried = True
-
-    def lower(self) -> None:
-        """Store the last entry that the stream has pushed, and move the entries back to where they were, if moved."""
-        self.entries = self.stack.current(self.entries)
-        if _contains(self.entries, self.first):
-            self.last = self.entries[-1]
-        if self.carried:
-            # The running context may be destroyed while the stream waits.
-            self.entries = [self.first, *remove(self.stack, self.first)]
-            self.carried = False
-        if self.home is not None:
-            above = remove(self.stack, self.first)
-            entries, start = self.home
-            self.stack.own_entries()
-            self.entries = self.stack.current(entries)
-            self.entries[start:start] = above if self.shared else [self.first, *above]
-            self.home = None
-
-    def above(self) -> list[Any]:
-        """Return the entries that the stream has pushed above ``first``."""
-        entries = self.stack.current(self.entries)
-        return [entries[position] for position in self.positions(entries)[1:]]
-
-    def positions(self, entries: list[Any]) -> range:
-        """Return the positions of the entries in a list, or an empty range if it does not have them."""
-        end = _position(entries, self.last)
-        start = None if end is None else _position(entries[: end + 1], self.first)
-        return range(0) if start is None or end is None else range(start, end + 1)
-
-    def release(self, used: list[Any]) -> None:
-        """Remove the additional entry of a shared context, or move back a context that is still used.
-
-        Called when the stream has ended, if its entries have been moved or carried.
-
-        :param used: the contexts that the request or another stream uses.
-        """
-        if self.shared:
-            remove(self.stack, self.first)
-        elif _contains(used, self.first) and _contains(self.stack.entries(), self.first):
-            # settle() may have moved it below the entries of other work.
-            _move_to_top(self.stack, self.first)
-            self.lower()
 
 
 def _remove_leaked(stack: LocalStack[Any], context: object, in_generator: bool) -> list[Any]:
@@ -544,7 +249,7 @@ def _remove_leaked(stack: LocalStack[Any], context: object, in_generator: bool) 
     :param in_generator: whether the block that ends is in a generator.
     """
     entries = stack.own_entries()
-    position = _position(entries, context)
+    position = position_of(entries, context)
     assert position is not None
     leaked: list[Any] = []
     stay: list[Any] = []
@@ -555,7 +260,7 @@ def _remove_leaked(stack: LocalStack[Any], context: object, in_generator: bool) 
         if holder is None:
             leaked.append(entry)
             continue
-        if in_generator and not _is_waiting(holder):
+        if in_generator and not is_waiting(holder):
             # Other work pushed this entry, and all entries above it, while the generator waited.
             stay += above[number:]
             break
@@ -576,7 +281,7 @@ def _holder(entry: Any, changing: list[Any]) -> Any:
     :param changing: the result of :func:`_changing`.
     """
     for context in _request_ctx_stack.entries():
-        if _contains(_pushed_with(context), entry) and _is_held(context, changing):
+        if contains(pushed_with(context), entry) and _is_held(context, changing):
             return context
     return entry if _is_held(entry, changing) else None
 
@@ -604,21 +309,23 @@ def _is_in_generator(frame: FrameType | None) -> bool:
 
     If so, other work may have begun while it waited, and the block may have begun in another thread.
 
-    :param frame: the frame to start from. The frames of this module, except that of :func:`stream_in_context`, and
-        those of :mod:`schlenk.ctx` and of an ``ExitStack`` are skipped.
+    :param frame: the frame to start from. The functions of contexts, of streams and of an ``ExitStack`` are skipped.
     """
-    skipped = (__name__, "schlenk.ctx", "contextlib")
-    streaming = stream_in_context.__code__
-    while frame is not None and frame.f_code is not streaming and frame.f_globals.get("__name__") in skipped:
+    skipped = (__name__, "schlenk.ctx", "schlenk.streams", "contextlib")
+    while frame is not None:
+        if frame.f_code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
+            return True
+        if frame.f_globals.get("__name__") not in skipped:
+            return False
         frame = frame.f_back
-    return frame is not None and bool(frame.f_code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR))
+    return False
 
 
 def _put_back(context: Any) -> list[Any]:
     """Put the missing entries of ``context`` back onto their stacks, so that it can be ended there; return them."""
     missing = []
     for stack, entry in _entries(context):
-        if any(_contains(entries, entry) for entries in stack.snapshot().values()):
+        if any(contains(entries, entry) for entries in stack.snapshot().values()):
             continue
         missing.append(entry)
         if getattr(entry, "_refcnt", True):
@@ -629,7 +336,7 @@ def _put_back(context: Any) -> list[Any]:
     return missing
 
 
-def _move_to_top(stack: LocalStack[Any], entry: object) -> None:
+def move_to_top(stack: LocalStack[Any], entry: object) -> None:
     """Move an entry to the top, from wherever it is."""
     if stack.top is not entry:
         stack.withdraw(entry)
@@ -641,55 +348,52 @@ def _entries(context: Any) -> Iterator[tuple[LocalStack[Any], Any]]:
     if not hasattr(context, "request"):
         yield _app_ctx_stack, context
         return
-    app_contexts = _pushed_with(context)
+    app_contexts = pushed_with(context)
     if app_contexts:
         yield _request_ctx_stack, context
         if app_contexts[-1] is not None:
             yield _app_ctx_stack, app_contexts[-1]
 
 
-def _pushed_with(context: object) -> list[Any]:
+def pushed_with(context: object) -> list[Any]:
     """Return the application contexts that were pushed with a request context, one or ``None`` for each push."""
     app_contexts = getattr(context, "_implicit_app_ctx_stack", None)
     return app_contexts if isinstance(app_contexts, list) else []
 
 
-def _pushes_and_entries(context: object) -> tuple[list[Any], list[Any]]:
+def pushes_and_entries(context: object) -> tuple[list[Any], list[Any]]:
     """Return copies of the context's list of pushes and of the request stack. Only interruptions need their counts."""
-    return _pushed_with(context).copy(), _request_ctx_stack.entries().copy()
+    return pushed_with(context).copy(), _request_ctx_stack.entries().copy()
 
 
-def _streams(context: object) -> list[Stream]:
+class Streams(list["Stream"]):
+    """The type of ``RequestContext.streams``. A context of another class may have its own attribute with that name."""
+
+
+def streams_of(context: object) -> list[Stream]:
+    """Return the streams that have pushed a context and have not ended."""
     streams = getattr(context, "streams", None)
-    # A context of another class may have an attribute of its own with this name.
-    return streams if type(streams) is list and streams and type(streams[0]) is Stream else []
-
-
-def _first_app_context(context: object) -> Any:
-    for app_context in _pushed_with(context):
-        if app_context is not None:
-            return app_context
-    return None
+    return streams if type(streams) is Streams else []
 
 
 def _is_held(context: object, changing: list[Any]) -> bool:
     """Return whether a block, a stream or a served request will pop the context, or is pushing or popping it now."""
     # A context of another class may lack the attribute, and a mock returns a mock for each attribute.
     blocks = getattr(context, "blocks", 0)
-    return (isinstance(blocks, int) and blocks > 0) or _contains(changing, context)
+    return (isinstance(blocks, int) and blocks > 0) or contains(changing, context)
 
 
-def _is_waiting(context: object) -> bool:
+def is_waiting(context: object) -> bool:
     """Return whether only streams hold the request context, and none of them is running."""
-    streams = _streams(context)
-    return bool(streams) and len(streams) == len(_pushed_with(context)) and all(stream.waiting for stream in streams)
+    streams = streams_of(context)
+    return bool(streams) and len(streams) == len(pushed_with(context)) and all(stream.waiting for stream in streams)
 
 
 # Loops, because a comprehension or `map()` would take 0.3 µs more for the usual one or two entries. Not the methods of
 # the list, because a context may define an equality of its own.
 
 
-def _position(entries: list[Any], entry: object) -> int | None:
+def position_of(entries: list[Any], entry: object) -> int | None:
     """Return the position of the topmost entry that is ``entry``."""
     for position in range(len(entries) - 1, -1, -1):
         if entries[position] is entry:
@@ -697,15 +401,17 @@ def _position(entries: list[Any], entry: object) -> int | None:
     return None
 
 
-def _count(entries: list[Any], entry: object) -> int:
-    count = 0
+def count(entries: list[Any], entry: object) -> int:
+    """Return how often ``entry`` is in the list."""
+    found = 0
     for each in entries:
         if each is entry:
-            count += 1
-    return count
+            found += 1
+    return found
 
 
-def _contains(entries: list[Any], entry: object) -> bool:
+def contains(entries: list[Any], entry: object) -> bool:
+    """Return whether ``entry`` is in the list."""
     for each in entries:  # noqa: SIM110 - any() needs a generator
         if each is entry:
             return True

@@ -20,6 +20,7 @@ from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkResult
 # The tests of each module, beginning with those that detect the most changes.
 TESTS = {
     "recovery": "contexts test_interruptions.py test_lifecycle.py test_helpers.py faults test_leaks.py",
+    "streams": "contexts test_interruptions.py test_helpers.py test_lifecycle.py faults test_leaks.py",
     "ctx": "contexts test_lifecycle.py test_testing.py test_helpers.py faults test_leaks.py test_flight.py",
     "globals": "test_globals.py contexts test_documentation.py",
     "storage": "test_storage.py test_context_ident.py test_local.py test_stack.py test_isolation.py",
