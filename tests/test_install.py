@@ -189,6 +189,15 @@ def test_proxies_are_werkzeugs() -> None:
     """)
 
 
+@needs_flask
+def test_proxies_class_reads_attributes() -> None:
+    under("""
+        with app.test_request_context("/basket"):
+            assert type(request).__getattribute__(request, "path") == "/basket"
+            assert type(request).__getattribute__(request, "__class__") is flask.Request
+    """)
+
+
 # --- The variables
 
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import Any
 
 from werkzeug.local import LocalProxy as WerkzeugProxy
@@ -336,7 +336,12 @@ def _proxy(stack: LocalStack[Any], name: str | None, unbound: str) -> Any:
     }
     source = _PROXY_CLASS.replace("OBJECT", "context" if name is None else f"context.{name}")
     exec(compile(source, "<proxy of flask>", "exec"), names)
-    return names["LocalProxy"](names["current"])
+    proxy_class = names["LocalProxy"]
+    proxy = proxy_class(names["current"])
+    if sys.version_info < (3, 12):
+        # Bound once. Otherwise, each read would bind it (25 ns), because the class also inherits a `__getattr__`.
+        proxy_class.__getattribute__ = MethodType(proxy_class.__getattribute__, proxy)
+    return proxy
 
 
 _WERKZEUG_NAMES = frozenset(dir(object)).union(vars(WerkzeugProxy))
@@ -353,7 +358,10 @@ class LocalProxy(WerkzeugProxy):
     __module__ = WerkzeugProxy.__module__
     __doc__ = vars(WerkzeugProxy)["__doc__"]
 
-    def __getattribute__(self, name):
+    def __getattribute__(self, name, name_on_class=None):
+        if name_on_class is not None:
+            # Called on the class: `self` is bound (see _proxy), so `name` is the proxy.
+            name = name_on_class
         if name in own_names:
             return current if name == "_get_current_object" else own_attribute(self, name)
         context = version().pushed
