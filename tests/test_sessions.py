@@ -617,6 +617,14 @@ def test_ip_address_domain_warns(root: str) -> None:
         assert app.session_interface.get_cookie_domain(app) == "127.0.0.1"
 
 
+@pytest.mark.parametrize("server_name", ["localhost", "127.0.0.1"])
+def test_warning_names_line_of_caller(server_name: str) -> None:
+    app = application(SERVER_NAME=server_name)
+    with pytest.warns(UserWarning, match="SERVER_NAME") as caught:
+        app.session_interface.get_cookie_domain(app)
+    assert caught[0].filename == __file__
+
+
 def test_domain_warns_once() -> None:
     app = application(SERVER_NAME="localhost")
     with pytest.warns(UserWarning, match="localhost"):
@@ -828,6 +836,13 @@ def test_null_session_class_can_be_replaced() -> None:
     assert request_with(app).get_json() == {"got": "Nobody"}
     assert app.session_interface.is_null_session(Nobody()) is True
     assert app.session_interface.is_null_session(SecureCookieSession()) is False
+
+
+def test_any_class_can_be_null_session() -> None:
+    class Interface(SecureCookieSessionInterface):
+        null_session_class = SecureCookieSession
+
+    assert Interface().is_null_session(SecureCookieSession()) is True
 
 
 @pytest.mark.parametrize("method", ["open_session", "save_session"])

@@ -200,7 +200,7 @@ class SessionInterface:
                 f"SERVER_NAME contains the host {host!r}. Browsers reject cookies for a domain without a dot, so the "
                 "session cookie is sent without a domain and subdomains do not receive it. To share it with them, use "
                 f"a name such as '{host}.localdomain'.",
-                stacklevel=5,
+                stacklevel=3,
             )
             return None
         try:
@@ -210,7 +210,7 @@ class SessionInterface:
         warnings.warn(
             f"SERVER_NAME contains the IP address {host}, which becomes the domain of the session cookie. Some "
             "browsers reject such cookies.",
-            stacklevel=5,
+            stacklevel=3,
         )
         return host
 
