@@ -137,8 +137,7 @@ class Stream:
         finally:
             if apps.carried or apps.home is not None:
                 # Without the push of the stream.
-                pushes = max(len(before[0]) - 1, 0)
-                apps.release(pushed_with(self.context)[:pushes])
+                apps.release(before[0][:-1])
         if not getattr(apps.first, "_refcnt", True):
             # If the stream ended in a copied `contextvars` context, the stack of the original one still has this
             # application context, which no request may use.
@@ -152,10 +151,9 @@ class Stream:
         if not self.ended:
             app_contexts, entries = self.before or pushes_and_entries(self.context)
             self._leave()
-            # Subtract the stream's own push, if there was one. If other code has popped the context, the result would
-            # be negative.
+            # Without the stream's own push, if there was one and no other code has popped it.
             pushes = max(len(app_contexts) - self.pushed, 0)
-            abandon(self.context, pushes, max(count(entries, self.context) - self.pushed, 0))
+            abandon(self.context, pushes, count(entries, self.context) - self.pushed)
 
     def _leave(self) -> None:
         self._set_streams([stream for stream in streams_of(self.context) if stream is not self])
