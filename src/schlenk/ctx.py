@@ -1,8 +1,8 @@
 """The application context and the request context.
 
 A context is pushed onto its stack when its work begins and popped when the work ends; the globals read the context on
-top. Only the context on top can be popped: anything else raises an error before any state changes. Contexts that end
-out of order all the same are handled by :mod:`schlenk.recovery`, those of streams by :mod:`schlenk.streams`.
+top. Only the context on top can be popped: anything else raises an error before any state changes.
+:mod:`schlenk.recovery` ends contexts whose work ends out of order, and :mod:`schlenk.streams` moves those of streams.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _app_ctx_stack, _request_ctx_stack = own_globals._app_ctx_stack, own_globals._re
 AfterRequest = Callable[["Response"], "Response"]
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Means that no argument was given, because None is a value. For `exc`, None means that there is no exception, and no
-# argument means the exception being handled. Flask 1.1 has the same name.
+# The default of parameters for which None is a value. Without `exc`, the exception being handled is used; None means
+# that there is none. The name is that of Flask 1.1.
 _sentinel: Any = object()
 
 
@@ -127,9 +127,9 @@ def after_this_request(f: AfterRequest) -> AfterRequest:
 def copy_current_request_context(f: F) -> F:
     """Wrap ``f`` so that it runs in a copy of the current request context, in any thread or greenlet.
 
-    The copy has the same request and the same session. Calls that run at the same time have a copy each; a call inside
-    another one, in the same thread or greenlet, uses the context of that call. If the thread or greenlet has no
-    application context, ``g`` is new and empty: pass on what the function needs as arguments.
+    The copy has the same request and the same session. Calls that run at the same time use different copies; a call
+    inside another one, in the same thread or greenlet, uses the copy of the outer call. If the thread or greenlet has
+    no application context, ``g`` is new and empty: pass on what the function needs as arguments.
 
     :raises RuntimeError: there is no request context.
 
@@ -169,8 +169,9 @@ class _Copies:
     """The copies of a request context in which the calls of a function run, one for each call that is running."""
 
     def __init__(self, context: RequestContext) -> None:
+        # Made now, because the request may have ended when the function is called.
         self.first = context.copy()
-        # The copy that the next call can use. Empty while a call uses it.
+        # Holds `first` while no call uses it. A list, because its pop() cannot be interrupted by another thread.
         self.free = [self.first]
         # By id, because contexts may be equal. Other threads may change the dictionary at any moment, so its values are
         # copied before they are iterated.
@@ -189,7 +190,7 @@ class _Copies:
             copy = self.first.copy()
         # A context of another class may lack the attribute.
         if getattr(copy, "_implicit_app_ctx_stack", None) and not recovery.is_pushed(copy):
-            # It is preserved in another greenlet or thread, where an earlier call failed.
+            # An earlier call failed, and left it preserved on the stack of another greenlet or thread.
             self.free.append(copy)
             copy = self.first.copy()
         self.used[id(copy)] = copy
@@ -249,7 +250,7 @@ class AppContext:
     pushed_by = 0
     # The number of `with` blocks that will pop the context.
     blocks = 0
-    # False if a generator that waits holds the context, so that no request may use it.
+    # False if no new request may use the context: it belongs to the block of a suspended generator, or it was popped.
     shareable = True
 
     def __init__(self, app: Flask) -> None:
@@ -261,7 +262,7 @@ class AppContext:
     def push(self) -> None:
         """Push the context onto the stack.
 
-        If a receiver of ``appcontext_pushed`` raises an error, the context is not on the stack.
+        If a receiver of ``appcontext_pushed`` raises an error, this push is undone.
         """
         if not self._refcnt:
             self.pushed_by = get_thread_ident()
@@ -274,7 +275,8 @@ class AppContext:
                 appcontext_pushed.send(self.app)
         except BaseException:
             self._refcnt = pushes
-            recovery.remove(_app_ctx_stack, self)
+            if recovery.count(_app_ctx_stack.entries(), self) > pushes:
+                recovery.remove(_app_ctx_stack, self)
             raise
 
     def pop(self, exc: BaseException | None = _sentinel) -> None:
@@ -291,8 +293,7 @@ class AppContext:
             if self._refcnt <= 0:
                 self.app.do_teardown_appcontext(sys.exc_info()[1] if exc is _sentinel else exc)
         finally:
-            top = _app_ctx_stack.pop()
-            leaked = [] if top is self else recovery.remove_under(_app_ctx_stack, self, top)
+            leaked = [] if _app_ctx_stack.discard(self) else recovery.remove(_app_ctx_stack, self)
         if leaked:
             raise recovery.disorder(self, leaked, [])
         if appcontext_popped.receivers:
@@ -341,12 +342,12 @@ class RequestContext:
     :param request: the request to use instead of a new one for ``environ``.
     :param session: the session to use instead of the one that ``app`` opens for the request.
 
-    If another application's context, or none, is on top when it is pushed, an application context is pushed with it and
-    popped with it. It can be pushed more than once. The functions of ``teardown_request`` run when it is popped for the
-    last time.
+    If another application's context is on top when it is pushed, or none, or one that a suspended generator holds, an
+    application context is pushed with it and popped with it. It can be pushed more than once. The functions of
+    ``teardown_request`` run when it is popped for the last time.
 
     If ``preserved`` is true, it was left on the stack when its work ended, so that a test or a debugger can look at it.
-    The next push of a request context pops it, so at most one is preserved.
+    The next push of a request context pops it if it is on top.
 
     As in Flask 1.1. ``pushed_at`` (seconds of :func:`time.monotonic`) is new.
     """
@@ -359,8 +360,8 @@ class RequestContext:
     _preserved_exc: BaseException | None = None
     # The application context that is being popped with this one.
     ending: AppContext | None = None
-    # The results of app_context() that are not on the stack themselves. The key is the id of the object that is on the
-    # stack in their place, or, if there is none, the number of earlier pushes of this context.
+    # The results of app_context() whose push() put another object, or none, on the stack. The key is the number of
+    # earlier pushes of this context.
     unstacked: dict[int, AppContext] | None = None
     # The kind and the function of the hook or error handler that returned last. Errors about its return value name it.
     responder: tuple[str, Callable[..., Any]] | None = None
@@ -442,8 +443,8 @@ class RequestContext:
         if top is not None and top.preserved:
             recovery.pop_preserved(top)
 
-        # `stacked` is the object that app_context.push() puts on top of `current`: `app_context` itself, a context that
-        # it wraps, or None.
+        # `stacked` is the object that app_context.push() puts on top of `current`. Usually, it is `app_context` itself,
+        # but app_context() may be overridden and return a wrapper, whose push() puts another object, or none, on top.
         app_context: AppContext | None = None
         current: AppContext | None = None
         stacked: AppContext | None = None
@@ -457,7 +458,7 @@ class RequestContext:
                 if type(app_context) is not AppContext:
                     stacked = self._find_pushed(app_context, current)
             if not pushes:
-                # An application context of another class may lack the attribute.
+                # Reading the time again would take longer. A context of another class may lack the attribute.
                 self.pushed_at = getattr(app_context, "pushed_at", None) or monotonic()
             self._implicit_app_ctx_stack.append(stacked)
             _request_ctx_stack.push(self)
@@ -469,7 +470,7 @@ class RequestContext:
             interface = self.app.session_interface
             session = interface.open_session(self.app, self.request)
             self.session = interface.make_null_session(self.app) if session is None else session
-        # Last, so that URL converters can use the session.
+        # After the session was opened, so that URL converters can use it.
         if self.url_adapter is not None:
             self.match_request()
 
@@ -482,8 +483,7 @@ class RequestContext:
         if top is app_context:
             return app_context
         stacked = None if top is below else top
-        key = len(self._implicit_app_ctx_stack) if stacked is None else id(stacked)
-        self.unstacked = {**(self.unstacked or {}), key: app_context}
+        self.unstacked = {**(self.unstacked or {}), len(self._implicit_app_ctx_stack): app_context}
         return stacked
 
     def pop(self, exc: BaseException | None = _sentinel) -> None:
@@ -508,7 +508,9 @@ class RequestContext:
             exc = sys.exc_info()[1]
         self.ending = app_context
         self._implicit_app_ctx_stack.pop()
-        last = not self._implicit_app_ctx_stack
+        pushes = len(self._implicit_app_ctx_stack)
+        unstacked = self.unstacked.pop(pushes, None) if self.unstacked else None
+        last = not pushes
         missing: list[Any] = []
         try:
             if last:
@@ -519,19 +521,17 @@ class RequestContext:
                 if callable(close):
                     close()
         finally:
-            top = _request_ctx_stack.pop()
-            leaked = [] if top is self else recovery.remove_under(_request_ctx_stack, self, top)
+            leaked = [] if _request_ctx_stack.discard(self) else recovery.remove(_request_ctx_stack, self)
             if last:
                 # The request refers to the environ: without this, each would keep the other alive.
                 self.request.environ["werkzeug.request"] = None
             if app_context is not None and _app_ctx_stack.top is not app_context:
                 missing = recovery.restore(app_context, leaked)
-            if self.unstacked:
-                # The key of _find_pushed(). If nothing was stored under it, `app_context` stays the same.
-                key = len(self._implicit_app_ctx_stack) if app_context is None else id(app_context)
-                app_context = self.unstacked.pop(key, app_context)
+            if unstacked is not None:
+                app_context = unstacked
             if app_context is not None:
                 app_context.pop(exc)
+            # Not in a `finally` block: if app_context.pop() was interrupted, abandon() needs the attribute.
             self.ending = None
         if leaked or missing:
             raise recovery.disorder(self, leaked, missing)
@@ -552,7 +552,7 @@ class RequestContext:
         ):
             top = _request_ctx_stack.top
             if top is self or (top is not None and top.preserved):
-                # The next push, or the end of the client's block, pops them one by one.
+                # If both are preserved, each later push pops the one on top.
                 self._preserve(exc)
             else:
                 recovery.end(self, self._preserve, exc)

@@ -310,17 +310,17 @@ class LocalStack(Generic[T]):
         storage = self.__storage
         ident_func = storage.stacking_ident
         ident = ident_func()
-        values = storage.values.get(ident)
-        if values is None:
+        if storage.values.get(ident) is None:
             stack = [obj]
             storage.add(ident, {"stack": stack})
-        else:
-            try:
-                # Read again, in one step with the append: a signal handler or a finalizer may have emptied the stack.
-                (stack := storage.values[ident]["stack"]).append(obj)
-            except KeyError:
-                stack = [obj]
-                storage.add(ident, {**storage.values.get(ident, {}), "stack": stack})
+            return stack
+        try:
+            # A signal handler or a finalizer may have removed the values since the check.
+            stack = storage.values[ident]["stack"]
+            stack.append(obj)
+        except KeyError:
+            stack = [obj]
+            storage.add(ident, {**storage.values.get(ident, {}), "stack": stack})
         return stack
 
     def pop(self) -> T | None:
@@ -335,7 +335,7 @@ class LocalStack(Generic[T]):
             stack = storage.values[ident]["stack"]
             if len(stack) > 1:
                 return stack.pop()  # type: ignore[no-any-return]
-            # The list keeps its last object, for the caller of push() that still has it.
+            # The list keeps its last object, because a caller of push() may still use the list.
             del storage.values[ident]
             return stack[-1]  # type: ignore[no-any-return]
         except (KeyError, IndexError):
@@ -393,7 +393,7 @@ class LocalStack(Generic[T]):
         return False
 
     def tidy(self) -> None:
-        """Release the storage of idents that have ended, or of the running ident if its stack is empty.
+        """Release the storage of idents that have ended, and that of the running ident if its stack is empty.
 
         The empty stack of another ident is not released, because its owner may be pushing something.
         """
@@ -424,7 +424,7 @@ class LocalStack(Generic[T]):
     def is_unchanged(self, entries: list[T], top: T) -> bool:
         """Return whether ``entries`` is still the list of the running ident, and ``top`` the last object in it.
 
-        Does the same as comparing the result of :meth:`entries`, with one call less for each part of a stream.
+        Does the same as comparing the result of :meth:`entries`, but makes one call fewer for each part of a stream.
         """
         storage = self.__storage
         ident_func = storage.ident_func
@@ -434,9 +434,9 @@ class LocalStack(Generic[T]):
             return False
 
     def current(self, entries: list[T]) -> list[T]:
-        """Return the list that has replaced ``entries``, an earlier list of this stack, or ``entries`` itself.
+        """Return ``entries``, or, with :func:`context_ident`, the list of the running context.
 
-        The list is replaced only with :func:`context_ident`, at each change.
+        Each change of a stack with :func:`context_ident` replaces its list.
         """
         return self.entries() if self.is_by_context else entries
 
@@ -540,7 +540,7 @@ def contexts_of(stack: LocalStack[Any]) -> ContextValues:
 
 
 # The `__class__` of the four globals, so that isinstance(request, werkzeug.local.LocalProxy) is true: extensions
-# recognize proxies that way. Methods that only Werkzeug 3's class has are None, so no proxy is taken for awaitable.
+# recognize proxies that way. Methods that only Werkzeug 3's class has are None, so that proxies do not look awaitable.
 _ClaimedClass = type(
     "LocalProxy", (WerkzeugProxy,), dict.fromkeys(set(vars(WerkzeugProxy)) - set(dir(LocalProxy)) - {"__slots__"})
 )

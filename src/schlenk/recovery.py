@@ -3,11 +3,11 @@
 If contexts are popped in the reverse order of their pushes, :mod:`schlenk.ctx` pops them without this module. This
 module handles all other cases. When a context ends, it or another one can be in one of three states:
 
-* **leaked**: it was pushed above the context that ends, by a bare ``push()``, and not popped. No code is left that
-  would pop it, so it is removed, and an ``AssertionError`` reports it. Its teardown functions do not run, because its
-  work was never finished.
-* **missing**: it was removed from the stack while it was in use. It is put back, so that its teardown functions run
-  while it is current; then an ``AssertionError`` reports it.
+* **leaked**: it was pushed onto the same stack above the context that ends, by a bare ``push()``, and not popped. No
+  code is left that would pop it, so it is removed, and an ``AssertionError`` reports it, unless the work ended with
+  another error. Its teardown functions do not run, because its work was never finished.
+* **missing**: it was removed from the stack while it was in use. Unless its teardown functions have already run, it is
+  put back, so that they run while it is current. Then an ``AssertionError`` reports it.
 * **kept**: it stays on the stack on purpose. A *preserved* context stays until the next push, so that a test or a
   debugger can look at it. A context held by a *generator* (a stream, or a ``with`` block in any other generator or in
   a coroutine) stays until the generator ends, which can happen at any time and in any thread.
@@ -55,8 +55,8 @@ def refusal(stack: LocalStack[Any], context: object) -> AssertionError:
     else:
         reason = f"on top is {top!r}"
     return AssertionError(
-        f"Cannot pop the wrong context: {context!r} is not on top; {reason}. Nothing has been popped. Contexts are "
-        f"popped in reverse order, in the greenlet or thread that pushed them.{_suspicion()}"
+        f"Cannot pop the wrong context: {context!r} is not on top; {reason}. Nothing has been popped. Pop contexts in "
+        f"reverse order, in the greenlet or thread that pushed them.{_suspicion()}"
     )
 
 
@@ -70,8 +70,8 @@ def disorder(context: object, leaked: list[Any], missing: list[Any]) -> Assertio
                 " only after the request has ended."
             )
         return AssertionError(
-            f"These contexts were removed from the stack while they were in use: {missing!r}. They were put back and "
-            f"ended. {advice}{_suspicion()}"
+            f"These contexts were removed from the stack while they were in use: {missing!r}. They have ended now. "
+            f"{advice}{_suspicion()}"
         )
     return AssertionError(
         f"When {context!r} ended, these contexts had been pushed above it and not popped: {leaked!r}. They were "
@@ -111,13 +111,6 @@ def is_on_top(context: object) -> bool:
 def is_used(request: object) -> bool:
     """Return whether a context on the stack of the running greenlet or thread has this request."""
     return any(getattr(entry, "request", None) is request for entry in _request_ctx_stack.entries())
-
-
-def remove_under(stack: LocalStack[Any], context: object, top: object) -> list[Any]:
-    """Remove ``context`` after ``top`` was popped in its place. Return what was leaked above it and removed."""
-    if top is not None:
-        stack.push(top)
-    return remove(stack, context)
 
 
 def remove(stack: LocalStack[Any], context: object) -> list[Any]:
@@ -182,7 +175,7 @@ def pop_preserved(context: RequestContext) -> None:
     """
     pushes = len(pushed_with(context))
     try:
-        # A context class may have pushed further contexts, which its pop() expects to be in their places.
+        # Before anything is moved: a context class may have pushed further contexts, which its pop() expects on top.
         end_preserved(context, context._preserved_exc)
         return
     except AssertionError:
@@ -227,16 +220,16 @@ def end(
     missing = _put_back(context)
     top = _request_ctx_stack.top
     if top is not None and top is not context and top.preserved and hasattr(context, "request"):
-        # The next push would pop it. It is not leaked.
+        # It is not leaked. The next push would pop it.
         pop_preserved(top)
     in_generator = _is_in_generator(sys._getframe(1))
     leaked: list[Any] = []
     for stack, entry in _entries(context):
-        if contains(stack.entries(), entry):
+        is_here = contains(stack.entries(), entry)
+        if is_here:
             leaked += _remove_leaked(stack, entry, in_generator)
-            move_to_top(stack, entry)
-        elif in_generator:
-            # The block began in another greenlet or thread.
+        # The block of a generator may have begun in another greenlet or thread. Otherwise, finish() raises the error.
+        if is_here or in_generator:
             move_to_top(stack, entry)
     finish(exc)
     if missing or (leaked and exc is None):
@@ -266,8 +259,8 @@ def _remove_leaked(stack: LocalStack[Any], context: object, in_generator: bool) 
             break
         stay.append(entry)
         if holder is entry and not in_generator and hasattr(entry, "shareable"):
-            # The block of this application context did not end before this one, so it is in a generator that waits. No
-            # later request may use the context.
+            # The block of this application context has not ended before the block that ends now, so it is in a
+            # suspended generator. No later request may use the context.
             entry.shareable = False
     entries[position + 1 :] = stay
     return leaked
@@ -287,7 +280,7 @@ def _holder(entry: Any, changing: list[Any]) -> Any:
 
 
 def _changing() -> list[Any]:
-    """Return the contexts that running functions of this package push or pop.
+    """Return the contexts that running functions of this package push or pop. They are in use, even without a block.
 
     A generator can end meanwhile: in a hook or a teardown function, in a finalizer, or in a signal handler.
     """
@@ -298,7 +291,7 @@ def _changing() -> list[Any]:
         # Not wsgi_app(): up to Python 3.12, reading its variables would keep its error, and so the request, alive.
         if module == "schlenk.ctx" or (module == "schlenk.app" and frame.f_code.co_name == "_end_request"):
             variables = frame.f_locals
-            # `app_context` is pushed or popped with `self`.
+            # The names of the variables in that function. `app_context` is pushed or popped with `self`.
             found += [variables.get(name) for name in ("self", "context", "app_context")]
         frame = frame.f_back
     return found
@@ -331,8 +324,9 @@ def _put_back(context: Any) -> list[Any]:
         if getattr(entry, "_refcnt", True):
             stack.push(entry)
         else:
-            # An application context that was popped properly, but too early.
+            # An application context that was popped too early. It must not be popped again.
             context._implicit_app_ctx_stack[-1] = None
+            (getattr(context, "unstacked", None) or {}).pop(len(context._implicit_app_ctx_stack) - 1, None)
     return missing
 
 
@@ -362,12 +356,15 @@ def pushed_with(context: object) -> list[Any]:
 
 
 def pushes_and_entries(context: object) -> tuple[list[Any], list[Any]]:
-    """Return copies of the context's list of pushes and of the request stack. Only interruptions need their counts."""
+    """Return copies of the context's list of pushes and of the request stack.
+
+    Counting takes longer than copying, and the counts are needed only after an interruption.
+    """
     return pushed_with(context).copy(), _request_ctx_stack.entries().copy()
 
 
 class Streams(list["Stream"]):
-    """The type of ``RequestContext.streams``. A context of another class may have its own attribute with that name."""
+    """The type of ``RequestContext.streams``, which another context class may have for a list of something else."""
 
 
 def streams_of(context: object) -> list[Stream]:
@@ -389,8 +386,8 @@ def is_waiting(context: object) -> bool:
     return bool(streams) and len(streams) == len(pushed_with(context)) and all(stream.waiting for stream in streams)
 
 
-# Loops, because a comprehension or `map()` would take 0.3 µs more for the usual one or two entries. Not the methods of
-# the list, because a context may define an equality of its own.
+# These are loops, because a comprehension or `map()` would take 0.3 µs more for the usual one or two entries. They do
+# not use the methods of the list, because a context may define an equality of its own.
 
 
 def position_of(entries: list[Any], entry: object) -> int | None:

@@ -1,6 +1,6 @@
 """Values stored by ident: who owns them, how the owner is identified, and when they are removed.
 
-A :class:`Storage` is one dictionary, ``{ident: {name: value}}``. An *ident* stands for an owner: the running greenlet
+A :class:`Storage` has a dictionary, ``{ident: {name: value}}``. An *ident* stands for an owner: the running greenlet
 if greenlet is installed, the ident of the running thread if not, or the result of a chosen ident function. ``Local``
 and ``LocalStack`` read and write the dictionary directly; this module decides when an entry is removed.
 
@@ -8,7 +8,7 @@ With :func:`context_ident`, the owners are contexts of :mod:`contextvars`, and a
 of the dictionary.
 
 Nothing here knows about proxies or HTTP. One thing is known about stacks: their list is stored under the name
-``stack``. A context needs its own copy of the list before the list is changed.
+``stack``. A context needs its own copy of the list before code that runs in the context changes it.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def context_ident() -> Any:
     starts empty. This includes greenlets of gevent: ``gevent.spawn(copy_context().run, f)`` runs ``f`` in a copy. The
     values are removed when the last context that sees them is destroyed.
 
-    The function only names this behavior and can't be called. The ``__ident_func__`` of the local then is another
-    function. Its result changes with each change of the values; in an empty context it is that of ``get_ident``. A
-    context never forgets a ``ContextVar``, and each such local has one, so create these locals at the top of a
-    module.
+    Calling the function raises an error: it only selects this behavior. The ``__ident_func__`` of the local then is
+    another function. Its result changes with each change of the values; in an empty context it is that of
+    ``get_ident``. A context keeps each ``ContextVar`` for its lifetime, and each such local has one, so create these
+    locals at the top of a module.
 
     :raises RuntimeError: it was called.
 
@@ -106,7 +106,7 @@ class _ThreadEnd:
 _ends: ContextVar[dict[tuple[int, int], _ThreadEnd]] = ContextVar("schlenk.storage.ends")
 
 
-# Weak, so that a storage is destroyed with its Local.
+# A weak set, so that a storage is destroyed with its Local.
 _storages: WeakSet[Storage] = WeakSet()
 
 
@@ -172,7 +172,7 @@ class Storage:
         self.public_ident = contexts.ident
 
     def use_idents(self, values: Any, ident_func: IdentFunction) -> None:
-        """Read and change ``values`` by the result of ``ident_func``."""
+        """Set the mapping of values, and the function that returns its keys."""
         self.values: dict[Any, dict[str, Any]] = values
         # Read into a variable before it is called where time matters: up to Python 3.11, `storage.ident_func()` would
         # search the class for a method first (6 ns).
@@ -184,20 +184,21 @@ class Storage:
 
     def add(self, ident: Any, values: dict[str, Any]) -> None:
         """Store the first values of ``ident``."""
-        if len(self.values) >= self.limit:
+        # The values of contexts end with their contexts, and counting them takes long.
+        if self.values is self.values_by_ident and len(self.values) >= self.limit:
             self.remove_dead()
         if self.ident_func is threading.get_ident and not hasattr(self.thread, "end"):
             self.watch_thread(ident)
         self.values[ident] = values
 
     def watch_thread(self, ident: int) -> None:
-        """Remove the running thread's values when it ends. Called once for each thread that stores values."""
+        """Arrange that the values of the running thread are removed when it ends."""
         native_id = threading.get_native_id()
         end = _ThreadEnd(self.values, ident)
         if self.native_ids.get(ident) == native_id and self.thread_is_unknown(ident):
-            # Either C code has entered Python again on the same thread, or the thread has ended and one of its
-            # finalizers stores a value. When a thread ends, the interpreter destroys its thread-local values first and
-            # its context variables next, so only a context variable can still keep the object.
+            # Either C code has entered Python again on the same thread, or the thread is ending and a finalizer stores
+            # a value. The interpreter destroys the thread-local values of an ending thread first and its context
+            # variables next, so only a context variable can still keep the object.
             ends = _ends.get(None)
             if ends is None:
                 ends = {}
@@ -208,7 +209,7 @@ class Storage:
             self.thread.end = end
 
     def thread_is_unknown(self, ident: int) -> bool:
-        """Return whether ``threading`` does not list a thread with this ident."""
+        """Return whether ``threading`` lists no thread with this ident. If it is patched, return false."""
         # If gevent or eventlet has patched `threading`, a local belongs to a greenlet, which `threading` need not list.
         return type(self.thread).__module__ == "_thread" and all(
             thread.ident != ident for thread in threading.enumerate()
@@ -248,7 +249,7 @@ class _ContextIdent(ref["Version"]):
 
 
 class _Runner:
-    """A greenlet or thread that changes values, and its thread, which never changes."""
+    """A greenlet or thread that changes values, and the ident of its thread. A greenlet does not change its thread."""
 
     __slots__ = ("ident", "thread")
 
@@ -261,9 +262,9 @@ class _Runner:
 class Version:
     """The values that a context sees, from one change to the next. Only contexts and later versions refer to it.
 
-    A version is created with ``stored``, the values, or with ``pushed``, an object that is not ``None`` and is on top
-    of the stack of the version ``below``. The other attribute is ``None``. With ``pushed``, no list is copied:
-    :mod:`schlenk.install` pushes Flask's contexts in this way.
+    A version is created with ``stored``, its values, or with ``pushed``, an object that is not ``None``. The other
+    attribute is ``None``. With ``pushed``, its stack is that of the version ``below`` with the object on top, but no
+    list is copied until it is read: :mod:`schlenk.install` pushes Flask's contexts in this way.
     """
 
     __slots__ = ("__weakref__", "below", "known_ident", "made_at", "pushed", "reference", "runner", "stored")
@@ -322,9 +323,10 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
     """The values of all contexts by ident, in the place of a :class:`Storage`'s dictionary.
 
     The value of a ``ContextVar`` is the current version. A context does not know its copies, and a copy does not know
-    that it is one. So a version is never changed once its context may have been copied: each change makes a new version
-    in the running context. The storage refers to versions weakly, so they are destroyed with their contexts, even if a
-    value refers to its own context.
+    that it is one. So code that runs in a context never changes a version that may have been copied: each change makes
+    a new version in the running context. Only ``LocalStack.withdraw()`` and removing the values of an ident change a
+    version, for all contexts that see it. The storage refers to versions weakly, so they are destroyed with their
+    contexts, even if a value refers to its own context.
 
     :param name: the name of the ``ContextVar``, which the errors for its tokens contain.
     """
@@ -333,7 +335,7 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         # References to all versions. At `limit` of them, those to destroyed versions are removed.
         self.known: set[ref[Version]] = set()
         self.limit = 64
-        # Creating a runner for each version would take 0.2 µs.
+        # Used as long as the same greenlet or thread makes changes. Creating a runner takes 0.2 µs.
         self.last_runner = _Runner(get_ident())
         self.empty = Version()
         self.empty.stored, self.empty.pushed, self.empty.below, self.empty.known_ident = {}, None, None, None
@@ -415,7 +417,10 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         return {version.ident: version for version in sorted(found, key=lambda version: -version.made_at)}
 
     def copy(self) -> dict[Any, dict[str, Any]]:
-        """Return the values of all contexts, without the versions that are below another."""
+        """Return the values of all contexts, without the versions that are below another.
+
+        A context is left out if a copy of it has pushed more.
+        """
         versions = self.versions()
         covered = {version.below for version in versions.values()}
         return {ident: version.values for ident, version in versions.items() if version not in covered}
@@ -424,10 +429,11 @@ class ContextValues(MutableMapping[Any, dict[str, Any]]):
         return self.copy().items()
 
     def entries_by_runner(self) -> dict[Any, list[Any]]:
-        """Return the entries of a stack by the greenlet or thread that pushed them, each of them once.
+        """Return the entries of a stack by the greenlet or thread that pushed them, each object once.
 
-        Also set ``pushed_at`` and ``pushed_by`` of entries whose class does not do so itself, such as Flask's contexts.
-        Setting them at each push would take 1 µs.
+        If that greenlet or thread no longer exists, the key is the ident of the context. Also set ``pushed_at`` and
+        ``pushed_by`` of entries, such as Flask's contexts, whose class has no such attributes. Setting them at each
+        push would take 1 µs.
         """
         found: dict[Any, list[Any]] = {}
         seen: set[int] = set()
@@ -496,6 +502,6 @@ def forget_other_threads() -> None:
             storage.remove_other_threads()
 
 
-# The entry of a thread needs no such care if its key is the ident of the thread: the child destroys the values in the
-# `threading.local` of each thread that does not exist there.
+# The entry of a thread is removed without this if its key is the ident of the thread: the child destroys the values in
+# the `threading.local` of each thread that does not exist there.
 at_fork(after_in_child=forget_other_threads)

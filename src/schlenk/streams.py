@@ -1,6 +1,6 @@
 """Streams: responses whose parts are created in the context of the request, after the view has returned.
 
-A stream pushes the request context once more and pops it when it ends. Between two parts, it *waits*: it has returned
+A stream pushes the request context once more and pops it when it ends. Between two parts, it *waits*: it has yielded
 one, and the server has not asked for the next. Meanwhile the server may run other requests. It may ask for the next
 part in another thread or greenlet, or never.
 
@@ -92,7 +92,7 @@ class Stream:
 
     def __init__(self, context: RequestContext) -> None:
         self.context = context
-        # Whether the stream has pushed the context, is waiting, and has ended.
+        # Three flags: the stream has pushed the context, it is waiting, and it has ended.
         self.pushed = self.waiting = self.ended = False
         # The result of pushes_and_entries() before the context was pushed or popped, for abandon(). It is None between
         # __enter__() and __exit__(), because other work that has pushed the context may end in the meantime.
@@ -136,14 +136,14 @@ class Stream:
             self.context.__exit__(*error)
         finally:
             if apps.carried or apps.home is not None:
-                # Without the push of the stream.
+                # What is left without the push of the stream.
                 apps.release(before[0][:-1])
         if not getattr(apps.first, "_refcnt", True):
             # If the stream ended in a copied `contextvars` context, the stack of the original one still has this
             # application context, which no request may use.
             apps.first.shareable = False
         self.ended = True
-        # The error that ended the stream refers to it, and the lists refer to other contexts.
+        # The traceback of an error may keep the stream alive. It must not keep the other contexts in the lists alive.
         self.before = None
 
     def abandon(self) -> None:
@@ -191,9 +191,8 @@ class _Span:
         if self.shared and not getattr(self.first, "_refcnt", True):
             # The work that pushed the context has ended, so the stream runs without it.
             return
-        # With `context_ident`, this replaces the list, so it is read again.
-        self.stack.own_entries()
-        self.entries = self.stack.current(self.entries)
+        if self.stack.is_by_context:
+            self.entries = self.stack.own_entries()
         positions = self.positions(self.entries)
         if positions:
             self._move_up(positions)
@@ -242,8 +241,7 @@ class _Span:
         if self.home is not None:
             above = remove(self.stack, self.first)
             entries, start = self.home
-            self.stack.own_entries()
-            self.entries = self.stack.current(entries)
+            self.entries = self.stack.own_entries() if self.stack.is_by_context else entries
             self.entries[start:start] = above if self.shared else [self.first, *above]
             self.home = None
 
@@ -325,7 +323,4 @@ def _unused_entries(requests: list[Any]) -> list[Any]:
 
 
 def _first_app_context(context: object) -> Any:
-    for app_context in pushed_with(context):
-        if app_context is not None:
-            return app_context
-    return None
+    return next((app_context for app_context in pushed_with(context) if app_context is not None), None)

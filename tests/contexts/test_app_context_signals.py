@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schlenk import Flask, signals
+from schlenk import Flask, _app_ctx_stack, current_app, signals
 from tests.support.contexts import NOTHING, RecordingApp, fail, tops
 from tests.support.requirements import needs_blinker
 
@@ -69,6 +69,20 @@ def test_failed_push_may_repeat(app: RecordingApp) -> None:
     with context, context:
         pass
     assert app.torn == [("app", None)]
+
+
+def test_interrupted_push_keeps_earlier_one(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    with app.app_context() as context:
+        with RecordingApp("other").app_context():
+            with monkeypatch.context() as patch:
+                patch.setattr(_app_ctx_stack, "push", interrupt)
+                with pytest.raises(KeyboardInterrupt):
+                    context.push()
+            assert current_app.name == "other"
+        assert current_app.name == app.name
 
 
 @needs_blinker

@@ -166,6 +166,18 @@ def test_nested_wrapped_app_contexts(app: RecordingApp, monkeypatch: pytest.Monk
     assert tops() == NOTHING
 
 
+def test_wrapped_app_context_may_repeat(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrapper = Wrapper(app.app_context())
+    monkeypatch.setattr(app, "app_context", lambda: wrapper)
+    with app.test_request_context() as context:
+        with RecordingApp("other").app_context(), context:
+            pass
+        assert wrapper.exc == (None,)
+        wrapper.exc = None
+    assert wrapper.exc == (None,)
+    assert tops() == NOTHING
+
+
 def test_leaked_above_wrapped_app_is_removed(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "app_context", lambda: Wrapper(AppContext(app)))
     context = app.test_request_context()
