@@ -894,6 +894,15 @@ def test_stand_in_has_removed_names() -> None:
     )
 
 
+@needs_flask
+def test_stand_in_puts_back_jinjas_names() -> None:
+    run("""
+        import schlenk
+        schlenk.install_as_flask()
+        from jinja2 import Markup
+    """)
+
+
 def test_stand_in_is_as_in_flask_1_when_asked() -> None:
     run(
         AS,

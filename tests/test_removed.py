@@ -6,6 +6,7 @@ import io
 
 import pytest
 from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import NotFound
 from werkzeug.utils import cached_property
 
 from schlenk import removed
@@ -126,6 +127,33 @@ def test_set_digest_replaces_the_header() -> None:
     assert header.to_header() == 'Digest realm="shelf", nonce="2", qop="auth"'
 
 
+def test_set_basic_replaces_the_header() -> None:
+    header = WWWAuthenticate("digest", {"realm": "shelf", "nonce": "1"})
+    removed.set_basic(header, "shop")
+    assert header == WWWAuthenticate("basic", {"realm": "shop"})
+
+
+@pytest.mark.parametrize(
+    ("path", "segment", "script", "rest"),
+    [
+        ("/a/b", "a", "/app/a", "/b"),
+        ("//\xc3\xa4", "ä", "/app//\xc3\xa4", ""),
+        ("/", None, "/app", "/"),
+    ],
+)
+def test_pop_path_info_moves_segment(path: str, segment: str | None, script: str, rest: str) -> None:
+    environ = {"SCRIPT_NAME": "/app", "PATH_INFO": path}
+    assert removed.peek_path_info(environ) == segment
+    assert removed.pop_path_info(environ) == segment
+    assert environ == {"SCRIPT_NAME": script, "PATH_INFO": rest}
+
+
+def test_safe_join_stays_in_directory() -> None:
+    assert removed.safe_join("shop", "a.txt") == "shop/a.txt"
+    with pytest.raises(NotFound):
+        removed.safe_join("shop", "../a.txt")
+
+
 def test_cached_property_can_be_renewed() -> None:
     class Shelf:
         @cached_property
@@ -182,7 +210,7 @@ def test_flask_has_its_names() -> None:
 @needs_flask
 def test_jinja_has_its_names() -> None:
     under("""
-        from jinja2 import Markup, contextfunction, escape, evalcontextfilter
+        from jinja2 import Markup, contextfilter, contextfunction, environmentfilter, escape, evalcontextfilter
         assert escape("<") == Markup("&lt;")
         @app.template_global()
         @contextfunction
@@ -222,6 +250,8 @@ def test_env_is_read_when_it_is_used() -> None:
         assert app.env == "staging"
         app.env = "development"
         assert app.env == app.config["ENV"] == "development"
+        app.env = {}
+        assert app.env == {}
     """)
 
 
@@ -299,6 +329,16 @@ def test_errors_propagate_as_configured() -> None:
         assert app.propagate_exceptions is True
         app.config["PROPAGATE_EXCEPTIONS"] = False
         assert app.propagate_exceptions is False
+        app.propagate_exceptions = True
+        assert app.config["PROPAGATE_EXCEPTIONS"] is True
+    """)
+
+
+@needs_flask
+def test_scaffold_is_a_module() -> None:
+    under("""
+        from flask.scaffold import Scaffold
+        assert issubclass(Flask, Scaffold)
     """)
 
 
@@ -421,14 +461,50 @@ def test_json_needs_no_app() -> None:
         provider = Flask("other").json
         gc.collect()
         assert provider.loads("[1]") == [1]
+        assert provider.dumps([1]) == "[1]"
     """)
 
 
 @needs_flask
 def test_encoder_may_be_none() -> None:
     under("""
+        app.json_encoder = app.json_decoder = None
         with app.app_context():
             assert flask.json.dumps([1], cls=None) == "[1]"
+            assert flask.json.loads("[1]") == [1]
+    """)
+
+
+@needs_flask
+def test_blueprint_has_its_own_encoder() -> None:
+    under("""
+        class Encoder(flask.json.JSONEncoder):
+            def default(self, o):
+                return str(o)
+        shop = flask.Blueprint("shop", "shop")
+        shop.json_encoder = Encoder
+        shop.add_url_rule("/shop", "number", lambda: flask.jsonify(1j))
+        app.register_blueprint(shop)
+        app.add_url_rule("/number", "number", lambda: flask.jsonify(1j))
+        app.logger.disabled = True
+        client = app.test_client()
+        assert client.get("/shop").json == "1j"
+        assert client.get("/number").status_code == 500
+    """)
+
+
+@needs_flask
+def test_settings_change_json() -> None:
+    under("""
+        with app.app_context():
+            assert flask.jsonify(b="é", a=1).data == b'{"a":1,"b":"\\\\u00e9"}\\n'
+            app.json.sort_keys = False
+            assert flask.jsonify(b=1, a=1).data == b'{"b":1,"a":1}\\n'
+            app.json.sort_keys = True
+            app.config.update(JSON_SORT_KEYS=False, JSON_AS_ASCII=False, JSONIFY_MIMETYPE="application/vnd.shop")
+            response = flask.jsonify(b="é", a=1)
+            assert response.data.decode() == '{"b":"é","a":1}\\n'
+            assert response.mimetype == "application/vnd.shop"
     """)
 
 
@@ -529,7 +605,31 @@ def test_cookie_jar_shows_clients_cookies() -> None:
         assert (a.domain, a.domain_specified) == ("localhost.local", False)
         assert a.has_nonstandard_attr("HttpOnly")
         assert b.expires == 4070908800
+        assert client.cookie_jar._cookies["localhost.local"]["/shelf"]["a"].value == "1"
+        client.cookie_jar.clear("localhost.local", "/", "a")
+        assert [cookie.name for cookie in client.cookie_jar] == ["a", "b"]
+        client.cookie_jar.clear("localhost.local", "/shelf", "a")
+        assert [cookie.name for cookie in client.cookie_jar] == ["b"]
+        client.set_cookie("c", "3")
+        client.cookie_jar.clear_session_cookies()
+        assert [cookie.name for cookie in client.cookie_jar] == ["b"]
         client.cookie_jar.clear()
+        assert list(client.cookie_jar) == []
+    """)
+
+
+@needs_flask
+def test_client_accepts_server_names() -> None:
+    under("""
+        client = app.test_client()
+        client.set_cookie("example.com", "a", "1")
+        client.set_cookie(server_name="example.com", key="b", value="2")
+        client.set_cookie("c", "3")
+        assert client.get_cookie("a", "example.com").value == "1"
+        assert client.get_cookie("c").value == "3"
+        client.delete_cookie("example.com", "a")
+        client.delete_cookie(server_name="example.com", key="b")
+        client.delete_cookie("c")
         assert list(client.cookie_jar) == []
     """)
 

@@ -12,6 +12,7 @@ import importlib
 import importlib.metadata
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import MethodType, ModuleType
@@ -441,6 +442,8 @@ def _add_stand_in() -> None:
     _refuse_other_module("install_as_flask")
     # First, because it may fail, for example if the metadata of Werkzeug is not installed.
     removed.put_back_into_werkzeug()
+    with suppress(ImportError):
+        removed.put_back_into_jinja(importlib.import_module("jinja2"))  # Flask-JSGlue 0.3.1
     modules = {name: importlib.import_module(f"{__package__}.{name}") for name in _MODULES}
     for name, module in modules.items():
         vars(module)["__getattr__"] = missing_from(f"flask.{name}")

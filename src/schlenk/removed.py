@@ -32,6 +32,7 @@ import werkzeug.urls
 import werkzeug.utils
 import werkzeug.wrappers
 from werkzeug.datastructures import Authorization, FileStorage, MultiDict, WWWAuthenticate, iter_multi_items
+from werkzeug.exceptions import NotFound
 from werkzeug.utils import cached_property
 
 
@@ -39,13 +40,7 @@ def put_back(flask: Any) -> None:
     """Add the names that are missing in ``flask``, the imported package, in Werkzeug and in Jinja."""
     put_back_into_werkzeug()
     modules = sys.modules
-    jinja: Any = modules["jinja2"]
-    _add(jinja, Markup=markupsafe.Markup, escape=markupsafe.escape)
-    _add(jinja, contextfunction=jinja.pass_context, evalcontextfilter=jinja.pass_eval_context)
-    # Jinja has the features of these extensions built in.
-    extensions = import_module("jinja2.ext")
-    built_in = type("BuiltIn", (extensions.Extension,), {})
-    _add(extensions, autoescape=built_in, with_=built_in)
+    put_back_into_jinja(modules["jinja2"])
     _add(flask, Markup=markupsafe.Markup, escape=markupsafe.escape, signals_available=True)
     _add(modules["flask.signals"], signals_available=True)
     scaffold: Any = modules.get("flask.sansio.scaffold") or modules["flask.scaffold"]
@@ -53,7 +48,10 @@ def put_back(flask: Any) -> None:
         modules["flask.helpers"],
         locked_cached_property=locked_cached_property,
         _endpoint_from_view_func=scaffold._endpoint_from_view_func,
+        safe_join=safe_join,  # the patch for Flask of Quart 0.17
     )
+    _add(flask, safe_join=safe_join)
+    _add(flask, scaffold=modules.setdefault("flask.scaffold", scaffold))  # flask-openapi3 2.1.0
     _add_view_type(import_module("flask.views"))
     _add_current_traceback(import_module("werkzeug.debug.tbtools"))
     _add(flask, _compat=modules.setdefault("flask._compat", compatibility()))
@@ -65,18 +63,33 @@ def put_back(flask: Any) -> None:
     )
     _add(flask.Request, charset="utf-8")
     _add(flask.Response, charset="utf-8")
-    _add_json(flask.Flask, modules["flask.json"], modules["flask.json.provider"].DefaultJSONProvider)
+    _add_json(flask, modules["flask.json"], modules["flask.json.provider"].DefaultJSONProvider)
     if "before_first_request" not in vars(flask.Flask):
         _add_before_first_request(flask.Flask, flask.Blueprint)
     if not hasattr(flask.send_file, "__wrapped__"):
         _accept_old_names_of_parameters(flask, modules["flask.helpers"])
     _add(flask.Flask, session_cookie_name=modules["flask.config"].ConfigAttribute("SESSION_COOKIE_NAME"))
-    _add(flask.Flask, propagate_exceptions=property(propagate_exceptions))
+    _add(flask.Flask, propagate_exceptions=property(propagate_exceptions, _set_propagate_exceptions))
     _add(flask.Flask, env=property(_get_env, _set_env))  # flask-shell-ipython 0.4.1
-    _add(import_module("flask.testing").FlaskClient, cookie_jar=property(CookieJar))
+    client: Any = import_module("flask.testing").FlaskClient
+    _add(client, cookie_jar=property(CookieJar))
+    if "delete_cookie" not in vars(client):
+        _accept_server_names(client)
     if "set_cookie" not in vars(flask.Response):
         _accept_bytes_in_cookies(flask.Response)
     _make_session_writable(getattr(modules["flask.ctx"], "RequestContext", modules["flask.ctx"].AppContext))
+
+
+def put_back_into_jinja(jinja: Any) -> None:
+    """Add the names that are missing in ``jinja``, the package ``jinja2``."""
+    _add(jinja, Markup=markupsafe.Markup, escape=markupsafe.escape)
+    _add(jinja, contextfunction=jinja.pass_context, contextfilter=jinja.pass_context)  # Flask-Unchained 0.9
+    _add(jinja, environmentfunction=jinja.pass_environment, environmentfilter=jinja.pass_environment)
+    _add(jinja, evalcontextfunction=jinja.pass_eval_context, evalcontextfilter=jinja.pass_eval_context)
+    # Jinja has the features of these extensions built in.
+    extensions = import_module("jinja2.ext")
+    built_in = type("BuiltIn", (extensions.Extension,), {})
+    _add(extensions, autoescape=built_in, with_=built_in)
 
 
 def put_back_into_werkzeug() -> None:
@@ -98,7 +111,8 @@ def put_back_into_werkzeug() -> None:
     _add(werkzeug.http, bytes_to_wsgi=bytes_to_wsgi, wsgi_to_bytes=wsgi_to_bytes)
     # httpbin 0.7.0
     _add(werkzeug.http, parse_authorization_header=parse_authorization_header)
-    _add(WWWAuthenticate, set_digest=set_digest)
+    _add(WWWAuthenticate, set_digest=set_digest, set_basic=set_basic)  # Flask-SimpleLDAP 1.4.0
+    _add(import_module("werkzeug.wsgi"), pop_path_info=pop_path_info, peek_path_info=peek_path_info)  # dtale 1.61.1
     _add(werkzeug, _compat=sys.modules.setdefault("werkzeug._compat", werkzeug_compatibility()))
     _add(werkzeug.routing, parse_rule=parse_rule)
     _add(import_module("werkzeug.serving"), run_with_reloader=import_module("werkzeug._reloader").run_with_reloader)
@@ -106,6 +120,7 @@ def put_back_into_werkzeug() -> None:
     _add(werkzeug, __version__=version("werkzeug"))
     # Werkzeug 1 removed these, but releases that ran on Flask 1 with Werkzeug 0.16 import them.
     _add(werkzeug, FileStorage=FileStorage, import_string=werkzeug.utils.import_string)
+    _add(werkzeug, OrderedMultiDict=MultiDict)  # Flask-Dashed 0.1b2
     _add(werkzeug, cached_property=cached_property, secure_filename=werkzeug.utils.secure_filename)
     _add(werkzeug.wrappers, BaseResponse=werkzeug.wrappers.Response)
     _add(werkzeug.wrappers, BaseRequest=werkzeug.wrappers.Request)  # rollbar 0.16.2
@@ -244,6 +259,31 @@ def set_digest(
     header["opaque"], header["algorithm"], header["stale"] = opaque, algorithm, "TRUE" if stale else None
 
 
+def set_basic(header: Any, realm: str = "authentication required") -> None:
+    """Replace the content of a ``WWW-Authenticate`` header by the request to log in to ``realm``."""
+    header._type = "basic"
+    header.parameters.clear()
+    header["realm"] = realm
+
+
+def pop_path_info(environ: dict[str, Any]) -> str | None:
+    """Move the first segment of ``PATH_INFO`` to ``SCRIPT_NAME``, and return it, or ``None`` if there is none."""
+    segment = peek_path_info(environ)
+    if segment is not None:
+        path = environ["PATH_INFO"]
+        slashes = path[: len(path) - len(path.lstrip("/"))]
+        first, slash, rest = path.lstrip("/").partition("/")
+        environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + slashes + first
+        environ["PATH_INFO"] = slash + rest
+    return segment
+
+
+def peek_path_info(environ: dict[str, Any]) -> str | None:
+    """Return the first segment of ``PATH_INFO``, or ``None`` if there is none."""
+    path = environ.get("PATH_INFO", "").lstrip("/")
+    return wsgi_to_bytes(path.partition("/")[0]).decode("utf-8", "replace") if path else None
+
+
 def invalidate_cached_property(obj: Any, name: str) -> None:
     """Delete the value that a ``cached_property`` stored in ``obj``, if it stored one."""
     vars(obj).pop(name, None)
@@ -298,21 +338,72 @@ class CookieJar:
 
     def set_cookie(self, cookie: Cookie) -> None:
         """Add a cookie, as Flask-WebTest 0.0.9 does."""
-        domain = "localhost" if cookie.domain == _LOCALHOST else cookie.domain.lstrip(".")
         self._client.set_cookie(
-            cookie.name, cookie.value or "", domain=domain, origin_only=not cookie.domain_specified, path=cookie.path
-        )
+            cookie.name, cookie.value or "", domain=_client_domain(cookie), origin_only=not cookie.domain_specified,
+            path=cookie.path,
+        )  # fmt: skip
 
-    def clear(self) -> None:
-        """Delete all cookies."""
-        (self._client._cookies or {}).clear()
+    def clear(self, domain: str | None = None, path: str | None = None, name: str | None = None) -> None:
+        """Delete all cookies, or those of a domain, of a path in it, or with a name in that path."""
+        wanted = [part for part in (domain, path, name) if part is not None]
+        for cookie in list(self):
+            if [cookie.domain, cookie.path, cookie.name][: len(wanted)] == wanted:
+                self._client.delete_cookie(cookie.name, domain=_client_domain(cookie), path=cookie.path)
+
+    def clear_session_cookies(self) -> None:
+        """Delete the cookies that do not outlast the session of the browser."""
+        for cookie in list(self):
+            if cookie.discard:
+                self.clear(cookie.domain, cookie.path, cookie.name)
+
+    @property
+    def _cookies(self) -> dict[str, dict[str, dict[str, Cookie]]]:
+        """The cookies by domain, path and name, as the tests of Flask-Login 0.6.2 read them."""
+        found: dict[str, dict[str, dict[str, Cookie]]] = {}
+        for cookie in self:
+            found.setdefault(cookie.domain, {}).setdefault(cookie.path, {})[cookie.name] = cookie
+        return found
 
     def inject_wsgi(self, environ: dict[str, Any]) -> None:
         """Add the cookies to a WSGI environment."""
         self._client._add_cookies_to_wsgi(environ)
 
 
+def _client_domain(cookie: Cookie) -> str:
+    return "localhost" if cookie.domain == _LOCALHOST else cookie.domain.lstrip(".")
+
+
 # --- Flask
+
+
+def safe_join(directory: str, *pathnames: str) -> str:
+    """Return the path of a file in ``directory``. If the path would leave it, raise ``NotFound``."""
+    path = werkzeug.security.safe_join(directory, *pathnames)
+    if path is None:
+        raise NotFound
+    return path
+
+
+def _accept_server_names(client_class: Any) -> None:
+    """Let methods for cookies accept the domain as the first parameter, ``server_name``, as Flask-Login 0.5.0 does.
+
+    A call with two values sets the cookie with the name of the first, as in Werkzeug 3.
+    """
+    set_cookie, delete_cookie = client_class.set_cookie, client_class.delete_cookie
+
+    def accepting(method: Callable[..., Any], most: int) -> Callable[..., Any]:
+        @wraps(method)
+        def function(client: Any, *args: Any, **kwargs: Any) -> Any:
+            if "server_name" in kwargs:
+                kwargs["domain"] = kwargs.pop("server_name")
+            elif len(args) > most:
+                kwargs["domain"], *args = args  # type: ignore[assignment]
+            return method(client, *args, **kwargs)
+
+        return function
+
+    client_class.set_cookie = accepting(set_cookie, most=2)
+    client_class.delete_cookie = accepting(delete_cookie, most=1)
 
 
 class locked_cached_property(cached_property):  # type: ignore[type-arg]
@@ -397,8 +488,12 @@ def propagate_exceptions(app: Any) -> bool:
     return bool(app.testing or app.debug if configured is None else configured)
 
 
+def _set_propagate_exceptions(app: Any, value: bool | None) -> None:
+    app.config["PROPAGATE_EXCEPTIONS"] = value
+
+
 def _get_env(app: Any) -> Any:
-    return app.config.get("ENV") or os.environ.get("FLASK_ENV") or "production"
+    return app.config["ENV"] if "ENV" in app.config else os.environ.get("FLASK_ENV") or "production"
 
 
 def _set_env(app: Any, value: str) -> None:
@@ -436,8 +531,8 @@ def _make_session_writable(context_class: Any) -> None:
         context_class.session = session.setter(lambda context, value: setattr(context, "_session", value))
 
 
-def _add_json(flask_class: Any, json_module: Any, provider: Any) -> None:
-    """Add the two JSON classes, the attributes of an application that replace them, and a setting for ``jsonify``."""
+def _add_json(flask: Any, json_module: Any, provider: Any) -> None:
+    """Add the two JSON classes, the attributes of applications and blueprints that replace them, and the settings."""
     if "JSONEncoder" in vars(json_module):
         return
 
@@ -452,30 +547,54 @@ def _add_json(flask_class: Any, json_module: Any, provider: Any) -> None:
 
     JSONEncoder.__module__ = JSONDecoder.__module__ = json_module.__name__
     _add(json_module, JSONEncoder=JSONEncoder, JSONDecoder=JSONDecoder)
+    flask_class = flask.Flask
     _add(flask_class, json_encoder=JSONEncoder, json_decoder=JSONDecoder)
-    flask_class.json_provider_class = _provider_class(provider, JSONEncoder, JSONDecoder)
-    configuration = {"JSONIFY_PRETTYPRINT_REGULAR": False, **flask_class.default_config}
-    flask_class.default_config = type(flask_class.default_config)(configuration)
+    _add(flask.Blueprint, json_encoder=None, json_decoder=None)  # Flask-Security-Too 4.1.5
+    flask_class.json_provider_class = _provider_class(flask, provider, JSONEncoder, JSONDecoder)
+    # None leaves the choice to the attributes of the provider, which programs for Flask 3 set.
+    configuration = {"JSONIFY_PRETTYPRINT_REGULAR": False, **dict.fromkeys([*_JSON_SETTINGS, "JSONIFY_MIMETYPE"])}
+    flask_class.default_config = type(flask_class.default_config)({**configuration, **flask_class.default_config})
 
 
-def _provider_class(provider: Any, default_encoder: type, default_decoder: type) -> type:
-    """Return a JSON provider that uses ``app.json_encoder`` and ``app.json_decoder`` if they have been set.
+_JSON_SETTINGS = {"JSON_AS_ASCII": "ensure_ascii", "JSON_SORT_KEYS": "sort_keys"}
+
+
+def _provider_class(flask: Any, provider: Any, default_encoder: type, default_decoder: type) -> type:
+    """Return a JSON provider that uses ``json_encoder``, ``json_decoder`` and the settings of Flask 1.
 
     :param provider: Flask's own provider.
     """
 
     class Provider(provider):  # type: ignore[misc]
-        """Flask's own provider, with the encoder and decoder of the application."""
+        """Flask's own provider, with the encoder and decoder of the application or of the request's blueprint."""
+
+        def _find(self, name: str, default: type) -> Any:
+            """Return the class that the blueprint of the current request or the application has under ``name``."""
+            try:
+                blueprints, found = self._app.blueprints, getattr(self._app, name)
+            except ReferenceError:
+                # The provider has a weak reference to its application, and also works without it.
+                return default
+            if flask.has_request_context():
+                blueprint = blueprints.get(getattr(flask.request, "blueprint", None))
+                found = getattr(blueprint, name, None) or found
+            return found or default
+
+        def _setting(self, name: str) -> Any:
+            try:
+                return self._app.config.get(name)
+            except ReferenceError:
+                return None
 
         def dumps(self, obj: Any, **kwargs: Any) -> str:
+            for setting, argument in _JSON_SETTINGS.items():
+                value = self._setting(setting)
+                if value is not None:
+                    kwargs.setdefault(argument, value)
             encoder = kwargs.pop("cls", None)
             if encoder is not None and not issubclass(encoder, default_encoder):
                 return super().dumps(obj, cls=encoder, **kwargs)  # type: ignore[no-any-return]
-            try:
-                encoder = encoder or self._app.json_encoder
-            except ReferenceError:
-                # The provider has a weak reference to its application, and also works without it.
-                encoder = default_encoder
+            encoder = encoder or self._find("json_encoder", default_encoder)
             if encoder is default_encoder:
                 return super().dumps(obj, **kwargs)  # type: ignore[no-any-return]
             if encoder.default is json.JSONEncoder.default:
@@ -486,19 +605,19 @@ def _provider_class(provider: Any, default_encoder: type, default_decoder: type)
             return json.dumps(obj, cls=encoder, **kwargs)
 
         def loads(self, s: str | bytes, **kwargs: Any) -> Any:
-            try:
-                decoder = self._app.json_decoder
-            except ReferenceError:
-                decoder = default_decoder
+            decoder = self._find("json_decoder", default_decoder)
             if decoder is not default_decoder:
                 kwargs.setdefault("cls", decoder)
             return super().loads(s, **kwargs)
 
         def response(self, *args: Any, **kwargs: Any) -> Any:
             if self.compact is not None or not self._app.config.get("JSONIFY_PRETTYPRINT_REGULAR"):
-                return super().response(*args, **kwargs)
-            obj = self._prepare_response_obj(args, kwargs)
-            return self._app.response_class(f"{self.dumps(obj, indent=2)}\n", mimetype=self.mimetype)
+                response = super().response(*args, **kwargs)
+            else:
+                obj = self._prepare_response_obj(args, kwargs)
+                response = self._app.response_class(f"{self.dumps(obj, indent=2)}\n", mimetype=self.mimetype)
+            response.mimetype = self._app.config.get("JSONIFY_MIMETYPE") or response.mimetype
+            return response
 
     return Provider
 
