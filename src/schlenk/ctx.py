@@ -321,9 +321,7 @@ class AppContext:
             self.pop(exc_value)
             return
         except AssertionError:
-            # A teardown function, or a pop() of a subclass, can raise the error as well.
-            was_refused = pushes > 0 and self._refcnt == pushes and not recovery.is_on_top(self)
-            if not was_refused:
+            if not recovery.was_refused(self, pushes):
                 raise
         # No one else will pop the context that this block has pushed.
         recovery.end(self, self.pop, exc_value)
@@ -562,9 +560,7 @@ class RequestContext:
             self.pop(exc)
             return
         except AssertionError:
-            # As in AppContext.__exit__().
-            was_refused = len(self._implicit_app_ctx_stack) == pushes and not recovery.is_on_top(self)
-            if not was_refused:
+            if not recovery.was_refused(self, pushes):
                 raise
         # No one else will pop the context that was pushed for this work.
         recovery.end(self, self.pop, exc)

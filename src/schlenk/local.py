@@ -1,10 +1,10 @@
-"""Local, LocalStack and LocalManager: attributes and stacks that each greenlet or thread has for itself.
+"""Local, LocalStack and LocalManager: attributes and stacks that are separate for each greenlet or thread.
 
 ``Local`` shows the running owner's values as attributes, and ``LocalStack`` keeps a list among them, under the name
 ``stack``. :mod:`schlenk.storage` determines the owner, and when an owner's values are removed; :mod:`schlenk.proxy`
 contains the ``LocalProxy`` that both return when they are called.
 
-Nothing here knows about HTTP.
+Nothing here depends on HTTP.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def release_local(local: Local | LocalStack[Any]) -> None:
 
 
 class Local:
-    """An object whose attributes each greenlet or thread has for itself.
+    """An object whose attributes are separate for each greenlet or thread.
 
     >>> place = Local()
     >>> place.user = "ada"
@@ -67,8 +67,9 @@ class Local:
     a number may be reused. If an ident has a ``dead`` attribute that becomes true, its values are removed some time
     later; the values of all other idents stay until they are released.
 
-    As in Werkzeug 1.0, which never removed the attributes of a dead thread or greenlet. Here they are removed when it
-    has ended. A greenlet that waits for ever has not ended, and its values keep it alive.
+    As in Werkzeug 1.0, which never removed the attributes of a dead thread or greenlet. Here those of a thread are
+    removed when it ends, and those of a greenlet some time after it has ended. A greenlet that waits forever has not
+    ended, and its values keep it alive.
     """
 
     __slots__ = ("__storage",)
@@ -165,12 +166,13 @@ class Local:
             raise AttributeError(name) from None
 
 
+# Reads the slot without Local.__getattribute__().
 storage_of: Callable[[Local], Storage] = vars(Local)["_Local__storage"].__get__
 _LOCAL_NAMES = frozenset(dir(Local))
 
 
 class LocalStack(Generic[T]):
-    """A stack that each greenlet or thread has for itself.
+    """A stack that is separate for each greenlet or thread.
 
     >>> stack = LocalStack()
     >>> stack.push(1), stack.push(2)
@@ -259,6 +261,8 @@ class LocalStack(Generic[T]):
 
     def attribute_proxy(self, attribute: str, lookup: Callable[[], Any]) -> LocalProxy[Any]:
         """Return a proxy to an attribute of the object on top. It does the same as ``LocalProxy(lookup)``, but faster.
+
+        Its ``__class__`` is a subclass of Werkzeug's ``LocalProxy``; see ``_ClaimedClass``.
 
         :param attribute: the name of the attribute.
         :param lookup: returns it, or raises an error. Called only if this stack is empty.
@@ -520,6 +524,7 @@ class _OneOwner:
         return self.get(ident, {})
 
     def __delitem__(self, ident: None) -> None:
+        # A stack deletes its ident if it has at most one object. For an empty list, pop() raises the expected error.
         if len(self.local.stack) == 1:
             self.local.__release_local__()
         else:

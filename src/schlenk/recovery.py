@@ -103,9 +103,16 @@ def has_begun(context: object) -> bool:
     return is_pushed(context) or (request is not None and is_used(request))
 
 
-def is_on_top(context: object) -> bool:
-    """Return whether a context, and the one that was pushed with it, are on top, so that ``pop()`` is not refused."""
-    return all(stack.top is entry for stack, entry in _entries(context))
+def was_refused(context: Any, pushes: int) -> bool:
+    """Return whether ``pop()`` raised its ``AssertionError`` because a pushed context was not on top.
+
+    A teardown function, or the ``pop()`` of a subclass, can raise ``AssertionError`` as well.
+
+    :param pushes: how often the context was pushed before the call. A call that was refused has changed nothing.
+    """
+    remaining = len(pushed_with(context)) if hasattr(context, "request") else context._refcnt
+    is_on_top = all(stack.top is entry for stack, entry in _entries(context))
+    return remaining == pushes > 0 and not is_on_top
 
 
 def is_used(request: object) -> bool:
@@ -179,9 +186,7 @@ def pop_preserved(context: RequestContext) -> None:
         end_preserved(context, context._preserved_exc)
         return
     except AssertionError:
-        # As in AppContext.__exit__().
-        was_refused = len(pushed_with(context)) == pushes and not is_on_top(context)
-        if not was_refused:
+        if not was_refused(context, pushes):
             raise
     _put_back(context)
     for stack, entry in _entries(context):

@@ -7,7 +7,7 @@ and ``LocalStack`` read and write the dictionary directly; this module decides w
 With :func:`context_ident`, the owners are contexts of :mod:`contextvars`, and a :class:`ContextValues` takes the place
 of the dictionary.
 
-Nothing here knows about proxies or HTTP. One thing is known about stacks: their list is stored under the name
+Nothing here depends on proxies or HTTP. One thing is known about stacks: their list is stored under the name
 ``stack``. A context needs its own copy of the list before code that runs in the context changes it.
 """
 
@@ -217,9 +217,9 @@ class Storage:
 
     def remove_other_threads(self) -> None:
         """Remove the entries of the greenlets of other threads, which do not exist after a fork."""
-        running = self.ident_func()
+        running_root = _root(self.ident_func())
         for ident in list(self.values):
-            if hasattr(ident, "gr_frame") and _root(ident) is not _root(running):
+            if hasattr(ident, "gr_frame") and _root(ident) is not running_root:
                 self.values.pop(ident, None)
 
     def remove_dead(self) -> None:
@@ -496,7 +496,7 @@ def _root(greenlet: Any) -> Any:
 
 
 def forget_other_threads() -> None:
-    """Remove the values of the other threads, which do not exist in a child process."""
+    """Remove the values of the greenlets of other threads, which do not exist in a child process."""
     for storage in list(_storages):
         if storage.ident_func is get_ident:
             storage.remove_other_threads()
