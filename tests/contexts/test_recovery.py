@@ -178,6 +178,20 @@ def test_wrapped_app_context_may_repeat(app: RecordingApp, monkeypatch: pytest.M
     assert tops() == NOTHING
 
 
+def test_wrapped_app_context_popped_early(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrappers = [Wrapper(app.app_context()), Wrapper(app.app_context())]
+    remaining = iter(wrappers)
+    monkeypatch.setattr(app, "app_context", lambda: next(remaining))
+    with app.test_request_context() as context:
+        with RecordingApp("other").app_context():
+            with pytest.raises(AssertionError, match="removed from the stack while"), context:
+                wrappers[1].context.pop()
+        assert wrappers[1].exc is None
+    assert wrappers[0].exc == (None,)
+    assert app.torn == [("app", None), ("request", None), ("app", None)]
+    assert tops() == NOTHING
+
+
 def test_leaked_above_wrapped_app_is_removed(app: RecordingApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "app_context", lambda: Wrapper(AppContext(app)))
     context = app.test_request_context()
