@@ -109,7 +109,7 @@ class Stream:
         # Whether lift() was called since the last lower(), so that lower() is called again. With `context_ident`, it is
         # always true, because each change replaces the list of a stack.
         self.moves = self.is_by_context
-        self._set_streams([*streams_of(self.context), self])
+        self._set_streams(Streams([*streams_of(self.context), self]))
         return self
 
     def lower(self) -> None:
@@ -156,11 +156,14 @@ class Stream:
             abandon(self.context, pushes, count(entries, self.context) - self.pushed)
 
     def _leave(self) -> None:
-        self._set_streams([stream for stream in streams_of(self.context) if stream is not self])
+        streams = Streams(streams_of(self.context))
+        if self in streams:
+            streams.remove(self)
+        self._set_streams(streams)
 
-    def _set_streams(self, streams: list[Stream]) -> None:
+    def _set_streams(self, streams: Streams) -> None:
         try:  # noqa: SIM105 - suppress() takes 0.5 µs
-            self.context.streams = Streams(streams)
+            self.context.streams = streams
         except AttributeError:
             # A context of another class may lack the attribute. It stays where it is while the stream waits.
             pass
