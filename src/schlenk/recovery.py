@@ -310,13 +310,10 @@ def _is_in_generator(frame: FrameType | None) -> bool:
     :param frame: the frame to start from. The functions of contexts, of streams and of an ``ExitStack`` are skipped.
     """
     skipped = (__name__, "schlenk.ctx", "schlenk.streams", "contextlib")
-    while frame is not None:
-        if frame.f_code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
-            return True
-        if frame.f_globals.get("__name__") not in skipped:
-            return False
+    flags = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
+    while frame is not None and not frame.f_code.co_flags & flags and frame.f_globals.get("__name__") in skipped:
         frame = frame.f_back
-    return False
+    return frame is not None and bool(frame.f_code.co_flags & flags)
 
 
 def _put_back(context: Any) -> list[Any]:
