@@ -552,11 +552,9 @@ def _add_json(flask: Any, json_module: Any, provider: Any) -> None:
     _add(flask.Blueprint, json_encoder=None, json_decoder=None)  # Flask-Security-Too 4.1.5
     flask_class.json_provider_class = _provider_class(flask, provider, JSONEncoder, JSONDecoder)
     # None leaves the choice to the attributes of the provider, which programs for Flask 3 set.
-    configuration = {"JSONIFY_PRETTYPRINT_REGULAR": False, **dict.fromkeys([*_JSON_SETTINGS, "JSONIFY_MIMETYPE"])}
+    settings = dict.fromkeys(["JSON_AS_ASCII", "JSON_SORT_KEYS", "JSONIFY_MIMETYPE"])
+    configuration = {"JSONIFY_PRETTYPRINT_REGULAR": False, **settings}
     flask_class.default_config = type(flask_class.default_config)({**configuration, **flask_class.default_config})
-
-
-_JSON_SETTINGS = {"JSON_AS_ASCII": "ensure_ascii", "JSON_SORT_KEYS": "sort_keys"}
 
 
 def _provider_class(flask: Any, provider: Any, default_encoder: type, default_decoder: type) -> type:
@@ -575,22 +573,21 @@ def _provider_class(flask: Any, provider: Any, default_encoder: type, default_de
             except ReferenceError:
                 # The provider has a weak reference to its application, and also works without it.
                 return default
-            if flask.has_request_context():
+            if blueprints and flask.has_request_context():
                 blueprint = blueprints.get(getattr(flask.request, "blueprint", None))
                 found = getattr(blueprint, name, None) or found
             return found or default
 
-        def _setting(self, name: str) -> Any:
-            try:
-                return self._app.config.get(name)
-            except ReferenceError:
-                return None
-
         def dumps(self, obj: Any, **kwargs: Any) -> str:
-            for setting, argument in _JSON_SETTINGS.items():
-                value = self._setting(setting)
-                if value is not None:
-                    kwargs.setdefault(argument, value)
+            try:
+                config: Any = self._app.config
+            except ReferenceError:
+                config = {}
+            # Not a loop, because each session that is opened calls this method.
+            if config.get("JSON_AS_ASCII") is not None:
+                kwargs.setdefault("ensure_ascii", config["JSON_AS_ASCII"])
+            if config.get("JSON_SORT_KEYS") is not None:
+                kwargs.setdefault("sort_keys", config["JSON_SORT_KEYS"])
             encoder = kwargs.pop("cls", None)
             if encoder is not None and not issubclass(encoder, default_encoder):
                 return super().dumps(obj, cls=encoder, **kwargs)  # type: ignore[no-any-return]
