@@ -348,13 +348,16 @@ class CookieJar:
         wanted = [part for part in (domain, path, name) if part is not None]
         for cookie in list(self):
             if [cookie.domain, cookie.path, cookie.name][: len(wanted)] == wanted:
-                self._client.delete_cookie(cookie.name, domain=_client_domain(cookie), path=cookie.path)
+                self._delete(cookie)
 
     def clear_session_cookies(self) -> None:
         """Delete the cookies that do not outlast the session of the browser."""
         for cookie in list(self):
             if cookie.discard:
-                self.clear(cookie.domain, cookie.path, cookie.name)
+                self._delete(cookie)
+
+    def _delete(self, cookie: Cookie) -> None:
+        self._client.delete_cookie(cookie.name, domain=_client_domain(cookie), path=cookie.path)
 
     @property
     def _cookies(self) -> dict[str, dict[str, dict[str, Cookie]]]:
@@ -613,7 +616,9 @@ def _provider_class(flask: Any, provider: Any, default_encoder: type, default_de
             else:
                 obj = self._prepare_response_obj(args, kwargs)
                 response = self._app.response_class(f"{self.dumps(obj, indent=2)}\n", mimetype=self.mimetype)
-            response.mimetype = self._app.config.get("JSONIFY_MIMETYPE") or response.mimetype
+            mimetype = self._app.config.get("JSONIFY_MIMETYPE")
+            if mimetype:
+                response.mimetype = mimetype
             return response
 
     return Provider
