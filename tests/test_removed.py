@@ -691,6 +691,17 @@ def test_json_of_other_request_is_none(names: object, status: int) -> None:
 
 
 @needs_flask
+def test_json_of_werkzeug_request_is_none() -> None:
+    run(
+        ASKED.format("request.json"),
+        """
+        import werkzeug
+        assert werkzeug.Request.from_values().json is None
+        """,
+    )
+
+
+@needs_flask
 @pytest.mark.parametrize(("names", "location"), [([], "/json"), (["location"], "http://localhost/json")])
 def test_location_is_absolute_when_asked(names: list[str], location: str) -> None:
     run(ASKED.format(names), f"assert client.get('/move').location == {location!r}")
