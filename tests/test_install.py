@@ -889,7 +889,8 @@ def test_stand_in_has_removed_names() -> None:
         from werkzeug._compat import to_bytes
         client = Flask("shop").test_client()
         client.set_cookie("a", "1")
-        assert [cookie.value for cookie in client.cookie_jar] == ["1"]
+        client.set_cookie("example.com", "b", "2")
+        assert [cookie.value for cookie in client.cookie_jar] == ["1", "2"]
         """,
     )
 

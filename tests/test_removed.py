@@ -644,6 +644,7 @@ def test_cookie_jar_takes_cookies() -> None:
             other.cookie_jar.set_cookie(cookie)
         assert other.get_cookie("a", path="/shelf").value == "1"
         assert not other.get_cookie("b", "example.com").origin_only
+        assert [cookie.domain for cookie in other.cookie_jar] == ["localhost.local", ".example.com"]
     """)
 
 

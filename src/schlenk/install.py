@@ -448,7 +448,9 @@ def _add_stand_in() -> None:
     for name, module in modules.items():
         vars(module)["__getattr__"] = missing_from(f"flask.{name}")
     modules["_compat"] = removed.compatibility()
-    vars(modules["testing"])["FlaskClient"].cookie_jar = property(removed.CookieJar)  # Flask-SocketIO 5.1.1
+    client: Any = vars(modules["testing"])["FlaskClient"]
+    client.cookie_jar = property(removed.CookieJar)  # Flask-SocketIO 5.1.1
+    removed.accept_server_names(client)  # the tests of Flask-Login 0.6.2
     package = sys.modules[__name__.partition(".")[0]]
     names = {name: vars(package)[name] for name in package.__all__}
     flask = _StandIn("flask", package.__doc__)

@@ -74,7 +74,7 @@ def put_back(flask: Any) -> None:
     client: Any = import_module("flask.testing").FlaskClient
     _add(client, cookie_jar=property(CookieJar))
     if "delete_cookie" not in vars(client):
-        _accept_server_names(client)
+        accept_server_names(client)
     if "set_cookie" not in vars(flask.Response):
         _accept_bytes_in_cookies(flask.Response)
     _make_session_writable(getattr(modules["flask.ctx"], "RequestContext", modules["flask.ctx"].AppContext))
@@ -325,8 +325,9 @@ class CookieJar:
     def __iter__(self) -> Iterator[Cookie]:
         for cookie in list((self._client._cookies or {}).values()):
             expires = None if cookie.expires is None else int(cookie.expires.timestamp())
-            # http.cookiejar adds this suffix to names without a dot.
-            domain = _LOCALHOST if cookie.domain == "localhost" else cookie.domain
+            # http.cookiejar adds a suffix to names without a dot, and a dot to the domains that responses name.
+            dot = "" if cookie.origin_only else "."
+            domain = _LOCALHOST if cookie.domain == "localhost" else f"{dot}{cookie.domain}"
             yield Cookie(
                 0, cookie.key, cookie.value, None, False, domain, not cookie.origin_only, False, cookie.path, True,
                 bool(cookie.secure), expires, expires is None, None, None,
@@ -387,7 +388,7 @@ def safe_join(directory: str, *pathnames: str) -> str:
     return path
 
 
-def _accept_server_names(client_class: Any) -> None:
+def accept_server_names(client_class: Any) -> None:
     """Let methods for cookies accept the domain as the first parameter, ``server_name``, as Flask-Login 0.5.0 does.
 
     A call with two values sets the cookie with the name of the first, as in Werkzeug 3.
