@@ -886,6 +886,7 @@ def test_stand_in_has_removed_names() -> None:
         """
         from flask import Flask
         from flask.globals import _app_ctx_err_msg, _request_ctx_err_msg
+        from flask.helpers import locked_cached_property, total_seconds
         from werkzeug._compat import to_bytes
         client = Flask("shop").test_client()
         client.set_cookie("a", "1")
@@ -914,7 +915,7 @@ def test_stand_in_is_as_in_flask_1_when_asked() -> None:
         def index():
             assert request.authorization is None
             return redirect("/shelf")
-        schlenk.install_as_flask(["authorization", "location", "request.json"])
+        schlenk.install_as_flask(["authorization", "location", "request.json", "setup", "converters"])
         response = app.test_client().get("/", headers={"Authorization": "Bearer token"})
         assert response.location == "http://localhost/shelf"
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from werkzeug.datastructures import WWWAuthenticate
@@ -39,6 +40,14 @@ def test_url_decode_reads_a_query(query: str | bytes) -> None:
 
 def test_url_decode_returns_given_class() -> None:
     assert removed.url_decode("q=1", cls=dict) == {"q": "1"}
+
+
+def test_url_parse_has_parts() -> None:
+    url = removed.url_parse("//ada@example.com:80/shelf?q=a+b&q=%C3%A4#top", scheme="http")
+    assert (url.scheme, url.netloc, url.host, url.port) == ("http", "ada@example.com:80", "example.com", 80)
+    assert url.decode_query().getlist("q") == ["a b", "ä"]
+    assert url.replace(query="", netloc="").to_url() == "http:///shelf#top"
+    assert removed.url_parse("/shelf#top", allow_fragments=False).path == "/shelf#top"
 
 
 def test_url_quote_keeps_safe() -> None:
@@ -175,12 +184,17 @@ def test_werkzeug_has_its_names() -> None:
         from werkzeug.routing import parse_rule
         from werkzeug.utils import invalidate_cached_property
         from werkzeug.serving import run_with_reloader
-        from werkzeug import FileStorage, cached_property, import_string, secure_filename
+        from werkzeug import FileStorage, ImmutableDict, cached_property, import_string, secure_filename
+        from werkzeug import datastructures
         from werkzeug.wrappers import BaseRequest, BaseResponse
         assert werkzeug.__version__ >= "3"
         assert isinstance(app.make_response(""), BaseResponse)
         assert isinstance(app.request_class({}), BaseRequest)
         assert import_string("werkzeug:FileStorage") is FileStorage
+        assert ImmutableDict is datastructures.ImmutableDict
+        from werkzeug import LocalProxy, check_password_hash, local, security, url_encode, urls
+        assert (LocalProxy, check_password_hash) == (local.LocalProxy, security.check_password_hash)
+        assert url_encode is urls.url_encode
         from werkzeug.security import safe_str_cmp
         from werkzeug._compat import BytesIO, reraise, string_types, to_bytes, wsgi_encoding_dance
         from werkzeug.datastructures import WWWAuthenticate
@@ -235,8 +249,83 @@ def test_private_names_are_there_again() -> None:
         from flask.helpers import _endpoint_from_view_func
         assert flask._compat.text_type is str and flask._compat.string_types == (str,)
         assert "application context" in _app_ctx_err_msg and "request context" in _request_ctx_err_msg
+        from flask.helpers import total_seconds
+        import datetime
+        from flask.views import MethodViewType, MethodView, with_metaclass
+        class Shelf(with_metaclass(MethodViewType, MethodView)):
+            def get(self):
+                return ""
+        assert Shelf.methods == {"GET"} and flask._compat.with_metaclass is with_metaclass
+        from werkzeug.posixemulation import rename
+        assert rename.__name__ == "replace"
+        assert total_seconds(datetime.timedelta(days=1, seconds=2, milliseconds=3)) == 86402
         assert app.make_response("").charset == Flask.request_class.charset == "utf-8"
         assert _endpoint_from_view_func(test := lambda: "") == test.__name__
+    """)
+
+
+@needs_flask
+@pytest.mark.parametrize("headers", [{"X-Key": b"\xe4"}, [("X-Key", b"\xe4")], {"X-Key": ["\xe4"]}])
+def test_test_client_accepts_bytes(headers: object) -> None:
+    under(f"""
+        with app.test_request_context(b"/caf%C3%A9", headers={headers!r}):
+            assert (flask.request.path, flask.request.headers["X-Key"]) == ("/café", "ä")
+        from werkzeug.datastructures import Headers
+        with app.test_request_context(headers=Headers({{"X-Key": "1"}})):
+            assert flask.request.headers["X-Key"] == "1"
+    """)
+
+
+@needs_flask
+def test_factory_is_passed_script_info() -> None:
+    under("""
+        from flask.cli import ScriptInfo
+        class Info(ScriptInfo):
+            pass
+        factory = lambda info: Flask(info.app_import_path)
+        assert Info("shop", factory).load_app().name == "shop"
+        assert ScriptInfo(create_app=lambda info=app: info).load_app() is app
+    """)
+
+
+@needs_flask
+def test_script_info_reads_application_from_environment(tmp_path: Path) -> None:
+    tmp_path.joinpath("stand.py").write_text("from flask import Flask\napp = Flask('stand')\nother = Flask('other')")
+    under(f"""
+        import os
+        from flask.cli import ScriptInfo
+        os.chdir({str(tmp_path)!r})
+        os.environ["FLASK_APP"] = "stand"
+        assert ScriptInfo().load_app().name == "stand"
+        assert ScriptInfo("stand:other").load_app().name == "other"
+    """)
+
+
+@needs_flask
+@pytest.mark.parametrize("arguments", [{}, {"first_registration": True}])
+def test_blueprint_is_registered_with_three_arguments(arguments: dict[str, bool]) -> None:
+    under(f"""
+        blueprint = flask.Blueprint("shelf", __name__)
+        blueprint.add_url_rule("/shelf", view_func=lambda: "full", endpoint="show")
+        blueprint.register(app, {{}}, **{arguments})
+        assert app.test_client().get("/shelf").text == "full"
+    """)
+
+
+@needs_flask
+def test_blueprint_is_registered_on_other_object() -> None:
+    under("""
+        class Sockets:
+            def add_url_rule(self, *args, **kwargs):
+                self.added = args
+        blueprint = flask.Blueprint("shelf", __name__)
+        blueprint.add_url_rule("/shelf", view_func=print, endpoint="show")
+        blueprint.record_once(lambda state: states.append(state))
+        sockets, states = Sockets(), []
+        blueprint.register(sockets, {"url_prefix": "/at"}, True)
+        blueprint.register(sockets, {"url_prefix": "/in"}, False)
+        assert sockets.added == ("/in/shelf", "shelf.show", print)
+        assert [state.app for state in states] == [sockets]
     """)
 
 
@@ -721,6 +810,66 @@ def test_authorization_is_a_dict_when_asked() -> None:
         for headers in [{}, {"Authorization": "Bearer token"}]:
             with app.test_request_context("/", headers=headers):
                 assert request.authorization is None
+        """,
+    )
+
+
+@needs_flask
+@pytest.mark.parametrize(("names", "refused"), [([], ["app", "blueprint"]), (["setup"], []), (["setup"], ["app"])])
+def test_setup_goes_on_after_first_request(names: list[str], refused: list[str]) -> None:
+    run(
+        ASKED.format(names),
+        f"""
+        from flask import Blueprint
+        blueprint = Blueprint("shelf", "shelf")
+        app.register_blueprint(blueprint)
+        client.get("/move")
+        app.debug = bool({names} and {refused})
+        found = []
+        for name, owner in {{"app": app, "blueprint": blueprint}}.items():
+            try:
+                owner.add_url_rule(f"/{{name}}", name, lambda: "late")
+            except AssertionError:
+                found.append(name)
+        assert found == {refused}
+        assert "app" in found or client.get("/app").text == "late"
+        """,
+    )
+
+
+SLASHES = """
+from werkzeug.routing import BaseConverter
+class Written(BaseConverter):
+    regex = ".+"
+class Given(BaseConverter):
+    def __init__(self, url_map, regex):
+        super().__init__(url_map)
+        self.regex = regex
+app.url_map.converters.update(written=Written, given=Given)
+for rule in ["/written/<written:at>", r"/any/<given('.+'):at>", r"/no/<given('[^/.]+'):at>/", "/plain/<at>/"]:
+    app.add_url_rule(rule, rule, lambda at: at, strict_slashes=False)
+def found(path):
+    return client.get(path).text if client.get(path).status_code == 200 else None
+"""
+
+
+@needs_flask
+@pytest.mark.parametrize(("names", "matched"), [([], None), (["converters"], "a/b")])
+def test_converter_matches_slashes(names: list[str], matched: str | None) -> None:
+    run(
+        ASKED.format(names),
+        SLASHES,
+        f"assert [found('/written/a/b'), found('/any/a/b')] == [{matched!r}, {matched!r}]",
+    )
+
+
+@needs_flask
+def test_converter_without_slashes_stays() -> None:
+    run(
+        ASKED.format(["converters"]),
+        SLASHES,
+        """
+        assert [found("/no/a"), found("/no/a/"), found("/no/a/b"), found("/plain/a")] == ["a", "a", None, "a"]
         """,
     )
 

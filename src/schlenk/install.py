@@ -117,8 +117,9 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
     added again (see :mod:`schlenk.removed`). A second call only adds the features that it names.
 
     :param as_in_flask_1: the features that behave as in Flask 1.1 again, any of ``"request.json"`` (``None`` if the
-        request is not JSON), ``"location"`` (absolute) and ``"authorization"`` (a dictionary; ``None`` if the scheme is
-        neither Basic nor Digest).
+        request is not JSON), ``"location"`` (absolute), ``"authorization"`` (a dictionary; ``None`` if the scheme is
+        neither Basic nor Digest), ``"setup"`` (after the first request, except in debug mode) and ``"converters"``
+        (whose regular expression decides whether they match slashes).
     :raises RuntimeError: flask has already been imported, is not installed, its version is not supported, or another
         module has its name. In these cases nothing is changed.
     :raises ValueError: ``as_in_flask_1`` contains any other name.
@@ -447,6 +448,8 @@ def _add_stand_in() -> None:
     modules = {name: importlib.import_module(f"{__package__}.{name}") for name in _MODULES}
     for name, module in modules.items():
         vars(module)["__getattr__"] = missing_from(f"flask.{name}")
+    for name in ("locked_cached_property", "total_seconds"):  # flask-msearch 0.2.9.2, Flask-Session-Plus 0.6.2
+        setattr(modules["helpers"], name, getattr(removed, name))
     modules["_compat"] = removed.compatibility()
     client: Any = vars(modules["testing"])["FlaskClient"]
     client.cookie_jar = property(removed.CookieJar)  # Flask-SocketIO 5.1.1

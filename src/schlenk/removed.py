@@ -12,10 +12,12 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from functools import cache, wraps
+from datetime import timedelta
+from functools import cache, partial, wraps
 from http.cookiejar import Cookie
 from importlib import import_module
 from importlib.metadata import version
+from inspect import signature
 from io import BytesIO
 from itertools import zip_longest
 from operator import attrgetter
@@ -31,8 +33,17 @@ import werkzeug.security
 import werkzeug.urls
 import werkzeug.utils
 import werkzeug.wrappers
-from werkzeug.datastructures import Authorization, FileStorage, MultiDict, WWWAuthenticate, iter_multi_items
+from werkzeug.datastructures import (
+    Authorization,
+    FileStorage,
+    Headers,
+    ImmutableDict,
+    MultiDict,
+    WWWAuthenticate,
+    iter_multi_items,
+)
 from werkzeug.exceptions import NotFound
+from werkzeug.local import LocalProxy as WerkzeugProxy
 from werkzeug.utils import cached_property
 
 
@@ -49,10 +60,14 @@ def put_back(flask: Any) -> None:
         locked_cached_property=locked_cached_property,
         _endpoint_from_view_func=scaffold._endpoint_from_view_func,
         safe_join=safe_join,  # the patch for Flask of Quart 0.17
+        total_seconds=total_seconds,
     )
     _add(flask, safe_join=safe_join)
     _add(flask, scaffold=modules.setdefault("flask.scaffold", scaffold))  # flask-openapi3 2.1.0
     _add_view_type(import_module("flask.views"))
+    script_info: Any = import_module("flask.cli").ScriptInfo
+    if not hasattr(script_info.__init__, "__wrapped__"):
+        _accept_factories_with_script_info(script_info)
     _add_current_traceback(import_module("werkzeug.debug.tbtools"))
     _add(flask, _compat=modules.setdefault("flask._compat", compatibility()))
     flask_globals: Any = modules["flask.globals"]
@@ -61,11 +76,11 @@ def put_back(flask: Any) -> None:
         _app_ctx_err_msg=flask_globals._no_app_msg,  # Flask-InfluxDB 0.3.3
         _request_ctx_err_msg=flask_globals._no_req_msg,
     )
-    _add(flask.Request, charset="utf-8")
-    _add(flask.Response, charset="utf-8")
     _add_json(flask, modules["flask.json"], modules["flask.json.provider"].DefaultJSONProvider)
     if "before_first_request" not in vars(flask.Flask):
         _add_before_first_request(flask.Flask, flask.Blueprint)
+    if not hasattr(flask.Blueprint.register, "__wrapped__"):
+        _accept_first_registration(flask.Blueprint, flask.Flask)
     if not hasattr(flask.send_file, "__wrapped__"):
         _accept_old_names_of_parameters(flask, modules["flask.helpers"])
     _add(flask.Flask, session_cookie_name=modules["flask.config"].ConfigAttribute("SESSION_COOKIE_NAME"))
@@ -100,7 +115,7 @@ def put_back_into_werkzeug() -> None:
         url_decode_stream=url_decode_stream,  # Flask-API 3.0.post1
         url_encode=url_encode,
         url_join=parse.urljoin,
-        url_parse=parse.urlsplit,
+        url_parse=url_parse,
         url_quote=url_quote,
         url_quote_plus=url_quote_plus,
         url_unparse=parse.urlunsplit,
@@ -115,13 +130,21 @@ def put_back_into_werkzeug() -> None:
     _add(import_module("werkzeug.wsgi"), pop_path_info=pop_path_info, peek_path_info=peek_path_info)  # dtale 1.61.1
     _add(werkzeug, _compat=sys.modules.setdefault("werkzeug._compat", werkzeug_compatibility()))
     _add(werkzeug.routing, parse_rule=parse_rule)
+    _accept_bytes(import_module("werkzeug.test").EnvironBuilder)
     _add(import_module("werkzeug.serving"), run_with_reloader=import_module("werkzeug._reloader").run_with_reloader)
     _add(werkzeug.utils, invalidate_cached_property=invalidate_cached_property)
     _add(werkzeug, __version__=version("werkzeug"))
+    # Flask-Caching 1.8.0
+    _add(werkzeug, posixemulation=sys.modules.setdefault("werkzeug.posixemulation", posix_emulation()))
     # Werkzeug 1 removed these, but releases that ran on Flask 1 with Werkzeug 0.16 import them.
     _add(werkzeug, FileStorage=FileStorage, import_string=werkzeug.utils.import_string)
     _add(werkzeug, OrderedMultiDict=MultiDict)  # Flask-Dashed 0.1b2
     _add(werkzeug, cached_property=cached_property, secure_filename=werkzeug.utils.secure_filename)
+    _add(werkzeug, ImmutableDict=ImmutableDict)  # Flask-Babel 0.12.2
+    _add(werkzeug, LocalProxy=WerkzeugProxy)  # Flask-Allows 0.4
+    _add(werkzeug, check_password_hash=werkzeug.security.check_password_hash, url_encode=url_encode)  # FlaskBB 2.0.2
+    _add(werkzeug.wrappers.Request, charset="utf-8")
+    _add(werkzeug.wrappers.Response, charset="utf-8")  # Flask-WeasyPrint 0.6
     _add(werkzeug.wrappers, BaseResponse=werkzeug.wrappers.Response)
     _add(werkzeug.wrappers, BaseRequest=werkzeug.wrappers.Request)  # rollbar 0.16.2
 
@@ -172,6 +195,32 @@ def url_decode(
 def url_decode_stream(stream: Any) -> Any:
     """Return the names and values of a query string that is read from ``stream``."""
     return url_decode(stream.read())
+
+
+class URL(parse.SplitResult):
+    """The parts of a URL, with those methods of Werkzeug 1 that Fava 1.19 and tutorials use."""
+
+    @property
+    def host(self) -> str | None:
+        """The name of the host without the port."""
+        return self.hostname
+
+    def decode_query(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the names and values of the query string. The parameters are those of :func:`url_decode`."""
+        return url_decode(self.query, *args, **kwargs)
+
+    def replace(self, **parts: str) -> URL:
+        """Return the URL with other parts."""
+        return self._replace(**parts)
+
+    def to_url(self) -> str:
+        """Return the URL as text."""
+        return self.geturl()
+
+
+def url_parse(url: str, scheme: str = "", allow_fragments: bool = True) -> URL:
+    """Return the parts of a URL. ``scheme`` is the one of a URL without a scheme."""
+    return URL(*parse.urlsplit(url, scheme, allow_fragments))
 
 
 def url_quote(string: Any, charset: str = "utf-8", errors: str = "strict", safe: str = "/:", unsafe: str = "") -> str:
@@ -225,6 +274,13 @@ def werkzeug_compatibility() -> ModuleType:
     module = ModuleType("werkzeug._compat")
     _add(module, BytesIO=BytesIO, string_types=(str,), to_bytes=to_bytes, reraise=reraise)
     _add(module, wsgi_encoding_dance=wsgi_encoding_dance)
+    return module
+
+
+def posix_emulation() -> ModuleType:
+    """Return a replacement for ``werkzeug.posixemulation``."""
+    module = ModuleType("werkzeug.posixemulation")
+    _add(module, rename=os.replace)
     return module
 
 
@@ -282,6 +338,22 @@ def peek_path_info(environ: dict[str, Any]) -> str | None:
     """Return the first segment of ``PATH_INFO``, or ``None`` if there is none."""
     path = environ.get("PATH_INFO", "").lstrip("/")
     return wsgi_to_bytes(path.partition("/")[0]).decode("utf-8", "replace") if path else None
+
+
+def _accept_bytes(builder_class: Any) -> None:
+    """Let tests pass bytes as the path (Flask-WeasyPrint 0.6) and as the value of a header (Flask-BasicAuth 0.2.0)."""
+    initialize = builder_class.__init__
+    if hasattr(initialize, "__wrapped__"):
+        return
+
+    @wraps(initialize)
+    def __init__(builder: Any, path: str | bytes = "/", *args: Any, headers: Any = None, **kwargs: Any) -> None:
+        if headers is not None and not isinstance(headers, Headers):
+            pairs = iter_multi_items(headers)
+            headers = [(name, bytes_to_wsgi(value) if isinstance(value, bytes) else value) for name, value in pairs]
+        initialize(builder, path.decode() if isinstance(path, bytes) else path, *args, headers=headers, **kwargs)
+
+    builder_class.__init__ = __init__
 
 
 def invalidate_cached_property(obj: Any, name: str) -> None:
@@ -410,6 +482,11 @@ def accept_server_names(client_class: Any) -> None:
     client_class.delete_cookie = accepting(delete_cookie, most=1)
 
 
+def total_seconds(td: timedelta) -> int:
+    """Return the whole seconds of a duration, as Flask-Session-Plus 0.6.2 does."""
+    return td.days * 24 * 60 * 60 + td.seconds
+
+
 class locked_cached_property(cached_property):  # type: ignore[type-arg]
     """A property that is computed once for each object, even if several threads read it at the same time."""
 
@@ -436,7 +513,13 @@ def compatibility() -> ModuleType:
     """Return a replacement for ``flask._compat``, the module with which Flask 1 supported Python 2."""
     module = ModuleType("flask._compat")
     _add(module, text_type=str, string_types=(str,))  # Flask-Collect 1.3.2 uses the second.
+    _add(module, with_metaclass=with_metaclass)  # Flask-Allows 0.4
     return module
+
+
+def with_metaclass(meta: Any, *bases: type) -> Any:
+    """Return a class with this metaclass and these bases, for use as the base of another."""
+    return meta("Base", bases, {})
 
 
 def _add_current_traceback(tbtools: Any) -> None:
@@ -486,6 +569,41 @@ def _renaming(f: Callable[..., Any], renamed: dict[str, str]) -> Callable[..., A
     return function
 
 
+def _accept_factories_with_script_info(class_: Any) -> None:
+    """Let ``ScriptInfo`` pass itself to a factory that has a parameter for it, and read ``FLASK_APP``.
+
+    The tests of Flask-WebpackExt 1.0.2 have such factories, and Flask-RQ2 18.3 loads the application without Click.
+    """
+    initialize = class_.__init__
+
+    @wraps(initialize)
+    def __init__(info: Any, app_import_path: str | None = None, *args: Any, **kwargs: Any) -> None:
+        initialize(info, app_import_path or os.environ.get("FLASK_APP"), *args, **kwargs)
+        if info.create_app is not None:
+            try:
+                signature(info.create_app).bind()
+            except TypeError:
+                info.create_app = partial(info.create_app, info)
+
+    class_.__init__ = __init__
+
+
+def _accept_first_registration(blueprint_class: Any, app_class: Any) -> None:
+    """Let ``Blueprint.register()`` accept a third parameter, and objects of extensions such as Flask-Sockets 0.2.1."""
+    register = blueprint_class.register
+
+    @wraps(register)
+    def register_on(blueprint: Any, app: Any, options: dict[str, Any], first_registration: bool = False) -> None:
+        if isinstance(app, app_class):
+            register(blueprint, app, options)
+        else:
+            state = blueprint.make_setup_state(app, options, first_registration)
+            for deferred in blueprint.deferred_functions:
+                deferred(state)
+
+    blueprint_class.register = register_on
+
+
 def propagate_exceptions(app: Any) -> bool:
     """Return whether an application raises unhandled exceptions instead of answering with an error page."""
     configured = app.config["PROPAGATE_EXCEPTIONS"]
@@ -514,7 +632,7 @@ def _add_view_type(views: Any) -> None:
     class MethodViewType(type, metaclass=IsMethodView):
         """A metaclass whose instances are the subclasses of ``MethodView``."""
 
-    _add(views, MethodViewType=MethodViewType)
+    _add(views, MethodViewType=MethodViewType, with_metaclass=with_metaclass)  # pgAdmin 5.7 uses the second.
 
 
 def _accept_bytes_in_cookies(response_class: Any) -> None:
@@ -729,8 +847,41 @@ def _authorization_as_dict(flask: Any) -> None:
     request_class.authorization = property(authorization)
 
 
+@cache
+def _late_setup(flask: Any) -> None:
+    # In debug mode, an application still checks, as in Flask 1. That of schlenk checks nothing else.
+    check = getattr(flask.Flask, "_check_setup_finished", None)
+    if check is not None:
+
+        def check_in_debug_mode(app: Any, f_name: str) -> None:
+            if app.debug:
+                check(app, f_name)
+
+        flask.Flask._check_setup_finished = check_in_debug_mode
+        flask.Blueprint._check_setup_finished = lambda blueprint, f_name: None
+
+
+# Parts of a regular expression that match no slash although they look like those that do.
+_SLASHLESS = re.compile(r"\\\.|\[\^[^]]*/[^]]*\]")
+_SLASHES = re.compile(r"[./]|\[\^|\\[DSW]")
+
+
+@cache
+def _converters_with_slashes(flask: Any) -> None:
+    def part_isolating(converter: Any) -> bool:
+        """Return whether the regular expression of a converter matches no slash."""
+        return not _SLASHES.search(_SLASHLESS.sub("", converter.regex))
+
+    converter_class: Any = werkzeug.routing.BaseConverter
+    converter_class.part_isolating = property(part_isolating)
+    # It sets the attribute of each subclass.
+    del converter_class.__init_subclass__
+
+
 _CHANGES: dict[str, Callable[[Any], None]] = {
     "request.json": _json_or_none,
     "location": _absolute_location,
     "authorization": _authorization_as_dict,
+    "setup": _late_setup,
+    "converters": _converters_with_slashes,
 }
