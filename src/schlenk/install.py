@@ -118,8 +118,8 @@ def install_under_flask(as_in_flask_1: Iterable[str] = ()) -> None:
 
     :param as_in_flask_1: the features that behave as in Flask 1.1 again, any of ``"request.json"`` (``None`` if the
         request is not JSON), ``"location"`` (absolute), ``"authorization"`` (a dictionary; ``None`` if the scheme is
-        neither Basic nor Digest), ``"setup"`` (after the first request, except in debug mode) and ``"converters"``
-        (whose regular expression decides whether they match slashes).
+        neither Basic nor Digest), ``"setup"`` (allowed after the first request, except in debug mode) and
+        ``"converters"`` (their regular expressions can match slashes).
     :raises RuntimeError: flask has already been imported, is not installed, its version is not supported, or another
         module has its name. In these cases nothing is changed.
     :raises ValueError: ``as_in_flask_1`` contains any other name.

@@ -1,7 +1,8 @@
 """Names that Flask 2 and 3, Werkzeug 2 and 3 or Jinja 3.1 removed, and that extensions for Flask 1 use.
 
 :func:`put_back` adds the names that are missing, implemented with the standard library, markupsafe or the installed
-Flask. :func:`changes` is for behavior of Flask 1 that changes a response or a value, and must be requested by name.
+Flask. :func:`changes` is for behavior of Flask 1 that changes a response, a value or an error, and must be requested by
+name.
 """
 
 from __future__ import annotations
@@ -134,6 +135,8 @@ def put_back_into_werkzeug() -> None:
     _add(import_module("werkzeug.serving"), run_with_reloader=import_module("werkzeug._reloader").run_with_reloader)
     _add(werkzeug.utils, invalidate_cached_property=invalidate_cached_property)
     _add(werkzeug, __version__=version("werkzeug"))
+    _add(werkzeug.wrappers.Request, charset="utf-8")
+    _add(werkzeug.wrappers.Response, charset="utf-8")  # Flask-WeasyPrint 0.6
     # Flask-Caching 1.8.0
     _add(werkzeug, posixemulation=sys.modules.setdefault("werkzeug.posixemulation", posix_emulation()))
     # Werkzeug 1 removed these, but releases that ran on Flask 1 with Werkzeug 0.16 import them.
@@ -143,8 +146,6 @@ def put_back_into_werkzeug() -> None:
     _add(werkzeug, ImmutableDict=ImmutableDict)  # Flask-Babel 0.12.2
     _add(werkzeug, LocalProxy=WerkzeugProxy)  # Flask-Allows 0.4
     _add(werkzeug, check_password_hash=werkzeug.security.check_password_hash, url_encode=url_encode)  # FlaskBB 2.0.2
-    _add(werkzeug.wrappers.Request, charset="utf-8")
-    _add(werkzeug.wrappers.Response, charset="utf-8")  # Flask-WeasyPrint 0.6
     _add(werkzeug.wrappers, BaseResponse=werkzeug.wrappers.Response)
     _add(werkzeug.wrappers, BaseRequest=werkzeug.wrappers.Request)  # rollbar 0.16.2
 
@@ -218,9 +219,10 @@ class URL(parse.SplitResult):
         return self.geturl()
 
 
-def url_parse(url: str, scheme: str = "", allow_fragments: bool = True) -> URL:
+def url_parse(url: Any, scheme: str | None = None, allow_fragments: bool = True) -> Any:
     """Return the parts of a URL. ``scheme`` is the one of a URL without a scheme."""
-    return URL(*parse.urlsplit(url, scheme, allow_fragments))
+    parts = parse.urlsplit(url, scheme or "", allow_fragments)
+    return URL(*parts) if isinstance(url, str) else parts
 
 
 def url_quote(string: Any, charset: str = "utf-8", errors: str = "strict", safe: str = "/:", unsafe: str = "") -> str:
@@ -347,11 +349,14 @@ def _accept_bytes(builder_class: Any) -> None:
         return
 
     @wraps(initialize)
-    def __init__(builder: Any, path: str | bytes = "/", *args: Any, headers: Any = None, **kwargs: Any) -> None:
+    def __init__(builder: Any, path: str | bytes = "/", *args: Any, **kwargs: Any) -> None:
+        headers = kwargs.get("headers")
         if headers is not None and not isinstance(headers, Headers):
-            pairs = iter_multi_items(headers)
-            headers = [(name, bytes_to_wsgi(value) if isinstance(value, bytes) else value) for name, value in pairs]
-        initialize(builder, path.decode() if isinstance(path, bytes) else path, *args, headers=headers, **kwargs)
+            kwargs["headers"] = [
+                (name, bytes_to_wsgi(value) if isinstance(value, bytes) else value)
+                for name, value in iter_multi_items(headers)
+            ]
+        initialize(builder, path.decode() if isinstance(path, bytes) else path, *args, **kwargs)
 
     builder_class.__init__ = __init__
 
@@ -397,9 +402,9 @@ class CookieJar:
     def __iter__(self) -> Iterator[Cookie]:
         for cookie in list((self._client._cookies or {}).values()):
             expires = None if cookie.expires is None else int(cookie.expires.timestamp())
-            # http.cookiejar adds a suffix to names without a dot, and a dot to the domains that responses name.
+            # http.cookiejar adds a suffix to `localhost`, and a dot to the domains that responses name.
             dot = "" if cookie.origin_only else "."
-            domain = _LOCALHOST if cookie.domain == "localhost" else f"{dot}{cookie.domain}"
+            domain = _LOCALHOST if cookie.domain == "localhost" else dot + cookie.domain.lstrip(".")
             yield Cookie(
                 0, cookie.key, cookie.value, None, False, domain, not cookie.origin_only, False, cookie.path, True,
                 bool(cookie.secure), expires, expires is None, None, None,
@@ -484,7 +489,7 @@ def accept_server_names(client_class: Any) -> None:
 
 def total_seconds(td: timedelta) -> int:
     """Return the whole seconds of a duration, as Flask-Session-Plus 0.6.2 does."""
-    return td.days * 24 * 60 * 60 + td.seconds
+    return td // timedelta(seconds=1)
 
 
 class locked_cached_property(cached_property):  # type: ignore[type-arg]
@@ -518,7 +523,7 @@ def compatibility() -> ModuleType:
 
 
 def with_metaclass(meta: Any, *bases: type) -> Any:
-    """Return a class with this metaclass and these bases, for use as the base of another."""
+    """Return a class with this metaclass and these bases, for use as the base of another. It stays one of its bases."""
     return meta("Base", bases, {})
 
 
@@ -577,15 +582,29 @@ def _accept_factories_with_script_info(class_: Any) -> None:
     initialize = class_.__init__
 
     @wraps(initialize)
-    def __init__(info: Any, app_import_path: str | None = None, *args: Any, **kwargs: Any) -> None:
-        initialize(info, app_import_path or os.environ.get("FLASK_APP"), *args, **kwargs)
-        if info.create_app is not None:
-            try:
-                signature(info.create_app).bind()
-            except TypeError:
-                info.create_app = partial(info.create_app, info)
+    def __init__(
+        info: Any, app_import_path: str | None = None, create_app: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
+        if create_app is None:
+            app_import_path = app_import_path or os.environ.get("FLASK_APP")
+        else:
+            create_app = _with_script_info(create_app, info)
+        initialize(info, app_import_path, create_app, *args, **kwargs)
 
     class_.__init__ = __init__
+
+
+def _with_script_info(create_app: Any, info: Any) -> Any:
+    """Return a function that calls a factory with ``info`` if it has a parameter for it."""
+    try:
+        parameters = signature(create_app).parameters
+    except ValueError:
+        # A compiled function may have no signature.
+        return create_app
+    if "script_info" in parameters:
+        return partial(create_app, script_info=info)
+    required = [p for p in parameters.values() if p.default is p.empty and p.kind < p.VAR_POSITIONAL]
+    return partial(create_app, info) if len(required) == 1 else create_app
 
 
 def _accept_first_registration(blueprint_class: Any, app_class: Any) -> None:
@@ -593,8 +612,8 @@ def _accept_first_registration(blueprint_class: Any, app_class: Any) -> None:
     register = blueprint_class.register
 
     @wraps(register)
-    def register_on(blueprint: Any, app: Any, options: dict[str, Any], first_registration: bool = False) -> None:
-        if isinstance(app, app_class):
+    def register_on(blueprint: Any, app: Any, options: dict[str, Any], first_registration: bool | None = None) -> None:
+        if first_registration is None or isinstance(app, app_class):
             register(blueprint, app, options)
         else:
             state = blueprint.make_setup_state(app, options, first_registration)
@@ -821,7 +840,7 @@ def _credentials(found: Any) -> Credentials | None:
 
 @cache
 def _json_or_none(flask: Any) -> None:
-    # Flask's method calls this one. The tests of Flask-RESTful 0.3.9 parse Werkzeug's own requests.
+    # Not Flask's class, whose method calls this one: the tests of Flask-RESTful 0.3.9 parse requests of Werkzeug.
     request_class: Any = werkzeug.wrappers.Request
     refuse = request_class.on_json_loading_failed
 
@@ -849,7 +868,7 @@ def _authorization_as_dict(flask: Any) -> None:
 
 @cache
 def _late_setup(flask: Any) -> None:
-    # In debug mode, an application still checks, as in Flask 1. That of schlenk checks nothing else.
+    # In debug mode, an application still checks, as in Flask 1. That of schlenk checks in debug mode only anyway.
     check = getattr(flask.Flask, "_check_setup_finished", None)
     if check is not None:
 
@@ -861,21 +880,23 @@ def _late_setup(flask: Any) -> None:
         flask.Blueprint._check_setup_finished = lambda blueprint, f_name: None
 
 
-# Parts of a regular expression that match no slash although they look like those that do.
-_SLASHLESS = re.compile(r"\\\.|\[\^[^]]*/[^]]*\]")
-_SLASHES = re.compile(r"[./]|\[\^|\\[DSW]")
+# The parts of a regular expression that can match a slash: a set, an escape such as `\D`, a dot, or the slash itself.
+_MAYBE_SLASH = re.compile(r"\[\^?]?(?:\\.|[^]\\])*]|\\[^xuUN\d]|[./]")
 
 
 @cache
 def _converters_with_slashes(flask: Any) -> None:
-    def part_isolating(converter: Any) -> bool:
-        """Return whether the regular expression of a converter matches no slash."""
-        return not _SLASHES.search(_SLASHLESS.sub("", converter.regex))
+    rule_class: Any = werkzeug.routing.Rule
+    get = rule_class.get_converter
 
-    converter_class: Any = werkzeug.routing.BaseConverter
-    converter_class.part_isolating = property(part_isolating)
-    # It sets the attribute of each subclass.
-    del converter_class.__init_subclass__
+    @wraps(get)
+    def get_converter(*args: Any, **kwargs: Any) -> Any:
+        converter = get(*args, **kwargs)
+        if any(re.fullmatch(part, "/") for part in _MAYBE_SLASH.findall(converter.regex)):
+            converter.part_isolating = False
+        return converter
+
+    rule_class.get_converter = get_converter
 
 
 _CHANGES: dict[str, Callable[[Any], None]] = {

@@ -118,7 +118,7 @@ def main() -> int:
         found = {}
         for setup, python, plugin in zip(SETUPS, pythons, (None, "under_flask", "as_flask")):
             pip("--python", str(python), "install", *COMMON, *suite.requirements)
-            # Without the suite's own options, which may need further plugins.
+            # The suite's own options may need further plugins, so they are dropped.
             options = ["-o", "filterwarnings=", "-o", "addopts=", *(("-p", plugin) if plugin else ())]
             found[setup] = outcomes(python, place, *options, tests=suite.tests)
         problems += compare(suite, found)
