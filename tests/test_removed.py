@@ -278,6 +278,20 @@ def test_test_client_accepts_bytes(headers: object) -> None:
 
 
 @needs_flask
+def test_methods_are_replaced_once() -> None:
+    under("""
+        from flask.cli import ScriptInfo
+        from schlenk import removed
+        from werkzeug.test import EnvironBuilder
+        def methods():
+            return [ScriptInfo.__init__, EnvironBuilder.__init__, flask.Blueprint.register, flask.send_file]
+        before = methods()
+        removed.put_back(flask)
+        assert methods() == before
+    """)
+
+
+@needs_flask
 def test_factory_is_passed_script_info() -> None:
     under("""
         from flask.cli import ScriptInfo
