@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy, deepcopy
 from hashlib import sha1
+from importlib.util import module_from_spec, spec_from_file_location
 from io import BytesIO
 from typing import Any
 
@@ -148,7 +148,11 @@ def test_other_attributes_are_not_known(
         change(made)
 
     monkeypatch.setattr(kind, "__init__", initialize)
-    assert not runpy.run_path(shortcuts.__file__)["_is_known"]
+    spec = spec_from_file_location("schlenk.shortcuts", shortcuts.__file__)
+    assert spec is not None and spec.loader is not None
+    again = module_from_spec(spec)
+    spec.loader.exec_module(again)
+    assert not again._is_known
 
 
 @pytest.mark.parametrize("name", ["headers", "response"])

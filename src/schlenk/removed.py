@@ -47,6 +47,8 @@ from werkzeug.exceptions import NotFound
 from werkzeug.local import LocalProxy as WerkzeugProxy
 from werkzeug.utils import cached_property
 
+from .routing import let_match_slashes
+
 
 def put_back(flask: Any) -> None:
     """Add the names that are missing in ``flask``, the imported package, in Werkzeug and in Jinja."""
@@ -880,10 +882,6 @@ def _late_setup(flask: Any) -> None:
         flask.Blueprint._check_setup_finished = lambda blueprint, f_name: None
 
 
-# The parts of a regular expression that can match a slash: a set, an escape such as `\D`, a dot, or the slash itself.
-_MAYBE_SLASH = re.compile(r"\[\^?]?(?:\\.|[^]\\])*]|\\[^xuUN\d]|[./]")
-
-
 @cache
 def _converters_with_slashes(flask: Any) -> None:
     rule_class: Any = werkzeug.routing.Rule
@@ -892,8 +890,7 @@ def _converters_with_slashes(flask: Any) -> None:
     @wraps(get)
     def get_converter(*args: Any, **kwargs: Any) -> Any:
         converter = get(*args, **kwargs)
-        if any(re.fullmatch(part, "/") for part in _MAYBE_SLASH.findall(converter.regex)):
-            converter.part_isolating = False
+        let_match_slashes(converter)
         return converter
 
     rule_class.get_converter = get_converter

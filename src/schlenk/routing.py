@@ -1,12 +1,43 @@
-"""Matching as in Werkzeug 1: a rule whose converter rejects a value is skipped, and later rules are tried."""
+"""Matching as in Werkzeug 1: a rule whose converter rejects a value is skipped, and converters can match slashes."""
 
 from __future__ import annotations
 
+import re
 from copy import copy
 from typing import Any
 
+from werkzeug import routing
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import MapAdapter, Rule, ValidationError
+from werkzeug.routing import BaseConverter, MapAdapter, ValidationError
+
+
+class Rule(routing.Rule):
+    """A rule whose converters match slashes if their regular expressions can.
+
+    >>> from werkzeug.routing import Map
+    >>> class Anything(BaseConverter):
+    ...     regex = ".+"
+    >>> urls = Map([Rule("/<anything:path>", endpoint="page")], converters={"anything": Anything})
+    >>> urls.bind("localhost").match("/a/b")
+    ('page', {'path': 'a/b'})
+
+    In Werkzeug 3, only a converter whose class has a ``regex`` that contains a slash does so.
+    """
+
+    def get_converter(self, *args: Any, **kwargs: Any) -> BaseConverter:
+        converter = super().get_converter(*args, **kwargs)
+        let_match_slashes(converter)
+        return converter
+
+
+# The parts of a regular expression that can match a slash: a set, an escape such as `\D`, a dot, or the slash itself.
+_MAYBE_SLASH = re.compile(r"\[\^?]?(?:\\.|[^]\\])*]|\\[^xuUN\d]|[./]")
+
+
+def let_match_slashes(converter: BaseConverter) -> None:
+    """Set ``part_isolating`` of a converter to false if its regular expression can match a slash."""
+    if any(re.fullmatch(part, "/") for part in _MAYBE_SLASH.findall(converter.regex)):
+        converter.part_isolating = False
 
 
 def match_later_rules(request: Any, adapter: Any) -> None:
@@ -41,7 +72,7 @@ def match_later_rules(request: Any, adapter: Any) -> None:
             request.routing_exception = None
 
 
-def _rejecting_rule(error: HTTPException | None) -> Rule | None:
+def _rejecting_rule(error: HTTPException | None) -> routing.Rule | None:
     """Return the rule whose converter rejected a value, if ``error`` was raised because of that."""
     rejection = getattr(getattr(error, "__context__", None), "__cause__", None)
     if not isinstance(rejection, ValidationError):
@@ -51,7 +82,7 @@ def _rejecting_rule(error: HTTPException | None) -> Rule | None:
     return rejection.__traceback__.tb_frame.f_locals.get("rule")
 
 
-def _without(adapter: Any, rule: Rule) -> MapAdapter | None:
+def _without(adapter: Any, rule: routing.Rule) -> MapAdapter | None:
     """Return a copy of an adapter whose map lacks a rule, or ``None`` if its map does not have the rule."""
     if not isinstance(adapter, MapAdapter):
         return None
@@ -74,13 +105,13 @@ def _without(adapter: Any, rule: Rule) -> MapAdapter | None:
 # for each part with which a URL may continue: `static` parts by their text, `dynamic` ones with their pattern.
 
 
-def _has_rule(state: Any, rule: Rule) -> bool:
+def _has_rule(state: Any, rule: routing.Rule) -> bool:
     """Return whether a state of the matcher, or one that follows it, has a rule."""
     following = [*state.static.values(), *(after for _, after in state.dynamic)]
     return any(other is rule for other in state.rules) or any(_has_rule(after, rule) for after in following)
 
 
-def _copy_state(state: Any, rule: Rule) -> Any:
+def _copy_state(state: Any, rule: routing.Rule) -> Any:
     """Return a copy of a state of the matcher, and of the states that follow it, without a rule."""
     new = copy(state)
     new.rules = [other for other in state.rules if other is not rule]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union, cast, overload
 
 from werkzeug import routing
 from werkzeug.exceptions import HTTPException, default_exceptions
-from werkzeug.routing import BuildError, Rule
+from werkzeug.routing import BuildError
 
 from .config import DEFAULTS, Config, ConfigAttribute
 from .ctx import _AppCtxGlobals, store_responder
@@ -25,6 +25,7 @@ from .globals import _lookup_req_object, _request_ctx_stack
 from .helpers import describe_function, get_debug_flag, get_env, get_root_path
 from .json import JSONDecoder, JSONEncoder
 from .logging import create_logger
+from .routing import Rule
 from .sessions import SecureCookieSessionInterface, SessionInterface, SessionMixin
 from .shortcuts import MapBase
 from .typing import (
@@ -110,7 +111,7 @@ class Scaffold:
     jinja_loader: None = None
     has_static_folder = False
 
-    url_rule_class: type[Rule] = Rule
+    url_rule_class: type[routing.Rule] = routing.Rule
     """The class used for the rules that :meth:`add_url_rule` adds."""
 
     url_map_class: type[routing.Map] = routing.Map
@@ -314,7 +315,9 @@ class Scaffold:
         if provide_automatic_options is None and "OPTIONS" not in allowed:
             required.add("OPTIONS")
             provide_automatic_options = True
-        added = self.url_rule_class(rule, methods=allowed | required, endpoint=endpoint, **options)
+        # The rule whose converters match slashes in place of Werkzeug's.
+        rule_class = Rule if self.url_rule_class is routing.Rule else self.url_rule_class
+        added = rule_class(rule, methods=allowed | required, endpoint=endpoint, **options)
         added.provide_automatic_options = bool(provide_automatic_options)  # type: ignore[attr-defined]
         self.url_map.add(added)
         if view_func is None:

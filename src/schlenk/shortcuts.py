@@ -46,6 +46,8 @@ from werkzeug.sansio.response import Response as SansioResponse
 from werkzeug.test import run_wsgi_app
 from werkzeug.utils import cached_property
 
+from .routing import Rule
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
@@ -480,7 +482,7 @@ class Adapter(routing.MapAdapter):
                 return found, known.copy()
         rule, values = super().match(return_rule=True)
         if (
-            type(rule) is routing.Rule
+            type(rule) in (Rule, routing.Rule)
             and rule.redirect_to is None
             and not rule.websocket
             and not rule.defaults

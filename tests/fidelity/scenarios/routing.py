@@ -226,6 +226,43 @@ def converters(side: Side, trace: Trace) -> None:
 
 
 @scenario
+def converters_with_slashes(side: Side, trace: Trace) -> None:
+    """A converter matches what its regular expression matches, slashes included."""
+    app = trace.bare()
+
+    class Anything(BaseConverter):
+        regex = ".+"
+
+    class Given(BaseConverter):
+        def __init__(self, url_map, regex):
+            super().__init__(url_map)
+            self.regex = regex
+
+    app.url_map.converters.update(anything=Anything, given=Given)
+    for name, rule in {
+        "anything": "/anything/<anything:value>",
+        "dot": "/dot/<given('.+?'):value>/end",
+        "set": "/set/<given('[ -~]+'):value>",
+        "no slash": "/no/<given('[^/]+'):value>",
+        "point": r"/point/<given('[\w.]+'):value>",
+    }.items():
+        app.add_url_rule(rule, name, lambda value: value)
+    for path in (
+        "/anything/a/b",
+        "/anything/a",
+        "/dot/a/b/end",
+        "/set/a/b",
+        "/no/a",
+        "/no/a/b",
+        "/point/a.b",
+        "/point/a/b",
+    ):
+        trace.serve(app, path)
+    with app.test_request_context("/"):
+        trace("build", side.flask.url_for("anything", value="a/b"))
+
+
+@scenario
 def two_views_on_one_endpoint(side: Side, trace: Trace) -> None:
     """A second function for an endpoint raises an AssertionError that names it. The same function is accepted."""
     app = trace.bare()
