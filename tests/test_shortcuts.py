@@ -149,7 +149,8 @@ def test_other_attributes_are_not_known(
 
     monkeypatch.setattr(kind, "__init__", initialize)
     spec = spec_from_file_location("schlenk.shortcuts", shortcuts.__file__)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     again = module_from_spec(spec)
     spec.loader.exec_module(again)
     assert not again._is_known
