@@ -84,6 +84,19 @@ def test_converter_can_be_added(app: Flask) -> None:
     assert body(app, "/a+b") == "['a', 'b'] /c+d"
 
 
+@pytest.mark.parametrize(("regex", "status"), [(".+", 200), ("[^/]+", 404), (r"[\w.]+", 404)])
+def test_regex_decides_about_slashes(app: Flask, regex: str, status: int) -> None:
+    class Own(BaseConverter):
+        def __init__(self, url_map: Map) -> None:
+            super().__init__(url_map)
+            self.regex = regex
+
+    app.url_map.converters["own"] = Own
+    app.add_url_rule("/<own:path>", "page", lambda path: path)
+    assert app.test_client().get("/a").text == "a"
+    assert app.test_client().get("/a/b").status_code == status
+
+
 def test_converter_may_use_session(app: Flask) -> None:
     class Own(BaseConverter):
         def to_python(self, value: str) -> str:
