@@ -342,6 +342,7 @@ def test_register_accepts_third_argument(arguments: dict[str, bool]) -> None:
         blueprint.add_url_rule("/shelf", view_func=lambda: "full", endpoint="show")
         blueprint.register(app, {{}}, **{arguments})
         assert app.test_client().get("/shelf").text == "full"
+        assert app.blueprints == {{"shelf": blueprint}}
     """)
 
 
@@ -762,11 +763,14 @@ def test_cookie_jar_takes_cookies() -> None:
         one, other = app.test_client(), app.test_client()
         one.set_cookie("a", "1", path="/shelf")
         one.set_cookie("b", "2", domain="shop.example.com", origin_only=False)
+        one.set_cookie("c", "3", domain="example.com")
         for cookie in one.cookie_jar:
             other.cookie_jar.set_cookie(cookie)
         assert other.get_cookie("a", path="/shelf").value == "1"
         assert not other.get_cookie("b", "shop.example.com").origin_only
-        assert [cookie.domain for cookie in other.cookie_jar] == ["localhost.local", ".shop.example.com"]
+        assert [cookie.domain for cookie in other.cookie_jar] == [
+            "localhost.local", ".shop.example.com", "example.com",
+        ]
     """)
 
 
