@@ -133,7 +133,9 @@ def put_back_into_werkzeug() -> None:
     _add(import_module("werkzeug.wsgi"), pop_path_info=pop_path_info, peek_path_info=peek_path_info)  # dtale 1.61.1
     _add(werkzeug, _compat=sys.modules.setdefault("werkzeug._compat", werkzeug_compatibility()))
     _add(werkzeug.routing, parse_rule=parse_rule)
-    _accept_bytes(import_module("werkzeug.test").EnvironBuilder)
+    builder: Any = import_module("werkzeug.test").EnvironBuilder
+    if not hasattr(builder.__init__, "__wrapped__"):
+        _accept_bytes(builder)
     _add(import_module("werkzeug.serving"), run_with_reloader=import_module("werkzeug._reloader").run_with_reloader)
     _add(werkzeug.utils, invalidate_cached_property=invalidate_cached_property)
     _add(werkzeug, __version__=version("werkzeug"))
@@ -347,8 +349,6 @@ def peek_path_info(environ: dict[str, Any]) -> str | None:
 def _accept_bytes(builder_class: Any) -> None:
     """Let tests pass bytes as the path (Flask-WeasyPrint 0.6) and as the value of a header (Flask-BasicAuth 0.2.0)."""
     initialize = builder_class.__init__
-    if hasattr(initialize, "__wrapped__"):
-        return
 
     @wraps(initialize)
     def __init__(builder: Any, path: str | bytes = "/", *args: Any, **kwargs: Any) -> None:
